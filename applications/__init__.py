@@ -1,0 +1,1 @@
+"""Pretrained weights for the models of `zoo`: records, formats, conversion, loading."""

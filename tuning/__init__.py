@@ -1,0 +1,1 @@
+"""Search over the choices that the models of `zoo` are made of, with KerasTuner."""

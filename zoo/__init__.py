@@ -1,0 +1,1 @@
+"""Keras models that you can read, load, search and look into."""
