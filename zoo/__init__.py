@@ -1,1 +1,41 @@
-"""Keras models that you can read, load, search and look into."""
+"""Keras models that you can read, load, search and look into.
+
+`import zoo` is light: Keras is imported when the first model is built.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from zoo.catalogue import ModelInfo, create, info, list_models
+from zoo.features import features
+from zoo.profile import Profile, profile
+
+if TYPE_CHECKING:
+    from zoo._options import Options
+
+__version__ = "0.1.0"
+__all__ = [
+    "ModelInfo",
+    "Options",
+    "Profile",
+    "create",
+    "features",
+    "info",
+    "list_models",
+    "profile",
+]
+
+
+def __getattr__(name: str) -> Any:
+    """Import what needs Keras when it is first used: `zoo.resnet`, `zoo.data`, `zoo.Options`."""
+    if name == "Options":
+        return importlib.import_module("zoo._options").Options
+    if not name.startswith("_"):
+        try:
+            return importlib.import_module(f"zoo.{name}")
+        except ModuleNotFoundError as error:
+            if error.name != f"zoo.{name}":
+                raise
+    raise AttributeError(f"module 'zoo' has no attribute {name!r}")

@@ -1,0 +1,74 @@
+"""Listing and describing models: the generated table, and that it needs no Keras."""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib
+import json
+import subprocess
+import sys
+
+import pytest
+
+import zoo
+from zoo import _generate
+
+
+@pytest.mark.slow
+def test_table_is_current():
+    """`python -m zoo._generate` writes it anew."""
+    assert _generate.PATH.read_text("utf-8") == _generate.generate()
+
+
+def test_info():
+    row = zoo.info("resnext50_32x4d")
+    assert (row.parameters, row.year, row.module) == (25_028_904, 2017, "resnet")
+    assert row.url == "https://arxiv.org/abs/1611.05431"
+    assert row.input_shape == (224, 224, 3)
+    assert row.levels == ("C1", "C2", "C3", "C4", "C5")
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        row.parameters = 0
+
+
+def test_list_models():
+    assert zoo.list_models("vgg1?") == ["vgg11", "vgg13", "vgg16", "vgg19"]
+    assert zoo.list_models("RESNET2*") == ["resnet20"]
+    assert zoo.list_models("nothing") == []
+    assert len(zoo.list_models()) == len(json.loads(_generate.PATH.read_text("utf-8")))
+
+
+def test_unknown_name():
+    with pytest.raises(ValueError, match="no model 'ResNet51'; did you mean .*resnet50"):
+        zoo.create("ResNet51")
+    with pytest.raises(ValueError, match=r"no model 'qqqq'; zoo.list_models\(\) has them all"):
+        zoo.info("qqqq")
+
+
+LIGHT = """
+import sys
+import zoo
+zoo.list_models(), zoo.info("resnet50"), zoo.create, zoo.features, zoo.profile
+from zoo import cli
+try:
+    cli.app(["info", "resnet50"], standalone_mode=False)
+finally:
+    heavy = {"keras", "tensorflow", "matplotlib", "numpy"} & set(sys.modules)
+    assert not heavy, heavy
+"""
+
+
+def test_importing_and_listing_is_light():
+    run = subprocess.run([sys.executable, "-c", LIGHT], capture_output=True, text=True)
+    assert run.returncode == 0, run.stderr
+    assert "25,557,032" in run.stdout
+
+
+def test_lazy_attributes():
+    assert zoo.resnet.resnet20.__name__ == "resnet20"
+    assert "stem_stride" in zoo.Options.__annotations__
+    importlib.import_module("zoo.features")
+    importlib.import_module("zoo.profile")
+    assert callable(zoo.features)
+    assert callable(zoo.profile)
+    with pytest.raises(AttributeError, match="no attribute 'resnet51'"):
+        _ = zoo.resnet51

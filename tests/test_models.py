@@ -1,0 +1,171 @@
+"""Every builder of the zoo, one row of cases.py each."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import math
+
+import keras
+import numpy as np
+import pytest
+from cases import CASES, NUMERICS
+from keras import layers
+
+import zoo
+from zoo import _generate
+
+
+def describe(case):
+    return case.name
+
+
+def small(name, /, **options):
+    """Build with 5 classes; with the wide dense layers of AlexNet and VGG cut to the channels."""
+    if name.startswith(("vgg", "alexnet")):
+        options.setdefault("pooling", "avg")
+    return zoo.create(name, **{"num_classes": 5, **options})
+
+
+def test_rows_are_the_public_builders():
+    public = {
+        (family.__name__.removeprefix("zoo."), name)
+        for family in _generate.families()
+        for name, function in inspect.getmembers(family, inspect.isfunction)
+        if function.__module__ == family.__name__ and name in family.VARIANTS
+    }
+    assert {(case.module, case.name) for case in CASES} == public
+    assert {case.name for case in CASES} == set(zoo.list_models())
+    for family in _generate.families():
+        for name in family.VARIANTS:
+            assert callable(getattr(family, name)), f"{family.__name__} has no builder {name}"
+
+
+@pytest.mark.parametrize("case", CASES, ids=describe)
+def test_parameters_and_macs(case):
+    row = zoo.info(case.name)  # test_catalogue proves that the table holds what the code builds
+    assert row.parameters == case.parameters, case.source
+    if case.gmacs is not None:
+        assert row.macs / 1e9 == pytest.approx(case.gmacs, rel=0.001)
+
+
+@pytest.mark.parametrize("case", CASES, ids=describe)
+def test_shapes_of_an_odd_image(case):
+    options = {"input_shape": (97, 129, 3), "num_classes": 0}
+    with keras.StatelessScope():
+        model = zoo.create(case.name, **options)
+        for variable in model.variables:
+            variable._initializer = keras.initializers.Zeros()
+    _, height, width, channels = model.output_shape
+    assert (model.name, model.dtype_policy.name) == (case.name, "float32")
+    assert 1 <= height < 97
+    assert 1 <= width < 129
+    assert height != width
+    assert channels >= 32
+    with pytest.raises(TypeError, match="did you mean 'num_classes'"):
+        zoo.create(case.name, num_class=10)
+
+
+@pytest.mark.parametrize("case", NUMERICS, ids=describe)
+def test_save_and_load(case, pixels, tmp_path):
+    model = small(case.name, input_shape=(97, 65, 3), downsample="blur", pooling="gem")
+    randomise(model)
+    images = pixels(2, 97, 65, 3)
+    expected = np.asarray(model(images))
+    assert np.isfinite(expected).all()
+    assert np.ptp(expected) > 1e-3
+    model.save(tmp_path / "model.keras")
+    loaded = keras.models.load_model(tmp_path / "model.keras")
+    np.testing.assert_array_equal(np.asarray(loaded(images)), expected)
+    levels = zoo.features(model)(images)
+    for level, values in zoo.features(loaded)(images).items():
+        np.testing.assert_array_equal(np.asarray(values), np.asarray(levels[level]))
+
+
+@pytest.mark.parametrize("case", NUMERICS, ids=describe)
+@pytest.mark.parametrize("policy", ["mixed_float16", "mixed_bfloat16"])
+def test_float32_logits_under_mixed_precision(case, policy, pixels):
+    images = pixels(2, 65, 97, 3)
+    exact = small(case.name, input_shape=(65, 97, 3))
+    keras.config.set_dtype_policy(policy)
+    mixed = small(case.name, input_shape=(65, 97, 3), classifier_activation="softmax")
+    mixed.set_weights(exact.get_weights())
+    assert mixed.get_layer("head_dense").compute_dtype == "float32"
+    probabilities = np.asarray(mixed(images))
+    assert probabilities.dtype == np.float32
+    np.testing.assert_allclose(probabilities.sum(-1), 1, atol=1e-6)
+    np.testing.assert_allclose(probabilities, keras.ops.softmax(exact(images)), atol=0.05)
+
+
+def randomise(model):
+    """Give batch norms statistics that a swapped mean and variance would betray."""
+    generator = np.random.default_rng(1)
+    for layer in model.layers:
+        if isinstance(layer, keras.layers.BatchNormalization):
+            gamma, beta, mean, variance = layer.get_weights()
+            layer.set_weights(
+                [
+                    generator.uniform(0.5, 1.5, gamma.shape),
+                    generator.normal(0, 0.2, beta.shape),
+                    generator.normal(0, 0.2, mean.shape),
+                    generator.uniform(0.5, 1.5, variance.shape),
+                ]
+            )
+
+
+@pytest.mark.parametrize("name", ["resnet18", "resnext50_32x4d", "resnet50_v2", "vgg11"])
+def test_options_that_keep_the_weights(name):
+    """Options that leave the weights' shapes alone leave checkpoints loadable.
+
+    Keras finds weights in a file by class and order, so that both have to stay.
+    """
+    stages = 3 if name == "vgg11" else 4
+    changes = [
+        {"downsample": "blur"},
+        {"downsample": "avg", "stem_stride": 1},
+        {"downsample": "conv", "output_stride": 8},
+        {"strides": (1,) * stages, "dropout": 0.4, "spatial_dropout": 0.1},
+        {"pooling": "avgmax", "activation": "gelu", "normalization": None},
+        {"input_shape": (None, None, 3), "name": "other"},
+    ]
+    if stages == 4:
+        changes.append({"drop_path_rate": 0.2, "downsample": "max"})
+
+    def weights(options):
+        with keras.StatelessScope():
+            model = small(name, **options)
+            for variable in model.variables:
+                variable._initializer = keras.initializers.Zeros()
+        return {
+            kind: [(w.path, w.shape) for x in model.layers if type(x) is kind for w in x.weights]
+            for kind in (layers.Conv2D, layers.BatchNormalization, layers.Dense)
+        }
+
+    expected = weights({})
+    assert len(expected[layers.Conv2D]) > 8
+    for change in changes:
+        assert weights(change) == expected, change
+
+
+@pytest.mark.parametrize("module", ["zoo", "zoo.catalogue", "zoo.features", "zoo.profile"])
+def test_builders_are_documented(module):
+    for name in vars(importlib.import_module(module)):
+        if not name.startswith("_") and inspect.isfunction(getattr(zoo, name, None)):
+            assert "Example:" in getattr(zoo, name).__doc__, name
+
+
+def test_depth_of_the_networks():
+    """The number in the name counts the layers with weights, shortcuts aside."""
+    for name, depth in [("vgg16", 16), ("vgg19", 19), ("resnet18", 18), ("resnet50", 50)]:
+        with keras.StatelessScope():
+            model = zoo.create(name)
+            for variable in model.variables:
+                variable._initializer = keras.initializers.Zeros()
+        layers = [
+            layer
+            for layer in model.layers
+            if isinstance(layer, (keras.layers.Conv2D, keras.layers.Dense))
+            and "shortcut" not in layer.name
+        ]
+        assert len(layers) == depth
+        assert math.prod(layers[0].kernel.shape) > 0

@@ -1,0 +1,275 @@
+"""Every option of the shared table, times every family, on odd and non-square images."""
+
+from __future__ import annotations
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from cases import FAMILIES
+
+import zoo
+
+CONVOLUTIONAL = ("lenet5", "cnn", "alexnet", "vgg11")  # no residual branches
+
+# What each option may be; the functions below say what it must do.
+VALUES = [
+    ("num_classes", 0),
+    ("num_classes", 1),
+    ("normalization", None),
+    ("normalization", ((123.7, 116.3, 103.5), (58.4, 57.1, 57.4))),
+    ("stem_stride", 4),
+    ("stem_stride", 2),
+    ("stem_stride", 1),
+    ("strides", 1),
+    ("strides", "last 1"),
+    ("output_stride", 32),
+    ("output_stride", 16),
+    ("output_stride", 8),
+    ("downsample", "paper"),
+    ("downsample", "conv"),
+    ("downsample", "max"),
+    ("downsample", "avg"),
+    ("downsample", "blur"),
+    ("pooling", "avg"),
+    ("pooling", "max"),
+    ("pooling", "avgmax"),
+    ("pooling", "gem"),
+    ("pooling", "flatten"),
+    ("dropout", 0.5),
+    ("spatial_dropout", 0.2),
+    ("drop_path_rate", 0.3),
+    ("norm", "batch"),
+    ("norm", "group"),
+    ("norm", "layer"),
+    ("norm", "instance"),
+    ("norm", "none"),
+    ("activation", "gelu"),
+    ("activation", "silu"),
+    ("classifier_activation", "softmax"),
+    ("classifier_activation", None),
+    ("name", "mine"),
+    ("input_shape", (None, None, 3)),
+    ("input_shape", (65, None, 1)),
+    ("input_shape", (129, 97, 7)),
+]
+REFUSED = {
+    ("lenet5", "output_stride", 16): "cannot be reached",
+    ("lenet5", "output_stride", 8): "cannot be reached",
+    ("cnn", "output_stride", 16): "cannot be reached",
+    ("resnet20", "output_stride", 16): "cannot be reached",
+    ("resnet20", "output_stride", 8): "cannot be reached",
+    **{(name, "drop_path_rate", 0.3): "no residual branches" for name in CONVOLUTIONAL},
+    # "flatten" is of a map of a fixed size, unless the family averages it to one first
+    ("lenet5", "input_shape", (None, None, 3)): "needs a fixed image size",
+    ("lenet5", "input_shape", (65, None, 1)): "needs a fixed image size",
+}
+STAGES = {"lenet5": 1, "cnn": 3, "alexnet": 3, "vgg11": 3, "resnet20": 3}
+
+
+def test_every_option_of_the_table_is_here():
+    assert {option for option, _ in VALUES} == set(zoo.Options.__annotations__)
+
+
+@pytest.mark.parametrize(("option", "value"), VALUES, ids=lambda x: str(x).replace(" ", ""))
+@pytest.mark.parametrize("name", [case.name for case in FAMILIES])
+def test_option(name, option, value, pixels):
+    options = {"input_shape": (97, 65, 3), "num_classes": 5}
+    if name in ("alexnet", "vgg11"):  # 100 million parameters less
+        options["pooling"] = "avg"
+    if option == "strides":
+        stages = STAGES.get(name, 4)
+        value = (1,) * stages if value == 1 else (*[2] * (stages - 1), 1)
+    options[option] = value
+    if (name, option, value) in REFUSED:
+        with pytest.raises(ValueError, match=REFUSED[name, option, value]):
+            zoo.create(name, **options)
+        return
+    model = zoo.create(name, **options)
+    height, width, channels = (size or 65 for size in options["input_shape"])
+    images = pixels(2, height, width, channels)
+    with tf.GradientTape() as tape:
+        outputs = model(images, training=True)
+        loss = tf.reduce_mean(tf.square(outputs))
+    gradients = tape.gradient(loss, [v.value for v in model.trainable_variables])
+    assert np.isfinite(np.asarray(outputs)).all()
+    for variable, gradient in zip(model.trainable_variables, gradients, strict=True):
+        assert gradient is not None, variable.path
+        assert np.isfinite(np.asarray(tf.convert_to_tensor(gradient))).all(), variable.path
+    check(option, value, model, outputs)
+
+
+def check(option, value, model, outputs):
+    """That the option did what its documentation says."""
+    kinds = [type(layer).__name__ for layer in model.layers]
+    if option == "num_classes":
+        assert outputs.shape == ((2, 1) if value else outputs.shape)
+        assert len(outputs.shape) == (2 if value else 4)
+    elif option == "normalization":
+        assert ("normalization" in [layer.name for layer in model.layers]) == (value is not None)
+    elif option == "output_stride" and value < 32:
+        last = model.get_layer("C5" if "vgg" in model.name or "C5" in names(model) else "C3").output
+        expected = np.ceil(np.array([97, 65]) / value)
+        assert np.abs(np.array(last.shape[1:3]) - expected).max() <= 2  # pools round down
+        dilated = [x for x in model.layers if getattr(x, "dilation_rate", (1, 1)) != (1, 1)]
+        assert dilated or model.name in ("cnn", "alexnet", "vgg11")
+    elif option == "downsample":
+        assert ("BlurPool2D" in kinds) == (value == "blur")
+        if value == "avg":
+            assert "AveragePooling2D" in kinds
+        if value == "conv":
+            pools = [x for x in model.layers if type(x).__name__.endswith("Pooling2D")]
+            assert all(getattr(pool, "pool_size", (1, 1)) == (1, 1) for pool in pools)
+    elif option == "pooling":
+        assert ("GeneralizedMeanPooling2D" in kinds) == (value == "gem")
+        assert ("GlobalMaxPooling2D" in kinds) == (value in ("max", "avgmax"))
+        assert ("Flatten" in kinds) == (value == "flatten")
+    elif option in ("dropout", "drop_path_rate"):
+        rates = [layer.rate for layer in model.layers if type(layer).__name__ == "Dropout"]
+        assert max(rates) == pytest.approx(value)
+    elif option == "spatial_dropout":
+        assert kinds.count("SpatialDropout2D") == sum(
+            name.endswith("_dropout") for name in names(model)
+        )
+        assert kinds.count("SpatialDropout2D") >= 2
+    elif option == "norm":
+        layer = {
+            "batch": "BatchNormalization",
+            "group": "GroupNormalization",
+            "layer": "LayerNormalization",
+            "instance": "GroupNormalization",
+        }
+        found = {kind for kind in kinds if kind.endswith("Normalization")}
+        assert found == ({layer[value]} if value in layer else set())
+    elif option == "activation":
+        used = {x.activation.__name__ for x in model.layers if type(x).__name__ == "Activation"}
+        assert used == {value}
+    elif option == "classifier_activation" and value:
+        np.testing.assert_allclose(np.asarray(outputs).sum(-1), 1, atol=1e-5)
+    elif option == "name":
+        assert model.name == value
+
+
+def names(model):
+    return [layer.name for layer in model.layers]
+
+
+SIZES = [(8, 8, 1), (28, 28, 1), (32, 32, 3), (97, 129, 3), (16, 40, 2), (224, 224, 3)]
+
+
+@pytest.mark.parametrize("shape", SIZES, ids=str)
+@pytest.mark.parametrize("name", [case.name for case in FAMILIES])
+def test_sizes_work_as_the_error_proposes(name, shape):
+    options = {"input_shape": shape, "num_classes": 0}
+    try:
+        model = zoo.create(name, **options)
+    except ValueError as error:
+        message = str(error)
+        assert f"{name} shrinks images of {shape[0]} x {shape[1]} to nothing" in message
+        proposals = message.split(". Use ")[1].split(", or ")[:-1]
+        assert proposals
+        for proposal in proposals:
+            change = eval(f"dict({proposal.replace(' with ', ', ')})")
+            model = zoo.create(name, **options, **change)
+            assert min(model.output_shape[1:3]) >= 1
+    else:
+        assert min(model.output_shape[1:3]) >= 1
+
+
+WRONG = [
+    ({"input_shape": (224, 224)}, "input_shape must be .height, width, channels"),
+    ({"input_shape": 224}, "input_shape must be"),
+    ({"input_shape": (224, 224, None)}, "input_shape must be"),
+    ({"input_shape": (0, 224, 3)}, "input_shape must be"),
+    ({"num_classes": -1}, "num_classes must be a whole number"),
+    ({"num_classes": "10"}, "num_classes must be a whole number"),
+    ({"num_classes": True}, "num_classes must be a whole number"),
+    ({"normalization": 127.5}, "normalization must be None or"),
+    ({"normalization": (127.5, 0)}, "normalization must be None or"),
+    ({"normalization": ((1, 2), (1, 2))}, "normalization must be None or .* 3 .one per channel"),
+    ({"stem_stride": 3}, "stem_stride must be one of 4, 2, 1; received 3"),
+    ({"stem_stride": True}, "stem_stride must be one of"),
+    ({"strides": (1, 2)}, "strides must be 4 whole numbers"),
+    ({"strides": 2}, "strides must be 4 whole numbers"),
+    ({"strides": (1, 2, 0, 2)}, "strides must be 4 whole numbers"),
+    ({"output_stride": 4}, "output_stride must be one of 32, 16, 8; received 4"),
+    ({"output_stride": 16, "strides": (1, 3, 3, 3)}, "cannot be reached"),
+    ({"downsample": "pool"}, "downsample must be one of 'paper', 'conv', 'max', 'avg', 'blur'"),
+    ({"pooling": None}, "pooling must be one of"),
+    ({"dropout": 1.0}, r"dropout must be in \[0, 1\); received 1.0"),
+    ({"spatial_dropout": -0.1}, "spatial_dropout must be in"),
+    ({"drop_path_rate": "0.1"}, "drop_path_rate must be in"),
+    ({"norm": "bn"}, "norm must be one of 'batch'"),
+    ({"activation": "rellu"}, "activation must be the name of a Keras activation"),
+    ({"activation": None}, "activation must be the name of a Keras activation"),
+    ({"classifier_activation": "softmacks"}, "classifier_activation must be the name"),
+    ({"name": "a/b"}, "name must be a word"),
+    ({"norm": "instance", "input_shape": (32, 32, 3)}, "would always be zero"),
+    ({"pooling": "flatten", "input_shape": (None, 64, 3)}, "needs a fixed image size"),
+]
+
+
+@pytest.mark.parametrize(("options", "message"), WRONG, ids=[str(w[0]) for w in WRONG])
+def test_wrong_values_get_one_sentence(options, message):
+    with pytest.raises(ValueError, match=message):
+        zoo.create("resnet18", **options)
+
+
+def test_own_options_are_checked():
+    with pytest.raises(ValueError, match="padding must be one of 'valid', 'stem', 'same'"):
+        zoo.create("lenet5", padding=2)
+    with pytest.raises(ValueError, match="widths must be 1 to 5 whole numbers above 0"):
+        zoo.create("cnn", widths=())
+    with pytest.raises(ValueError, match="depths must be 3 whole numbers"):
+        zoo.create("cnn", depths=(1, 2))
+    with pytest.raises(ValueError, match="kernel_size must be odd"):
+        zoo.create("cnn", kernel_size=4)
+    with pytest.raises(ValueError, match="hidden must be"):
+        zoo.create("cnn", hidden=[0])
+    with pytest.raises(ValueError, match="no variant 'resnet51'; did you mean .*'resnet50'"):
+        from zoo import resnet
+
+        resnet.resnet("resnet51")
+
+
+def test_channels_first_is_refused():
+    keras.config.set_image_data_format("channels_first")
+    try:
+        with pytest.raises(ValueError, match="channels-last"):
+            zoo.create("resnet20")
+    finally:
+        keras.config.set_image_data_format("channels_last")
+
+
+def test_drop_path_grows_linearly():
+    model = zoo.create("resnet20", drop_path_rate=0.4)
+    rates = [layer.rate for layer in model.layers if layer.name.endswith("drop_path")]
+    np.testing.assert_allclose(rates, np.linspace(0, 0.4, 9)[1:])
+
+
+def test_drop_path_drops_whole_branches(pixels):
+    block = keras.layers.Dropout(0.5, noise_shape=(None, 1, 1, 1), seed=0)
+    kept = np.asarray(block(np.ones((200, 4, 4, 3), "float32"), training=True)).reshape(200, -1)
+    assert set(kept.std(axis=1)) == {0.0}
+    assert set(kept[:, 0]) == {0.0, 2.0}
+
+
+def test_blur_keeps_constant_images_and_shifts_alike():
+    """A blurred subsampling sees a shifted stripe with less change than a strided one."""
+    from zoo.layers import BlurPool2D
+
+    flat = np.full((1, 9, 7, 2), 3.0, "float32")
+    np.testing.assert_allclose(np.asarray(BlurPool2D(2)(flat)), np.full((1, 5, 4, 2), 3.0))
+    stripes = np.zeros((1, 8, 8, 1), "float32")
+    stripes[:, ::2] = 1.0
+    change = np.abs(BlurPool2D(2)(stripes) - BlurPool2D(2)(1 - stripes)).max()
+    assert change < 1e-6
+    assert np.abs(stripes[:, ::2, ::2] - (1 - stripes)[:, ::2, ::2]).max() == 1.0
+
+
+def test_generalised_mean_is_between_average_and_maximum():
+    from zoo.layers import GeneralizedMeanPooling2D
+
+    x = np.random.default_rng(0).uniform(0.1, 1, (2, 5, 7, 3)).astype("float32")
+    np.testing.assert_allclose(GeneralizedMeanPooling2D(p=1.0)(x), x.mean((1, 2)), rtol=1e-5)
+    np.testing.assert_allclose(GeneralizedMeanPooling2D(p=200.0)(x), x.max((1, 2)), rtol=0.03)

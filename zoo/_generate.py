@@ -1,0 +1,73 @@
+"""Write `catalogue.json`, the table of all models: `python -m zoo._generate`.
+
+Every public module with `VARIANTS` is a family, and each of its variants a function of that name,
+whose docstring begins "Title (Authors, Venue year), arXiv:number." or "..., doi:number.".
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+import pkgutil
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import keras
+
+import zoo
+
+PATH = Path(__file__).with_name("catalogue.json")
+HEADLINE = re.compile(
+    r"(?P<title>.+?) \((?P<paper>[^()]+ (?P<year>\d{4})[^()]*)\), (?P<kind>arXiv|doi):(?P<id>\S+)\."
+)
+SITES = {"arXiv": "https://arxiv.org/abs/", "doi": "https://doi.org/"}
+
+
+def families() -> Iterator[Any]:
+    """The modules of `zoo` that hold architectures."""
+    for module in pkgutil.iter_modules(zoo.__path__):
+        source = Path(zoo.__path__[0], f"{module.name}.py")
+        if (
+            not module.name.startswith("_")
+            and source.exists()
+            and "\nVARIANTS" in source.read_text()
+        ):
+            yield importlib.import_module(f"zoo.{module.name}")
+
+
+def describe(family: Any, name: str) -> dict[str, Any]:
+    """One row: what the builder's docstring says, and what its model measures."""
+    builder = getattr(family, name)
+    headline = HEADLINE.match(" ".join(builder.__doc__.split("\n\n")[0].split()))
+    if headline is None:
+        raise ValueError(f"the docstring of {name} must begin {__doc__.split('begins ')[1]}")
+    with keras.StatelessScope():
+        model = builder()
+        for variable in model.variables:  # zeros are quicker than random numbers
+            variable._initializer = keras.initializers.Zeros()
+    profile = zoo.profile(model)
+    return {
+        "name": name,
+        "module": family.__name__.removeprefix("zoo."),
+        "title": headline["title"],
+        "paper": headline["paper"],
+        "url": SITES[headline["kind"]] + headline["id"],
+        "year": int(headline["year"]),
+        "parameters": profile.parameters,
+        "macs": profile.macs,
+        "input_shape": list(profile.input_shape),
+        "num_classes": model.output_shape[-1],
+        "levels": [f"C{i}" for i in range(6) if any(x.name == f"C{i}" for x in model.layers)],
+    }
+
+
+def generate() -> str:
+    """The table as JSON, a row a line."""
+    rows = [describe(family, name) for family in families() for name in family.VARIANTS]
+    return "[\n" + ",\n".join(json.dumps(row) for row in rows) + "\n]\n"
+
+
+if __name__ == "__main__":
+    PATH.write_text(generate(), "utf-8")

@@ -1,0 +1,105 @@
+"""The models by name. Listing and describing them imports neither Keras nor TensorFlow."""
+
+from __future__ import annotations
+
+import difflib
+import fnmatch
+import functools
+import importlib
+import importlib.resources
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import keras
+
+
+@dataclass(frozen=True)
+class ModelInfo:
+    """What is known of a model without building it.
+
+    Attributes:
+        name: What `zoo.create` takes.
+        module: The file with its builder: `zoo/{module}.py`.
+        title: Its name in print.
+        paper: Authors, venue and year.
+        url: The paper's address.
+        year: Of the paper.
+        parameters: Trainable ones.
+        macs: Multiply-accumulates for one image of `input_shape`.
+        input_shape: (height, width, channels) by default.
+        num_classes: By default.
+        levels: What `zoo.features` finds in it.
+    """
+
+    name: str
+    module: str
+    title: str
+    paper: str
+    url: str
+    year: int
+    parameters: int
+    macs: int
+    input_shape: tuple[int, int, int]
+    num_classes: int
+    levels: tuple[str, ...]
+
+
+@functools.cache
+def _table() -> dict[str, ModelInfo]:
+    text = importlib.resources.files("zoo").joinpath("catalogue.json").read_text("utf-8")
+    rows: list[dict[str, Any]] = json.loads(text)
+    for row in rows:
+        row |= {key: tuple(value) for key, value in row.items() if isinstance(value, list)}
+    return {row["name"]: ModelInfo(**row) for row in rows}
+
+
+def list_models(pattern: str = "*") -> list[str]:
+    """The models' names, those that match a pattern such as "resnet*" or "*_bn".
+
+    Example:
+        >>> list_models("vgg1?")
+        ['vgg11', 'vgg13', 'vgg16', 'vgg19']
+    """
+    return [name for name in _table() if fnmatch.fnmatchcase(name, pattern.lower())]
+
+
+def info(name: str) -> ModelInfo:
+    """What is known of a model: parameters, MACs, input size, paper.
+
+    Raises:
+        ValueError: If there is no such model; the message has close matches.
+
+    Example:
+        >>> info("resnet50").parameters
+        25557032
+    """
+    if name not in _table():
+        close = difflib.get_close_matches(str(name).lower(), _table(), n=3)
+        hint = f"did you mean {' or '.join(close)}?" if close else "zoo.list_models() has them all"
+        raise ValueError(f"there is no model {name!r}; {hint}")
+    return _table()[name]
+
+
+def create(name: str, /, **options: Any) -> keras.Model:
+    """Build a model by name, with random weights.
+
+    Args:
+        name: One of `zoo.list_models()`.
+        **options: The builder's own; see `zoo.Options`.
+
+    Returns:
+        A functional `keras.Model` from images (B, H, W, C), pixels in [0, 255], to logits
+        (B, num_classes).
+
+    Raises:
+        ValueError: If there is no such model, or an option has a value that it cannot take.
+        TypeError: If an option is unknown.
+
+    Example:
+        >>> create("resnet20", num_classes=3).output_shape
+        (None, 3)
+    """
+    builder = getattr(importlib.import_module(f"zoo.{info(name).module}"), name)
+    return builder(**options)
