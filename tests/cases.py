@@ -1,4 +1,4 @@
-"""One row per public builder: what is known of it from elsewhere. Every common test runs every row."""
+"""One row per public builder: what is known of it from elsewhere; common tests run every row."""
 
 from __future__ import annotations
 

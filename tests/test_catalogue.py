@@ -38,7 +38,7 @@ def test_list_models():
 
 
 def test_unknown_name():
-    with pytest.raises(ValueError, match="no model 'ResNet51'; did you mean .*resnet50"):
+    with pytest.raises(ValueError, match=r"no model 'ResNet51'; did you mean .*resnet50"):
         zoo.create("ResNet51")
     with pytest.raises(ValueError, match=r"no model 'qqqq'; zoo.list_models\(\) has them all"):
         zoo.info("qqqq")

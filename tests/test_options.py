@@ -9,6 +9,7 @@ import tensorflow as tf
 from cases import FAMILIES
 
 import zoo
+from zoo import resnet
 
 CONVOLUTIONAL = ("lenet5", "cnn", "alexnet", "vgg11")  # no residual branches
 
@@ -226,9 +227,7 @@ def test_own_options_are_checked():
         zoo.create("cnn", kernel_size=4)
     with pytest.raises(ValueError, match="hidden must be"):
         zoo.create("cnn", hidden=[0])
-    with pytest.raises(ValueError, match="no variant 'resnet51'; did you mean .*'resnet50'"):
-        from zoo import resnet
-
+    with pytest.raises(ValueError, match=r"no variant 'resnet51'; did you mean .*'resnet50'"):
         resnet.resnet("resnet51")
 
 

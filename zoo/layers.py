@@ -23,8 +23,8 @@ class BlurPool2D(keras.layers.Layer):
     Input shape: (B, H, W, C). Output shape: (B, ceil(H / strides), ceil(W / strides), C).
 
     Example:
-        >>> BlurPool2D(strides=2)(keras.ops.ones((1, 7, 7, 3))).shape
-        TensorShape([1, 4, 4, 3])
+        >>> tuple(BlurPool2D(strides=2)(keras.ops.ones((1, 7, 7, 3))).shape)
+        (1, 4, 4, 3)
     """
 
     def __init__(self, strides: int = 2, **kwargs: Any) -> None:
@@ -64,8 +64,8 @@ class GeneralizedMeanPooling2D(keras.layers.Layer):
     Input shape: (B, H, W, C). Output shape: (B, C).
 
     Example:
-        >>> GeneralizedMeanPooling2D()(keras.ops.ones((1, 7, 7, 3))).shape
-        TensorShape([1, 3])
+        >>> tuple(GeneralizedMeanPooling2D()(keras.ops.ones((1, 7, 7, 3))).shape)
+        (1, 3)
     """
 
     def __init__(self, p: float = 3.0, epsilon: float = 1e-6, **kwargs: Any) -> None:
@@ -99,8 +99,8 @@ class ZeroPadChannels(keras.layers.Layer):
     Input shape: (B, H, W, C). Output shape: (B, H, W, before + C + after).
 
     Example:
-        >>> ZeroPadChannels((8, 8))(keras.ops.ones((1, 4, 4, 16))).shape
-        TensorShape([1, 4, 4, 32])
+        >>> tuple(ZeroPadChannels((8, 8))(keras.ops.ones((1, 4, 4, 16))).shape)
+        (1, 4, 4, 32)
     """
 
     def __init__(self, padding: tuple[int, int], **kwargs: Any) -> None:
