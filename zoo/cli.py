@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import ast
 import contextlib
 import dataclasses
 import os
+import re
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import typer
@@ -19,7 +22,9 @@ app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
 )
+ModelName = Annotated[str, typer.Argument(metavar="MODEL", help="A model, such as resnet20.")]
 
 
 @app.command("list")
@@ -38,38 +43,184 @@ def list_command(
         raise ValueError(f"no model matches {pattern!r}; `zoo list` shows all")
     rows.sort(key=lambda row: _natural(row.name) if sort == "name" else getattr(row, sort))
     table = Table(box=None, header_style="bold", pad_edge=False)
-    for heading in ("model", "paper", "parameters", "MACs", "input"):
-        table.add_column(
-            heading, justify="right" if heading in ("parameters", "MACs") else "left", no_wrap=True
-        )
+    for heading in ("model", "parameters", "MACs", "input", "paper"):
+        right = heading in ("parameters", "MACs")
+        table.add_column(heading, justify="right" if right else "left", no_wrap=True)
     for row in rows:
         size = " x ".join(map(str, row.input_shape))
-        table.add_row(row.name, row.paper, human(row.parameters), human(row.macs), size)
+        table.add_row(
+            row.name, human(row.parameters).strip(), human(row.macs).strip(), size, row.paper
+        )
     Console(width=None if sys.stdout.isatty() else 120).print(table)
 
 
-@app.command("info")
-def info_command(
-    name: Annotated[str, typer.Argument(help="A model, such as resnet50.")],
-    layers: Annotated[bool, typer.Option("--layers", help="A row per layer.")] = False,
+@app.command()
+def info(
+    model: ModelName,
+    layers: Annotated[bool, typer.Option("--layers", help="Show a row per layer.")] = False,
 ) -> None:
     """Describe a model."""
-    row = zoo.info(name)
+    row = zoo.info(model)
     if layers:
-        with _quiet():
-            model = zoo.create(name)
-        print(zoo.profile(model))
+        with _quiet_import():
+            import keras  # noqa: F401
+        print(zoo.profile(zoo.create(model)))
         return
     facts = {
-        row.name: row.title,
+        "name": row.title,
         "paper": f"{row.paper}, {row.url}",
         "parameters": f"{row.parameters:,}",
-        "MACs": f"{human(row.macs)} for one image".replace("  ", " "),
+        "MACs": f"{row.macs:,} for one image",
         "input": f"{' x '.join(map(str, row.input_shape))}, pixels in [0, 255]",
         "classes": str(row.num_classes),
         "features": ", ".join(row.levels),
-        "build": f"from zoo import {row.module}; model = {row.module}.{row.name}()",
+        "in Python": f"from zoo import {row.module}; {row.module}.{row.name}()",
     }
-    width = max(map(len, facts))
     for fact, value in facts.items():
-        print(f"{fact:{width}}  {value}")
+        print(f"{fact:12}{value}")
+
+
+@app.command()
+def train(
+    model: ModelName,
+    data: Annotated[
+        str,
+        typer.Option(
+            help="digits, fashion_mnist, shapes, folder:PATH (one folder a class) or tfds:NAME."
+        ),
+    ],
+    epochs: Annotated[int, typer.Option(help="Passes over the training images.")] = 30,
+    batch_size: Annotated[int, typer.Option(help="Images a step.")] = 32,
+    optimizer: Annotated[str, typer.Option(help="sgd, adam, adamw, rmsprop or lamb.")] = "sgd",
+    learning_rate: Annotated[
+        float | None, typer.Option(help="The highest one; by default what suits the optimizer.")
+    ] = None,
+    augment: Annotated[
+        str,
+        typer.Option(
+            help="auto (shift for digits, else crop), none, shift, flip, crop or randaugment."
+        ),
+    ] = "auto",
+    image_size: Annotated[
+        int | None, typer.Option(help="Height and width; by default the data's.")
+    ] = None,
+    data_dir: Annotated[
+        Path | None, typer.Option(help="Where the data's files are, if not where they are put.")
+    ] = None,
+    run_dir: Annotated[
+        Path | None, typer.Option(help="Where all files go; by default runs/MODEL-DATA.")
+    ] = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on after the last finished epoch.")
+    ] = False,
+    seed: Annotated[int, typer.Option(help="Equal seeds give equal runs.")] = 0,
+    set_: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set",
+            metavar="NAME=VALUE",
+            help="Any other option of the model (zoo.Options) or of the recipe "
+            "(zoo.training.Recipe), such as stem_stride=1, dropout=0.2, mixup=0.2 or ema=0.999; "
+            "may be repeated.",
+        ),
+    ] = None,
+) -> None:
+    """Train a model, and draw its learning curves."""
+    zoo.info(model)  # an unknown name is told before the seconds that TensorFlow takes
+    settings = dict(_setting(text) for text in set_ or [])
+    folder = run_dir or _run_dir(f"runs/{model}-{re.sub(r'[^A-Za-z0-9_.]+', '-', data)}", resume)
+    with _quiet_import():
+        from zoo import training
+        from zoo.data import load
+
+    settings |= {
+        "epochs": epochs,
+        "optimizer": optimizer,
+        "learning_rate": learning_rate,
+        "seed": seed,
+    }
+    fields = {field.name for field in dataclasses.fields(training.Recipe)}
+    recipe = training.Recipe(**{k: v for k, v in settings.items() if k in fields})
+    options = {k: v for k, v in settings.items() if k not in fields}
+    training.setup_devices()
+    images = load(
+        data,
+        batch_size=batch_size,
+        augment=augment,
+        image_size=image_size,
+        data_dir=data_dir,
+        seed=seed,
+    )
+    options = {
+        "input_shape": images.image_shape,
+        "num_classes": images.num_classes,
+        **options,
+    }
+    training.train(
+        lambda: zoo.create(model, **options),
+        images,
+        recipe,
+        run_dir=folder,
+        resume=resume,
+        options=options,
+    )
+
+
+def main() -> None:
+    """Run the command line; a wrong argument is told in one sentence, without a traceback."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    try:
+        app()
+    except (ValueError, TypeError, OSError, RuntimeError) as error:
+        if os.environ.get("ZOO_DEBUG"):
+            raise
+        print(f"zoo: {error}", file=sys.stderr)
+        raise SystemExit(2) from None
+    except KeyboardInterrupt:
+        print("\nzoo: stopped; `--resume` goes on after the last finished epoch", file=sys.stderr)
+        raise SystemExit(130) from None
+
+
+def _natural(name: str) -> list[Any]:
+    """Sort key that puts resnet18 before resnet101."""
+    return [int(part) if part.isdigit() else part for part in re.split(r"(\d+)", name)]
+
+
+def _setting(text: str) -> tuple[str, Any]:
+    """From "dropout=0.2" to ("dropout", 0.2); what is no Python value is a string."""
+    name, equals, value = text.partition("=")
+    if not equals or not name.isidentifier():
+        raise ValueError(f"--set takes NAME=VALUE, such as --set dropout=0.2; received {text!r}")
+    try:
+        return name, ast.literal_eval(value)
+    except (ValueError, SyntaxError):
+        return name, value
+
+
+def _run_dir(default: str, resume: bool) -> Path:
+    """The first free one of runs/x, runs/x-2, runs/x-3...; to resume, the last that exists."""
+    runs = [Path(default), *(Path(f"{default}-{i}") for i in range(2, 10_000))]
+    used = [path for path in runs if path.exists()]
+    if resume:
+        return used[-1] if used else runs[0]
+    return next(path for path in runs if path not in used)
+
+
+@contextlib.contextmanager
+def _quiet_import() -> Iterator[None]:
+    """Keep what TensorFlow writes about CPUs and missing GPUs on import off the terminal."""
+    if os.environ["TF_CPP_MIN_LOG_LEVEL"] < "2":
+        yield
+        return
+    sys.stderr.flush()
+    stderr = os.dup(2)
+    with open(os.devnull, "w") as nowhere:
+        os.dup2(nowhere.fileno(), 2)
+    try:
+        import tensorflow as tf
+
+        tf.config.list_physical_devices()
+        yield
+    finally:
+        os.dup2(stderr, 2)
+        os.close(stderr)

@@ -1,0 +1,84 @@
+"""The command line, in processes of its own."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+
+import zoo
+
+
+def run(*arguments, folder=None):
+    command = [sys.executable, "-c", "from zoo.cli import main; main()", *arguments]
+    environment = {**os.environ, "COLUMNS": "120", "TF_CPP_MIN_LOG_LEVEL": "2"}
+    return subprocess.run(
+        command, capture_output=True, text=True, cwd=folder, env=environment, check=False
+    )
+
+
+def test_list():
+    lines = run("list").stdout.splitlines()
+    assert lines[0].split() == ["model", "parameters", "MACs", "input", "paper"]
+    assert {line.split()[0] for line in lines[1:]} == set(zoo.list_models())
+    names = [
+        line.split()[0] for line in run("list", "resnet?*", "--sort", "macs").stdout.splitlines()
+    ]
+    assert names[1] == "resnet20"
+    assert names[-1] == "resnet152"
+
+
+def test_info():
+    text = run("info", "resnet50").stdout
+    assert "25,557,032" in text
+    assert "https://arxiv.org/abs/1512.03385" in text
+
+
+def test_info_by_layer():
+    text = run("info", "lenet5", "--layers").stdout
+    assert "conv1_conv" in text
+    assert "61,706 parameters" in text
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["info", "resnet51"], "zoo: there is no model 'resnet51'; did you mean"),
+        (["list", "nothing"], "zoo: no model matches 'nothing'"),
+        (["train", "resnet51", "--data", "digits"], "zoo: there is no model 'resnet51'"),
+        (["train", "resnet20", "--data", "digit"], "did you mean 'digits'?"),
+        (["train", "resnet20"], "Missing option '--data'"),
+        (["train", "resnet20", "--data", "digits", "--set", "dropout"], "--set takes NAME=VALUE"),
+        (["train", "resnet20", "--data", "digits", "--set", "dropuot=1"], "did you mean 'dropout'"),
+        (["train", "resnet20", "--data", "digits", "--epochs", "0"], "epochs must be"),
+        (["train", "vgg11", "--data", "digits"], "Use stem_stride=1"),
+    ],
+    ids=lambda x: " ".join(x) if isinstance(x, list) else "",
+)
+def test_a_wrong_argument_is_one_sentence(arguments, message, tmp_path):
+    process = run(*arguments, folder=tmp_path)
+    assert process.returncode == 2
+    assert message in process.stderr
+    assert "Traceback" not in process.stderr
+    assert not list(tmp_path.rglob("*.keras"))
+
+
+def test_train_and_resume(tmp_path):
+    arguments = ["train", "cnn", "--data", "digits", "--epochs", "2", "--set", "widths=(8,16)"]
+    first = run(*arguments, "--set", "dropout=0.1", folder=tmp_path)
+    assert first.returncode == 0, first.stderr
+    assert "test accuracy" in first.stdout
+    assert not first.stderr
+    folder = tmp_path / "runs" / "cnn-digits"
+    config = json.loads((folder / "config.json").read_text())
+    assert config["model"]["options"]["widths"] == [8, 16]
+    assert (folder / "curves.png").stat().st_size > 10_000
+    again = run(*arguments, folder=tmp_path)
+    assert again.returncode == 0, again.stderr
+    assert (tmp_path / "runs" / "cnn-digits-2" / "result.json").exists()
+    other = run(*arguments, "--resume", "--run-dir", str(folder), folder=tmp_path)
+    assert other.returncode == 2
+    assert "dropout" in other.stderr

@@ -1,0 +1,188 @@
+"""What every data source gives: three splits that can be read in order, or shuffled by epoch.
+
+Whatever training reads is a function of (seed, epoch, step) alone. `Indexed` reads by number, from
+arrays or files, in an order that `index_shuffle` gives; `zoo.data.tfds` adds a split that streams.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import tensorflow as tf
+
+MEMORY_LIMIT = 2**30  # bytes of pixels that may be held in memory for one purpose
+DEFAULT_SIZE = (224, 224)  # of images that have no common size
+
+
+@dataclass(frozen=True)
+class Request:
+    """The checked arguments of `zoo.data.load` that a source needs."""
+
+    image_size: tuple[int, int] | None = None
+    channels: int | None = None
+    batch_size: int = 64
+    validation_split: float = 0.1
+    test_split: float = 0.2
+    seed: int = 0
+    data_dir: Path | None = None
+    cache: bool = True
+
+
+class Split(Protocol):
+    """The images of one split. A batch: float32 (B, H, W, C) in [0, 255] and int32 (B,)."""
+
+    @property
+    def size(self) -> int:
+        """Number of images."""
+
+    def shuffled(self, epochs: Any, batch_size: int, steps: int, seed: int) -> Any:
+        """From a dataset of epochs to one of (epoch, step, images, labels)."""
+
+    def in_order(self, batch_size: int) -> Any:
+        """A dataset of (images, labels); the last batch may be smaller."""
+
+
+@dataclass(frozen=True)
+class Source:
+    """The three splits of a data set, and what its images are."""
+
+    class_names: tuple[str, ...]
+    image_shape: tuple[int, int, int]
+    train: Split
+    validation: Split
+    test: Split
+
+
+class Indexed:
+    """Images that can be read by their numbers.
+
+    Args:
+        read: From int64 numbers (B,), a tensor, to float32 images (B, H, W, C).
+        labels: All labels of the source, (N,).
+        rows: The numbers, within the source, of this split's images.
+    """
+
+    def __init__(self, read: Callable[[Any], Any], labels: np.ndarray, rows: np.ndarray) -> None:
+        self.read = read
+        with tf.device("CPU:0"):
+            self.rows = tf.constant(rows, tf.int64)
+            self.labels = tf.constant(labels[rows], tf.int32)
+
+    @property
+    def size(self) -> int:
+        return int(self.rows.shape[0])
+
+    def shuffled(self, epochs: Any, batch_size: int, steps: int, seed: int) -> Any:
+        def batch(epoch: Any, step: Any) -> tuple[Any, Any, Any, Any]:
+            at = step * batch_size + tf.range(batch_size, dtype=tf.int64)
+            order = fold_in(tf.constant([seed, 0], tf.int64), epoch)
+            last = tf.constant(self.size - 1, tf.int64)
+            at = tf.random.experimental.index_shuffle(at, order, last)
+            return epoch, step, self.read(tf.gather(self.rows, at)), tf.gather(self.labels, at)
+
+        def one_epoch(epoch: Any) -> Any:
+            return tf.data.Dataset.range(steps).map(lambda step: (epoch, step))
+
+        return epochs.flat_map(one_epoch).map(batch, num_parallel_calls=tf.data.AUTOTUNE)
+
+    def in_order(self, batch_size: int) -> Any:
+        batches = tf.data.Dataset.from_tensor_slices((self.rows, self.labels)).batch(batch_size)
+        return batches.map(lambda rows, labels: (self.read(rows), labels), tf.data.AUTOTUNE)
+
+
+def fold_in(key: Any, number: Any) -> Any:
+    """A key, int64 (2,), that depends on another one and a number."""
+    return tf.random.experimental.stateless_fold_in(key, tf.cast(number, tf.int64), alg="philox")
+
+
+def resized(images: Any, size: tuple[int, int]) -> Any:
+    """Float32 images (B, h, w, C) -> (B, *size, C): bilinear, antialiased, the whole picture."""
+    if tuple(images.shape[1:3]) == size:
+        return images
+    return tf.image.resize(images, size, "bilinear", antialias=True)
+
+
+def recoloured(images: Any, channels: int) -> Any:
+    """Float32 images (..., 1 or 3 or 4) -> (..., channels): grey by luma, transparent as white."""
+    if images.shape[-1] == 4:
+        opacity = images[..., 3:] / 255.0
+        images = images[..., :3] * opacity + 255.0 * (1.0 - opacity)
+    if images.shape[-1] == channels:
+        return images
+    if channels == 1:
+        return tf.image.rgb_to_grayscale(images)
+    return tf.repeat(images, channels, axis=-1)
+
+
+def array_source(
+    images: np.ndarray,
+    labels: np.ndarray,
+    class_names: tuple[str, ...],
+    rows: tuple[np.ndarray, np.ndarray, np.ndarray],
+    request: Request,
+) -> Source:
+    """A source whose images (N, H, W, 1, 3 or 4), uint8, lie in memory; resized when read."""
+    size = request.image_size or (images.shape[1], images.shape[2])
+    channels = request.channels or (1 if images.shape[-1] == 1 else 3)
+    with tf.device("CPU:0"):
+        pixels = tf.constant(images)
+
+    def read(numbers: Any) -> Any:
+        batch = tf.cast(tf.gather(pixels, numbers), tf.float32)
+        return resized(recoloured(batch, channels), size)
+
+    splits = (Indexed(read, labels, part) for part in rows)
+    return Source(class_names, (*size, channels), *splits)
+
+
+def three_ways(
+    labels: np.ndarray, class_names: tuple[str, ...], request: Request
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Split by seed, class by class, into the numbers of train, validation and test images.
+
+    Raises:
+        ValueError: If a class has too few images.
+    """
+    shares = {"validation": request.validation_split, "test": request.test_split}
+    parts = _stratified(labels, class_names, shares, request.seed)
+    return parts["train"], parts["validation"], parts["test"]
+
+
+def two_ways(
+    labels: np.ndarray, class_names: tuple[str, ...], request: Request, other: str = "validation"
+) -> tuple[np.ndarray, np.ndarray]:
+    """Split by seed, class by class, into train and `other`, "validation" or "test"."""
+    share = request.validation_split if other == "validation" else request.test_split
+    parts = _stratified(labels, class_names, {other: share}, request.seed)
+    return parts["train"], parts[other]
+
+
+def _stratified(
+    labels: np.ndarray, class_names: tuple[str, ...], shares: dict[str, float], seed: int
+) -> dict[str, np.ndarray]:
+    """Every class gives every split its share, rounded, and at least one image."""
+    shares = {split: share for split, share in shares.items() if share > 0}
+    rng = np.random.default_rng([seed, len(labels)])
+    parts: dict[str, list[np.ndarray]] = {split: [] for split in ("train", *shares)}
+    for label, class_name in enumerate(class_names):
+        rows = rng.permutation(np.flatnonzero(labels == label))
+        if not len(rows):
+            continue
+        sizes = [max(1, round(len(rows) * share)) for share in shares.values()]
+        if sum(sizes) >= len(rows):
+            raise ValueError(
+                f"class {class_name!r} has {len(rows)} image(s), too few to split into train, "
+                f"{' and '.join(shares)}; add images, or set "
+                f"{' and '.join(f'{split}_split=0' for split in shares)}"
+            )
+        *others, train = np.split(rows, np.cumsum(sizes))
+        parts["train"].append(train)
+        for split, part in zip(shares, others, strict=True):
+            parts[split].append(part)
+    none = np.zeros(0, np.int64)
+    joined = {split: np.sort(np.concatenate([none, *part])) for split, part in parts.items()}
+    return {"validation": none, "test": none, **joined}

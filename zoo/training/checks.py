@@ -1,0 +1,125 @@
+"""Whether model, data and recipe fit together; asked before anything is compiled."""
+
+from __future__ import annotations
+
+import contextlib
+from typing import TYPE_CHECKING, Any
+
+import keras
+import numpy as np
+
+from zoo.training.devices import accelerator
+from zoo.training.recipe import Recipe
+
+if TYPE_CHECKING:
+    from zoo.data import ImageData
+
+
+def steps_per_execution(recipe: Recipe, data: ImageData) -> int:
+    """Resolve "auto"; refuse what does not divide an epoch, which Keras would run past its end."""
+    steps, every = data.steps_per_epoch, recipe.steps_per_execution
+    divisors = [n for n in range(1, steps + 1) if steps % n == 0]
+    if every == "auto":
+        return 1 if accelerator()[0] == "cpu" else max(n for n in divisors if n <= 16)
+    if every not in divisors:
+        raise ValueError(
+            f"steps_per_execution={every} does not divide the {steps} steps of an epoch; use one "
+            f"of {', '.join(map(str, divisors))}"
+        )
+    return every
+
+
+def check_data(data: ImageData) -> None:
+    """Raise ValueError if there is nothing to learn or not one whole batch to learn it from."""
+    if data.num_classes < 2:
+        raise ValueError(
+            f"{data.name} has {data.num_classes} class ({', '.join(data.class_names)}); training a "
+            "classifier needs at least 2"
+        )
+    if data.train_size < data.batch_size or data.steps_per_epoch < 1:
+        raise ValueError(
+            f"{data.name} has {data.train_size} training images, fewer than one batch of "
+            f"{data.batch_size}: use batch_size={max(data.train_size, 1)} or less"
+        )
+
+
+def check_model(model: keras.Model, data: ImageData) -> None:
+    """Raise ValueError if the model does not take the images or does not give the classes."""
+    if not isinstance(model, keras.Model):
+        raise ValueError(f"the function given for the model returned {model!r}, not a keras.Model")
+    if not getattr(model, "inputs", None) or len(model.inputs) != 1 or len(model.outputs) != 1:
+        raise ValueError(
+            f"{model.name} must be a functional or Sequential model with one input and one output"
+        )
+    expected, found = tuple(model.input_shape[1:]), tuple(data.image_shape)
+    if len(expected) != 3 or any(e not in (None, f) for e, f in zip(expected, found, strict=True)):
+        raise ValueError(
+            f"{model.name} takes images of shape {expected}, and {data.name} has {found}: build "
+            f"the model with input_shape={found}, or load the data with another image_size"
+        )
+    if tuple(model.output_shape[1:]) != (data.num_classes,):
+        raise ValueError(
+            f"{model.name} gives outputs of shape {tuple(model.output_shape[1:])}, and {data.name} "
+            f"has {data.num_classes} classes: build the model with num_classes={data.num_classes}"
+        )
+    if not model.trainable_variables:
+        raise ValueError(f"{model.name} has no trainable weights; set trainable = True")
+
+
+def gives_probabilities(model: keras.Model) -> bool:
+    """Whether a classifier ends in a softmax rather than in logits.
+
+    The last layer that is more than a reshape or a cast decides by its activation. A layer without
+    one (a pooling, an addition, one's own) is asked by its results on noise: are they
+    probabilities?
+
+    Args:
+        model: A functional or Sequential model with one output (B, num_classes).
+
+    Returns:
+        True for probabilities, False for logits.
+
+    Raises:
+        ValueError: If the last activation is neither softmax nor linear.
+
+    Example:
+        >>> gives_probabilities(keras.Sequential([keras.Input((4,)), keras.layers.Dense(2)]))
+        False
+    """
+    output = model.outputs[0]
+    while layer := _producer(model, output):
+        if isinstance(layer, keras.Model):
+            return gives_probabilities(layer)
+        if isinstance(layer, keras.layers.Softmax):
+            return True
+        name = getattr(getattr(layer, "activation", None), "__name__", None)
+        if name == "softmax":
+            return True
+        passes = isinstance(layer, keras.layers.Activation) and name == "linear"
+        if passes or isinstance(
+            layer,
+            keras.layers.Flatten | keras.layers.Reshape | keras.layers.Identity,
+        ):
+            output = layer.input
+            continue
+        if name == "linear":
+            return False
+        if name is not None:
+            raise ValueError(
+                f'{model.name} ends in "{name}" ({layer.name}); training needs logits '
+                '(classifier_activation=None) or "softmax"'
+            )
+        break
+    shape = [2, *(size or 64 for size in model.input_shape[1:])]
+    noise = np.random.default_rng(0).uniform(0, 255, shape).astype("float32")
+    values = keras.ops.convert_to_numpy(model(noise, training=False)).astype("float64")
+    return bool((values >= 0).all() and np.allclose(values.sum(-1), 1, atol=1e-2))
+
+
+def _producer(model: keras.Model, tensor: Any) -> Any:
+    """The layer of the model that gives the tensor, or None."""
+    for layer in reversed(model.layers):
+        with contextlib.suppress(AttributeError, ValueError):  # not called, or more than once
+            if layer.output is tensor:
+                return layer
+    return None
