@@ -11,6 +11,7 @@ from types import SimpleNamespace
 import matplotlib
 import pytest
 
+from zoo import history as histories
 from zoo import plots
 
 HISTORY = {
@@ -89,7 +90,7 @@ def test_best_epoch_is_marked_with_its_value():
     ],
 )
 def test_direction_by_name(name, mode):
-    assert plots.direction(name) == mode
+    assert histories.direction(name) == mode
 
 
 @pytest.mark.parametrize(
@@ -310,6 +311,7 @@ def test_the_users_style_neither_matters_nor_changes():
 def test_pyplot_is_not_touched():
     code = """
 import sys
+from zoo import history as histories
 from zoo import plots
 assert "matplotlib" not in sys.modules
 figure = plots.curves({"loss": [2.0, 1.0]})

@@ -18,7 +18,7 @@ from typing import Any
 
 import keras
 
-from zoo import plots
+from zoo import history, plots
 
 # The columns that stand after the metrics, in this order.
 LAST_COLUMNS = ("learning_rate", "seconds", *[n for n in plots.OTHERS if n != "learning_rate"])
@@ -75,7 +75,7 @@ class LearningCurves(keras.callbacks.Callback):
         >>> x, y = np.ones((8, 3)), np.ones((8, 1))
         >>> curves = LearningCurves(f"{folder}/curves.png")
         >>> history = model.fit(x, y, epochs=2, verbose=0, callbacks=[curves])
-        >>> list(plots.read_history(folder))
+        >>> list(history.read_history(folder))
         ['epoch', 'loss', 'learning_rate', 'seconds', 'images_per_second']
     """
 
@@ -84,7 +84,7 @@ class LearningCurves(keras.callbacks.Callback):
         path: str | os.PathLike[str],
         *,
         monitor: str | None = None,
-        mode: plots.Mode = "auto",
+        mode: history.Mode = "auto",
         min_interval: float = 10.0,
         max_share: float = 0.01,
         batch_size: int | None = None,
@@ -240,7 +240,7 @@ class _Files:
         self.title = ""
         self.planned: int | None = None
         self.monitor: str | None = None
-        self.mode: plots.Mode = "auto"
+        self.mode: history.Mode = "auto"
         self.shell: Any = None
         self._shown: Any = None
         self._written: tuple[int, int] | None = None
@@ -248,7 +248,7 @@ class _Files:
     def read(self) -> None:
         """Read the rows that are there."""
         if os.path.lexists(self.table):
-            columns = plots.read_history(self.table)
+            columns = history.read_history(self.table)
             for i, epoch in enumerate(columns.pop("epoch")):
                 cells = {name: column[i] for name, column in columns.items()}
                 self.rows[int(epoch or 0)] = {n: v for n, v in cells.items() if v is not None}
@@ -260,11 +260,12 @@ class _Files:
         missing = [e + 1 for e in range(epoch) if e not in self.rows]
         if existed and missing:
             warnings.warn(
-                f"{self.table} has no epoch {plots.ranges(missing)}; the curves go on with a gap.",
+                f"{self.table} has no epoch {history.ranges(missing)}; "
+                "the curves go on with a gap.",
                 stacklevel=4,
             )
 
-    def columns(self) -> plots.Columns:
+    def columns(self) -> history.Columns:
         """Return the rows as a history: metrics first, in the order in which they came."""
         names = dict.fromkeys(name for row in self.rows.values() for name in row)
         ordered = [name for name in names if name not in LAST_COLUMNS]
@@ -354,7 +355,7 @@ def _has_stock_train_step(model: keras.Model) -> bool:
     return type(model).train_step.__module__.split(".")[0] == "keras"
 
 
-def _direction(model: keras.Model, name: str) -> plots.Mode:
+def _direction(model: keras.Model, name: str) -> history.Mode:
     """Tell from the metric, as Keras does, or from its name whether low or high is good."""
     base = name.removeprefix("val_")
     for metric in model.metrics:
@@ -362,7 +363,7 @@ def _direction(model: keras.Model, name: str) -> plots.Mode:
             up_or_down = getattr(part, "_direction", None)
             if part.name == base and up_or_down is not None:
                 return "max" if up_or_down == "up" else "min"
-    return plots.direction(name)
+    return history.direction(name)
 
 
 def _gpu_memory() -> int | None:

@@ -90,7 +90,7 @@ def describe(augment: Augment) -> str:
     """A preset's name, or the layers' classes and settings: equal text, equal augmentation."""
     if augment is None or isinstance(augment, str):
         return augment or "none"
-    layers = [augment] if isinstance(augment, keras.layers.Layer) else augment
+    layers: list[Any] = [augment] if isinstance(augment, keras.layers.Layer) else list(augment)
     rows = [(type(x).__name__, {**x.get_config(), "name": None}) for x in layers]
     return json.dumps(rows, sort_keys=True, default=str)
 

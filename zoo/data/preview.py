@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
 import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+
+from zoo._files import atomic
 
 Boxes = Sequence[Sequence[tuple[np.ndarray, str]]]
 SUFFIXES = (".png", ".svg", ".pdf")
@@ -67,11 +67,6 @@ def sheet(
             cell.text(left + 0.5, s=name, fontsize=4.5, color="white", **place)
     figure.subplots_adjust(0.01, 0.03, 0.99, 0.99, wspace=0.06, hspace=0.06 + 0.13 * lines)
     path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile(dir=path.parent, suffix=path.suffix, delete=False) as file:
-        temporary = Path(file.name)
-    try:
+    with atomic(path) as temporary:
         figure.savefig(temporary, dpi=160)
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
     return path

@@ -13,6 +13,7 @@ from typing import Any
 import keras
 import numpy as np
 
+from zoo._files import atomic
 from zoo.training import snapshot
 from zoo.training.recipe import Recipe
 
@@ -227,10 +228,10 @@ class Checkpoints(keras.callbacks.Callback):
         """Write last.keras and, if this epoch is the best, best.keras."""
         best, last = self.folder / "best.keras", self.folder / "last.keras"
         averaged = self.average.applied() if self.average else contextlib.nullcontext()
-        with averaged, snapshot.atomic(last) as temporary:
+        with averaged, atomic(last) as temporary:
             uncompiled(self.model).save(temporary)
         if self.best_epoch == self.epochs_done:
-            with snapshot.atomic(best) as temporary:
+            with atomic(best) as temporary:
                 copyfile(last, temporary)
 
     def restore(self) -> bool:

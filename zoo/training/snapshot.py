@@ -1,4 +1,4 @@
-"""Files that are whole or absent: atomic writing, and the snapshot that a run resumes from.
+"""The snapshot that a run resumes from.
 
 A snapshot is an .npz of every variable and a JSON text. It is written to a temporary name, flushed
 to the disk and renamed, one file an epoch, the last two kept. The zip's checksums tell a damaged
@@ -7,43 +7,23 @@ one.
 
 from __future__ import annotations
 
-import contextlib
 import io
 import json
-import os
 import warnings
 import zipfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from zoo._files import TEMPORARY, atomic
+
 KEPT = 2
-TEMPORARY = ".writing-"
 
 
 class SnapshotError(RuntimeError):
     """No snapshot of the run can be read."""
-
-
-@contextlib.contextmanager
-def atomic(path: Path) -> Iterator[Path]:
-    """Give a temporary path to write to, which becomes `path` when the block ends well."""
-    temporary = path.with_name(f"{TEMPORARY}{path.name}")  # keeps the suffix
-    try:
-        yield temporary
-        with temporary.open("rb+") as file:
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
-    if os.name == "posix":
-        folder = os.open(path.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)  # the new name, too
-        finally:
-            os.close(folder)
 
 
 def write_json(path: Path, value: Any) -> None:
