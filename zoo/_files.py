@@ -13,7 +13,7 @@ TEMPORARY = ".writing-"  # how the names of files begin that are not whole yet
 @contextlib.contextmanager
 def atomic(path: Path) -> Iterator[Path]:
     """Give a temporary path to write to, which becomes `path` when the block ends well."""
-    temporary = path.with_name(f"{TEMPORARY}{os.getpid()}-{path.name}")  # keeps the suffix
+    temporary = path.with_name(f"{TEMPORARY}{path.name}")  # keeps the suffix
     try:
         yield temporary
         with temporary.open("rb+") as file:

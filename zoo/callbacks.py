@@ -74,8 +74,8 @@ class LearningCurves(keras.callbacks.Callback):
         >>> model.compile("sgd", "mse")
         >>> x, y = np.ones((8, 3)), np.ones((8, 1))
         >>> curves = LearningCurves(f"{folder}/curves.png")
-        >>> history = model.fit(x, y, epochs=2, verbose=0, callbacks=[curves])
-        >>> list(history.read_history(folder))
+        >>> _ = model.fit(x, y, epochs=2, verbose=0, callbacks=[curves])
+        >>> list(plots.read_history(folder))
         ['epoch', 'loss', 'learning_rate', 'seconds', 'images_per_second']
     """
 
