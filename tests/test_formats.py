@@ -359,6 +359,29 @@ def test_legacy_keras_as_hosted(tmp_path, options):
     assert checkpoint.metadata == {"keras_version": "2.1.5"}
 
 
+@pytest.mark.parametrize("libver", ["earliest", "latest"])
+@pytest.mark.parametrize("kind", ["S9", h5py.string_dtype()])
+def test_text_in_hdf5_attributes(tmp_path, libver, kind):
+    """Names of fixed and of variable length, many, in headers of both kinds."""
+    path = tmp_path / "model.h5"
+    layers = [f"layer_{number}" for number in range(300)]
+    with h5py.File(path, "w", libver=libver) as file:
+        file.attrs["keras_version"] = "3.0 ü"
+        file.attrs["backend"] = ""
+        for layer in layers:
+            group = file.create_group(layer)
+            group.attrs.create("weight_names", np.array([b"kernel", b"bias"], kind))
+            group["kernel"], group["bias"] = np.ones(2), np.zeros(2)
+        for chunk in range(3):  # written last: the header goes on elsewhere
+            names = np.array([layer.encode() for layer in layers[chunk::3]], kind)
+            file.attrs.create(f"layer_names{chunk}", names)
+    checkpoint = formats.read(path)
+    ordered = layers[::3] + layers[1::3] + layers[2::3]
+    expected = [f"{layer}/{name}" for layer in ordered for name in ("kernel", "bias")]
+    assert list(checkpoint) == expected
+    assert checkpoint.metadata == {"keras_version": "3.0 ü"}
+
+
 @pytest.mark.parametrize("name", ["model.weights.h5", "model.keras", "model.h5"])
 def test_keras_bfloat16(tmp_path, name):
     policy = keras.DTypePolicy("bfloat16")
@@ -390,6 +413,8 @@ def test_write_gives_the_arrays_back(tmp_path, suffix):
     formats.write(path, arrays)
     assert_same(formats.read(path), arrays)
     assert [file.name for file in tmp_path.iterdir()] == [path.name]
+    (tmp_path / "other").touch()
+    assert path.stat().st_mode == (tmp_path / "other").stat().st_mode
 
 
 def test_a_failed_write_leaves_what_was_there(tmp_path):

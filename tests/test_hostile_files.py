@@ -140,11 +140,11 @@ FORBIDDEN = {
     "empty_stack": (Raw(b"0" * 9), "POP"),
     "no_mark": (Raw(b"t"), "pickle"),
     "unknown_opcode": (Raw(b"\xfe"), "pickle"),
-    "nested_lists": (Raw(b"]" * 200_000 + b"a" * 199_999), "no dictionary of tensors"),
-    "nested_tuples": (Raw(b")" + b"\x85" * 200_000), "no dictionary of tensors"),
-    "tuple_as_key": (Raw(b"})" + b"\x85" * 200_000 + b"Ns"), "keys are no names"),
+    "nested_lists": (Raw(b"]" * 100_000 + b"a" * 99_999), "no dictionary of tensors"),
+    "nested_tuples": (Raw(b")" + b"\x85" * 100_000), "no dictionary of tensors"),
+    "tuple_as_key": (Raw(b"})" + b"\x85" * 100_000 + b"Ns"), "keys are no names"),
     "nested_calls": (
-        Raw(b")" + b"ctorch._tensor\n_rebuild_from_type_v2\n0" * 10 + b"\x85" * 200_000 + b"R"),
+        Raw(b")" + b"ctorch._tensor\n_rebuild_from_type_v2\n0" * 10 + b"\x85" * 100_000 + b"R"),
         "pickle",
     ),
     "doubling": (
@@ -152,7 +152,8 @@ FORBIDDEN = {
         "no dictionary of tensors",
     ),
     "itself": (Raw(b"}q\0" + code("model") + b"h\0s"), "holds no arrays"),
-    "endless": (Raw(b"N0" * 2_000_000), "no state dict"),
+    "endless": (Raw(b"N" * 2_000_000), "no state dict"),
+    "wide_text": ([("a" * (7 << 20)) + "\U0001f600"] * 3, "no state dict|bytes: at most"),
     "several": ({"a": {"b": 1}, "c": 2}, "no state dict"),
     "numbers": ({"model": {"a": 1}}, "no state dict"),
     "text": ("hello", "no dictionary"),
@@ -361,6 +362,35 @@ def bomb(file, group):
         made[row : row + len(rows)] = rows
 
 
+def missing_chunk(file, group):
+    made = group.create_dataset(
+        "conv/kernel:0", (64, 64), "float32", chunks=(8, 64), compression="gzip"
+    )
+    made[:56] = np.random.default_rng(0).normal(size=(56, 64))
+
+
+def damaged_reference(at, new):
+    """Text of variable length that lies elsewhere, or is longer, than it can."""
+
+    def make():
+        data = bytearray(hdf5(lambda file, group: group.create_dataset("conv/kernel:0", data=ONES)))
+        heap = struct.pack("<Q", data.find(b"GCOL"))
+        start = data.find(heap, data.find(b"weight_names")) - 4  # length, heap, number
+        data[start + at : start + at + len(new)] = new
+        return bytes(data)
+
+    return make
+
+
+def damaged_kind_of_text():
+    """Text of variable length that is neither a string nor a sequence: the library crashes."""
+    data = bytearray(hdf5(lambda file, group: group.create_dataset("conv/kernel:0", data=ONES)))
+    at = data.find(b"weight_names") + 16  # the attribute's type follows its padded name
+    assert data[at : at + 2] == b"\x19\x01"
+    data[at + 1] = 0x7F
+    return bytes(data)
+
+
 def external_link(file, group):
     group["conv"] = h5py.ExternalLink("/etc/passwd", "/")
 
@@ -411,6 +441,11 @@ for name, content, words in (
     ("missing_data", lambda: hdf5(lambda file, group: None), "lacks 'conv/kernel:0'"),
     ("never_written", lambda: hdf5(layout((1 << 20, 1 << 10))), "stores 0"),
     ("absurd_shape", lambda: hdf5(layout((1 << 40, 1 << 40), (1, 1))), "absurd shape"),
+    ("missing_chunk", lambda: hdf5(missing_chunk), "declares 16384 bytes"),
+    ("damaged_kind_of_text", damaged_kind_of_text, "no text"),
+    ("text_of_2_gb", damaged_reference(0, b"\0\0\0\x7f"), "damaged attribute"),
+    ("text_of_another_heap", damaged_reference(4, b"\1"), "no heap"),
+    ("text_of_no_object", damaged_reference(12, b"\xff"), "damaged attribute"),
     ("bomb", lambda: hdf5(bomb), "bytes for 'conv/conv/kernel:0'|bytes for 'conv/kernel:0'"),
     ("long_attribute", lambda: hdf5(long_attribute, libver="latest"), "absurdly large attribute"),
     ("named_twice", lambda: hdf5(nameless), "twice"),

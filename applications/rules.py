@@ -1,0 +1,143 @@
+"""Conversion as a table: which layer of ours takes which arrays of a checkpoint, and how.
+
+    RULES = [
+        #    Keras layer                source module             kind
+        Rule("stem_conv",               "conv1",                  CONV),
+        Rule("stage{s}_block{b}_{i}_conv", "layer{s}.{b}.conv{i}", CONV),
+        Rule("head_dense",              "fc",                     DENSE),
+    ]
+
+A name in braces is a whole number; "{s+1}" in the source is that number plus one. Each layer with
+weights must match exactly one rule.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+Change = Callable[[np.ndarray], np.ndarray]
+Kind = Mapping[
+    str, tuple[str, Change | None]
+]  # our variable: (the source's name, how to change it)
+
+
+def axes(*order: int) -> Change:
+    """Transpose."""
+    return lambda array: array.transpose(order)
+
+
+def flattened(side: int) -> Change:
+    """A dense kernel over a flattened (C, side, side) map, for one flattened as (side, side, C)."""
+
+    def change(array: np.ndarray) -> np.ndarray:
+        units = array.shape[0]
+        maps = array.reshape(units, -1, side, side).transpose(2, 3, 1, 0)
+        return maps.reshape(-1, units)
+
+    return change
+
+
+def bgr_to_rgb(array: np.ndarray) -> np.ndarray:
+    """Turn round the input channels of a kernel (H, W, 3, filters)."""
+    return array[:, :, ::-1]
+
+
+BIAS = {"bias": ("bias", None)}
+CONV: Kind = {"kernel": ("weight", axes(2, 3, 1, 0)), **BIAS}  # OIHW -> HWIO
+DEPTHWISE: Kind = {"kernel": ("weight", axes(2, 3, 0, 1)), **BIAS}
+DENSE: Kind = {"kernel": ("weight", axes(1, 0)), **BIAS}
+BATCH_NORM: Kind = {
+    "gamma": ("weight", None),
+    "beta": ("bias", None),
+    "moving_mean": ("running_mean", None),
+    "moving_variance": ("running_var", None),
+}
+NAMED: Kind = {
+    name: (name, None)
+    for name in ("kernel", "bias", "gamma", "beta", "moving_mean", "moving_variance", "p")
+}
+KERAS: Kind = {}  # by number, in Keras's order: kernel, bias; gamma, beta, mean, variance
+KERAS_BGR: Kind = {"kernel": ("0", bgr_to_rgb)}
+
+
+def flat_dense(side: int) -> Kind:
+    """The first dense layer after a flattened map of PyTorch's, `side` x `side`."""
+    return {"kernel": ("weight", flattened(side)), **BIAS}
+
+
+@dataclass(frozen=True)
+class Rule:
+    """One row: a layer's name, the module that it is in the source, and what becomes of its arrays.
+
+    Attributes:
+        layer: Our layer's name, with numbers as {letter}; "*" for any, of the same name there.
+        source: The source's name, where {letter} and {letter+1} are those numbers.
+        kind: Our variables, each with the source's array and how it is changed. One that is not
+            in it has its number in the layer as name.
+        separator: Between module and array in the source's names.
+    """
+
+    layer: str
+    source: str
+    kind: Kind
+    separator: str = "."
+
+    def match(self, layer: str) -> str | None:
+        """The source's module for a layer of ours; None if the rule is not about it."""
+        if self.layer == "*":
+            return layer
+        pattern = re.sub(r"\\\{(\w)\\\}", r"(?P<\1>\\d+)", re.escape(self.layer))
+        found = re.fullmatch(pattern, layer)
+        if found is None:
+            return None
+
+        def number(place: re.Match[str]) -> str:
+            return str(int(found[place[1]]) + int(place[2] or 0))
+
+        return re.sub(r"\{(\w)([+-]\d+)?\}", number, self.source)
+
+
+@dataclass(frozen=True)
+class Table:
+    """How a source names the arrays of a family.
+
+    Attributes:
+        source: "torchvision", "timm", "keras", "efficientnet_pytorch" or "zoo".
+        rules: Tried from the first; each layer must match one.
+        ignored: Patterns of names that the source has and we do not need.
+    """
+
+    source: str
+    rules: Sequence[Rule]
+    ignored: Sequence[str] = (r".*\.num_batches_tracked",)
+
+    def pairs(self, model: Any) -> Iterator[tuple[Any, Any, str, Change | None]]:
+        """Every variable that a checkpoint fills: (layer, variable, name in the source, change).
+
+        Raises:
+            LookupError: If a layer matches no rule; its argument is the layer's name.
+        """
+        for layer in model.layers:
+            if not layer.weights:
+                continue
+            for rule in self.rules:
+                module = rule.match(layer.name)
+                if module is not None:
+                    break
+            else:
+                raise LookupError(layer.name)
+            for i, variable in enumerate(layer.weights):
+                name, change = rule.kind.get(variable.name, (str(i), None))
+                yield layer, variable, f"{module}{rule.separator}{name}", change
+
+
+# Our own files: .safetensors and .npz by name, those of Keras 3 by number.
+NATIVE = tuple(
+    Table("zoo", [Rule("head_dense", "head_dense", kind, "/"), Rule("*", "", kind, "/")])
+    for kind in (NAMED, KERAS)
+)

@@ -1,0 +1,147 @@
+"""Write `applications/records.csv`: what torchvision, timm and Keras publish for our models.
+
+    python tests/reference/write_records.py
+
+It needs torch, torchvision, timm and Keras, and reads what these packages say of their weights;
+nothing is downloaded. Weights without a published hash are left out: they could not be checked.
+"""
+
+from __future__ import annotations
+
+import csv
+import re
+import sys
+from pathlib import Path
+
+from torchvision_stub import declare_operators
+
+ROOT = Path(__file__).parents[2]
+sys.path.insert(0, str(ROOT))
+COLUMNS = ["model", "tag", "source", "url", "hash", "num_classes", "mean", "std"]
+COLUMNS += ["resize", "crop", "interpolation", "license", "top1"]
+IMAGENET = ("0.485 0.456 0.406", "0.229 0.224 0.225")
+
+
+def torchvision_rows(names):
+    from torchvision import models
+
+    for name in names:
+        if not hasattr(models, name):
+            continue
+        for weights in models.get_model_weights(name):
+            how = weights.transforms.keywords
+            scores = weights.meta["_metrics"].get("ImageNet-1K")
+            if scores is None or len(weights.meta.get("categories") or ()) != 1000:
+                continue  # the backbone of a detector
+            yield {
+                "model": name,
+                "tag": f"torchvision.{weights.name.lower()}",
+                "source": "torchvision",
+                "url": weights.url,
+                "hash": re.search(r"-([0-9a-f]{8,})\.pth", weights.url)[1],
+                "num_classes": 1000,
+                "mean": IMAGENET[0],
+                "std": IMAGENET[1],
+                "resize": how.get("resize_size", 256),
+                "crop": how["crop_size"],
+                "interpolation": getattr(how.get("interpolation"), "value", "bilinear"),
+                "license": "BSD-3-Clause",
+                "top1": scores["acc@1"],
+            }
+
+
+def timm_rows(names):
+    from timm.models import get_pretrained_cfg, list_pretrained
+
+    for name in names:
+        for theirs in list_pretrained(f"{TIMM.get(name, name)}.*"):
+            config = get_pretrained_cfg(theirs)
+            digits = re.search(r"-([0-9a-f]{8,})\.pth$", config.url or "")
+            if not digits or config.num_classes != 1000 or "download.pytorch" in config.url:
+                continue
+            size = (config.test_input_size or config.input_size)[-1]
+            share = config.test_crop_pct or config.crop_pct
+            yield {
+                "model": name,
+                "tag": f"timm.{theirs.partition('.')[2]}",
+                "source": "timm",
+                "url": config.url,
+                "hash": digits[1],
+                "num_classes": 1000,
+                "mean": " ".join(map(str, config.mean)),
+                "std": " ".join(map(str, config.std)),
+                "resize": int(size / share),
+                "crop": size,
+                "interpolation": config.interpolation,
+                "license": config.license or "",
+                "top1": "",
+            }
+
+
+TIMM = {f"efficientnet_lite{i}": f"tf_efficientnet_lite{i}" for i in range(5)}
+BASE = "https://storage.googleapis.com/tensorflow/keras-applications/"
+# keras.applications: model -> (file, MD5, convention, published top-1 at keras.io)
+KERAS = {
+    "vgg16": ("vgg16/vgg16_weights_tf_dim_ordering_tf_kernels.h5", "caffe", 71.3),
+    "vgg19": ("vgg19/vgg19_weights_tf_dim_ordering_tf_kernels.h5", "caffe", 71.3),
+    "resnet50_v2": ("resnet/resnet50v2_weights_tf_dim_ordering_tf_kernels.h5", "tf", 76.0),
+    "resnet101_v2": ("resnet/resnet101v2_weights_tf_dim_ordering_tf_kernels.h5", "tf", 77.2),
+    "resnet152_v2": ("resnet/resnet152v2_weights_tf_dim_ordering_tf_kernels.h5", "tf", 78.0),
+}
+CONVENTIONS = {
+    "caffe": ("123.68 116.779 103.939", "1 1 1"),  # RGB: the first kernel is turned round
+    "tf": ("127.5 127.5 127.5", "127.5 127.5 127.5"),
+}
+
+
+def keras_rows():
+    import keras
+
+    folder = Path(keras.__file__).parent / "src" / "applications"
+    for name, (file, convention, top1) in KERAS.items():
+        if name.startswith("resnet"):
+            source = (folder / "resnet.py").read_text("utf-8")
+            pattern = rf'"{name.replace("_", "")}": \(\s*"([0-9a-f]{{32}})"'
+        else:
+            source = (folder / f"{name}.py").read_text("utf-8")
+            pattern = r'file_hash="([0-9a-f]{32})"'
+        digest = re.search(pattern, source)
+        mean, std = CONVENTIONS[convention]
+        yield {
+            "model": name,
+            "tag": "keras.imagenet",
+            "source": "keras",
+            "url": BASE + file,
+            "hash": f"md5:{digest[1]}",
+            "num_classes": 1000,
+            "mean": mean,
+            "std": std,
+            "resize": 256,
+            "crop": 224,
+            "interpolation": "bilinear",
+            "license": "Apache-2.0",
+            "top1": top1,
+        }
+
+
+def pixels(row):
+    """PyTorch's statistics are of [0, 1]; ours of [0, 255]."""
+    if row["source"] != "keras":
+        for column in ("mean", "std"):
+            row[column] = " ".join(f"{255 * float(x):.6g}" for x in row[column].split())
+    return row
+
+
+if __name__ == "__main__":
+    import json
+
+    declare_operators()
+    table = json.loads((ROOT / "zoo" / "catalogue.json").read_text("utf-8"))
+    names = [row["name"] for row in table]
+    rows = [*torchvision_rows(names), *timm_rows(names), *keras_rows()]
+    rows.sort(key=lambda row: names.index(row["model"]))
+    with open(ROOT / "applications" / "records.csv", "w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(map(pixels, rows))
+    print(f"{len(rows)} records")

@@ -1,0 +1,194 @@
+"""Checkpoints into models: parity with the references, adaptation, and all or nothing."""
+
+from __future__ import annotations
+
+import keras
+import numpy as np
+import pytest
+from golden import FOLDER, images, load
+
+import applications
+import zoo
+from applications import formats
+from applications.loading import tables
+
+GOLDENS = sorted(FOLDER.glob("*.npz"))
+
+
+@pytest.fixture
+def resnet18_file(tmp_path):
+    """A checkpoint of torchvision's names for resnet18."""
+    _, _, tensors, _ = load(FOLDER / "resnet18.torchvision.npz")
+    formats.write(tmp_path / "resnet18.safetensors", tensors)
+    return tmp_path / "resnet18.safetensors"
+
+
+def values(model):
+    return {variable.path: keras.ops.convert_to_numpy(variable) for variable in model.weights}
+
+
+def test_goldens_cover_every_table():
+    covered = set()
+    for path in GOLDENS:
+        name, source = path.name.split(".")[:2]
+        covered.add((zoo.info(name).module, source))
+    modules = {zoo.info(name).module for name in zoo.list_models()}
+    have = {(m, t.source) for m in modules for t in tables(module=m) if t.source != "zoo"}
+    assert covered == have
+
+
+@pytest.mark.parametrize("path", GOLDENS, ids=lambda path: path.name)
+def test_same_logits_as_the_reference(path, tmp_path):
+    name, source, tensors, expected = load(path)
+    formats.write(tmp_path / "checkpoint.safetensors", tensors)
+    x = images()
+    if name == "vgg16":  # of Keras: one size, and BGR, which is turned round when loaded
+        x = np.resize(x, (2, 224, 224, 3))
+    model = applications.load(
+        name, tmp_path / "checkpoint.safetensors", normalization=None, input_shape=x.shape[1:]
+    )
+    report = model.load_report
+    assert report.source == source
+    assert len(report.loaded) + len(report.ignored) == len(tensors)
+    logits = np.asarray(model(x))
+    assert np.abs(logits - expected).max() / np.abs(expected).max() < 1e-4
+
+
+def test_load_takes_classes_and_normalization_from_the_file(resnet18_file):
+    model = applications.load("resnet18", resnet18_file, input_shape=(64, 64, 3))
+    scale = model.get_layer("normalization").scale
+    np.testing.assert_allclose(scale, 1 / (255 * np.array([0.229, 0.224, 0.225])), rtol=1e-4)
+    with formats.read(resnet18_file) as checkpoint:
+        ten = {k: v[:10] if k.startswith("fc.") else v for k, v in checkpoint.items()}
+    formats.write(resnet18_file.with_name("ten.safetensors"), ten)
+    model = applications.load("resnet18", resnet18_file.with_name("ten.safetensors"))
+    assert model.output_shape == (None, 10)
+    assert not model.load_report.initialized
+
+
+def test_head_for_other_classes_is_initialised_anew(resnet18_file):
+    model = applications.load("resnet18", resnet18_file, num_classes=7)
+    assert model.load_report.initialized == ("head_dense/kernel", "head_dense/bias")
+    assert 0 < np.abs(model.get_layer("head_dense").kernel).max() < 1
+    assert "initialised anew: head_dense/kernel" in str(model.load_report)
+    headless = applications.load("resnet18", resnet18_file, num_classes=0)
+    assert {"fc.weight", "fc.bias"} <= set(headless.load_report.ignored)
+
+
+@pytest.mark.parametrize("channels", [1, 2, 5])
+def test_first_convolution_for_other_channels(resnet18_file, channels):
+    """A grey image gives what it gives as three equal channels."""
+    options = {"num_classes": 0, "normalization": None}
+    colour = applications.load("resnet18", resnet18_file, input_shape=(64, 64, 3), **options)
+    other = applications.load("resnet18", resnet18_file, input_shape=(64, 64, channels), **options)
+    assert other.load_report.adapted == {"stem_conv/kernel": f"made for {channels} channels from 3"}
+    grey = np.random.default_rng(0).normal(size=(1, 64, 64, 1)).astype("float32")
+    stems = [
+        np.asarray(keras.Model(m.input, m.get_layer("C1").output)(np.repeat(grey, n, -1)))
+        for m, n in ((colour, 3), (other, channels))
+    ]
+    if channels == 1:
+        np.testing.assert_allclose(stems[0], stems[1], atol=1e-3)
+    assert stems[0].shape == stems[1].shape
+
+
+@pytest.mark.parametrize("damage", ["missing", "extra", "shape", "nan", "inf"])
+def test_all_or_nothing(resnet18_file, damage):
+    with formats.read(resnet18_file) as checkpoint:
+        tensors = {name: np.array(array) for name, array in checkpoint.items()}
+    name = "layer4.1.conv2.weight"
+    match damage:
+        case "missing":
+            del tensors[name]
+        case "extra":
+            tensors["layer5.weight"] = np.zeros(3, "float32")
+        case "shape":
+            tensors[name] = tensors[name][:, :, :1]
+        case "nan":
+            tensors[name][3, 2, 1, 0] = np.nan
+        case "inf":
+            tensors["fc.bias"][-1] = np.inf
+    broken = resnet18_file.with_name("broken.safetensors")
+    formats.write(broken, tensors)
+    message = {
+        "missing": "the file lacks stage4_block1_2_conv/kernel .as layer4.1.conv2.weight",
+        "extra": "the model has no place for layer5.weight",
+        "shape": "stage4_block1_2_conv/kernel is 3 x 3 x 512 x 512, layer4.1.conv2.weight 1 x 3",
+        "nan": "layer4.1.conv2.weight",
+        "inf": "fc.bias",
+    }[damage]
+    model = zoo.create("resnet18", input_shape=(64, 64, 3))
+    before = values(model)
+    with pytest.raises(ValueError, match=message) as caught:
+        applications.load_weights(model, broken)
+    assert "broken.safetensors" in str(caught.value)
+    for path, value in values(model).items():
+        np.testing.assert_array_equal(value, before[path])
+
+
+def test_another_architecture_is_told(resnet18_file):
+    with pytest.raises(applications.WeightsError, match=r"does not fit resnet34.*the file lacks"):
+        applications.load_weights(zoo.create("resnet34"), resnet18_file)
+    with pytest.raises(applications.WeightsError, match="holds no array of lenet5"):
+        applications.load_weights(zoo.create("lenet5"), resnet18_file)
+
+
+@pytest.mark.parametrize("suffix", [".keras", ".weights.h5", ".safetensors", ".npz"])
+def test_our_own_files(suffix, tmp_path):
+    """By name or by number; other options that keep the weights do not matter."""
+    model = zoo.create("resnet20", num_classes=4)
+    for variable in model.weights:
+        variable.assign(np.random.default_rng(len(variable.path)).normal(size=variable.shape))
+    path = tmp_path / f"model{suffix}"
+    if suffix == ".keras":
+        model.save(path)
+    elif suffix == ".weights.h5":
+        model.save_weights(path)
+    else:
+        formats.write(
+            path,
+            {variable.path: keras.ops.convert_to_numpy(variable) for variable in model.weights},
+        )
+    other = applications.load("resnet20", path, downsample="blur", drop_path_rate=0.2)
+    assert other.load_report.source == "zoo"
+    for name, value in values(model).items():
+        np.testing.assert_array_equal(values(other)[name], value)
+
+
+def test_weights_are_checked_against_the_record(tmp_path, monkeypatch):
+    monkeypatch.setenv("ZOO_CACHE", str(tmp_path))
+    monkeypatch.setenv("ZOO_OFFLINE", "1")
+    with pytest.raises(OSError, match=r"resnet18-f37072fd\.pth"):
+        applications.load("resnet18")
+    with pytest.raises(ValueError, match=r"resnet18 has no weights 'timm\.a9'"):
+        applications.load("resnet18", "timm.a9")
+    with pytest.raises(ValueError, match="no published weights of resnet20"):
+        applications.load("resnet20")
+    with pytest.raises(formats.CheckpointError, match=r"nowhere\.pth"):
+        applications.load("resnet18", "nowhere.pth")
+
+
+def test_records():
+    """The schema of all records."""
+    seen = set()
+    for name in zoo.list_models():
+        for record in applications.list_weights(name):
+            assert (name, record.tag) not in seen
+            seen.add((name, record.tag))
+            assert record.model == name
+            assert record.tag.split(".")[0] == record.source
+            assert record.source in {table.source for table in tables()} | {"timm"}
+            assert record.url.startswith("https://")
+            digits = record.hash.removeprefix("md5:")
+            assert len(digits) >= 8
+            int(digits, 16)
+            assert digits in record.url or record.hash.startswith("md5:")
+            assert record.num_classes == 1000
+            mean, std = record.normalization
+            assert len(mean) == len(std) == 3
+            assert all(100 < m < 130 for m in mean)
+            assert all(1 <= s < 130 for s in std)
+            assert 128 <= record.preprocess.crop <= record.preprocess.resize <= 512
+            assert record.preprocess.interpolation in ("bilinear", "bicubic")
+            assert record.top1 is None or 50 < record.top1 < 90
+    assert len(seen) > 70
