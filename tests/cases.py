@@ -19,6 +19,8 @@ class Case:
 
 # torchvision 0.28, `Weights.meta["num_params"]` and `["_ops"]`
 TORCHVISION = "torchvision"
+# timm's `tf_efficientnet_lite*`, `sum(p.numel() for p in model.parameters())`
+TIMM = "timm"
 # keras.applications 3.15, `sum(w.size for w in model.trainable_weights)`
 KERAS = "keras.applications"
 # He et al. 2016, table 6, rounded there: 0.27M 0.46M 0.66M 0.85M 1.7M; exact from its section 4.2
@@ -66,6 +68,11 @@ CASES = [
     Case("resnet", "resnet50_v2", 25_568_360, KERAS, numerics=True),
     Case("resnet", "resnet101_v2", 44_577_896, KERAS),
     Case("resnet", "resnet152_v2", 60_236_904, KERAS),
+    Case("efficientnet_lite", "efficientnet_lite0", 4_652_008, TIMM, numerics=True),
+    Case("efficientnet_lite", "efficientnet_lite1", 5_416_680, TIMM),
+    Case("efficientnet_lite", "efficientnet_lite2", 6_092_072, TIMM),
+    Case("efficientnet_lite", "efficientnet_lite3", 8_197_096, TIMM),
+    Case("efficientnet_lite", "efficientnet_lite4", 13_006_568, TIMM),
 ]
 
 NUMERICS = [case for case in CASES if case.numerics]

@@ -98,24 +98,37 @@ def conv(
     kernel_initializer: Any = "he_normal",
     name: str,
 ) -> Any:
-    """A 2-D convolution that pads both sides alike, as PyTorch does, whatever the stride."""
+    """A 2-D convolution, depthwise if every channel is a group of its own.
+
+    "same" pads both sides alike, as PyTorch does, whatever the stride; with
+    `o.same_padding == "tensorflow"` one pixel less on the top and left where the size is even.
+    """
     reach = dilation * (kernel_size - 1)
-    keeps_size = padding == "same" and stride == 1
+    keeps_size = padding == "same" and (stride == 1 or o.same_padding == "tensorflow")
     zeros = reach // 2 if padding == "same" else padding
     check_size(x, o, name, max(stride, reach + 1 - 2 * zeros))
     if zeros and not keeps_size:
         x = layers.ZeroPadding2D(zeros, name=f"{name}_pad")(x)
+    options = {
+        "strides": stride,
+        "padding": "same" if keeps_size else "valid",
+        "dilation_rate": dilation,
+        "use_bias": use_bias,
+        "name": name,
+    }
+    if groups > 1 and groups == filters == x.shape[-1]:
+        each = keras.initializers.VarianceScaling(2.0, "fan_out", "truncated_normal")
+        return layers.DepthwiseConv2D(kernel_size, depthwise_initializer=each, **options)(x)
     return layers.Conv2D(
-        filters,
-        kernel_size,
-        strides=stride,
-        padding="same" if keeps_size else "valid",
-        dilation_rate=dilation,
-        groups=groups,
-        use_bias=use_bias,
-        kernel_initializer=kernel_initializer,
-        name=name,
+        filters, kernel_size, groups=groups, kernel_initializer=kernel_initializer, **options
     )(x)
+
+
+def branch_end_initializer(o: Config, blocks: int) -> Any:
+    """Of a branch's last convolution; small without norms, so that the sum does not explode."""
+    if o.norm != "none":
+        return "he_normal"
+    return keras.initializers.VarianceScaling(1 / blocks, "fan_in", "truncated_normal")
 
 
 def norm(x: Any, o: Config, *, name: str) -> Any:

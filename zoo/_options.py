@@ -89,6 +89,7 @@ class Config:
 
     norm_epsilon: float = 1e-5
     norm_momentum: float = 0.9
+    same_padding: Literal["symmetric", "tensorflow"] = "symmetric"  # of strided convolutions
     residual: bool = False  # whether there are branches that drop_path_rate can drop
 
     @property

@@ -19,6 +19,7 @@ from keras import layers
 
 from zoo._blocks import (
     activation,
+    branch_end_initializer,
     classifier,
     conv,
     conv_norm,
@@ -173,7 +174,7 @@ def residual_block(
     name: str,
 ) -> Any:
     """Apply relu(F(x) + shortcut(x)); F is two 3x3 convolutions, or 1x1 -> 3x3 -> 1x1."""
-    last = last_initializer(o, spec)
+    last = branch_end_initializer(o, sum(spec.depths))
     if spec.block == "basic":
         filters = width
         y = conv_norm(x, o, width, 3, stride=stride, dilation=dilation, name=f"{name}_1")
@@ -257,17 +258,15 @@ def preactivation_block(
     y = conv_norm(y, o, width, 1, name=f"{name}_1")
     y = conv_norm(y, o, width, 3, stride=stride, dilation=dilation, name=f"{name}_2")
     y = conv(
-        y, o, 4 * width, 1, kernel_initializer=last_initializer(o, spec), name=f"{name}_3_conv"
+        y,
+        o,
+        4 * width,
+        1,
+        kernel_initializer=branch_end_initializer(o, sum(spec.depths)),
+        name=f"{name}_3_conv",
     )
     y = drop_path(y, drop_rate, name=f"{name}_drop_path")
     return layers.Add(name=f"{name}_add")([y, x])
-
-
-def last_initializer(o: Config, spec: Variant) -> Any:
-    """Of a branch's last convolution; small without norms, so that the sum does not explode."""
-    if o.norm != "none":
-        return "he_normal"
-    return keras.initializers.VarianceScaling(1 / sum(spec.depths), "fan_in", "truncated_normal")
 
 
 def resnet18(**options: Unpack[Options]) -> keras.Model:

@@ -1,6 +1,8 @@
 """Write `tests/goldens`: what the reference implementations answer.
 
 python tests/reference/write_goldens.py torchvision   # needs torch, torchvision
+python tests/reference/write_goldens.py timm          # and timm
+python tests/reference/write_goldens.py efficientnet_pytorch   # and efficientnet-lite-pytorch
 python tests/reference/write_goldens.py keras         # needs Keras
 """
 
@@ -23,17 +25,41 @@ def torchvision() -> None:
     from torchvision_stub import declare_operators
 
     declare_operators()
-    import torch
     import torchvision
 
     for name in TORCHVISION:
-        model = getattr(torchvision.models, name)().eval()
-        shapes = {key: tuple(value.shape) for key, value in model.state_dict().items()}
-        drawn = {key: golden.draw(key, shape, "torchvision") for key, shape in shapes.items()}
-        model.load_state_dict({key: torch.tensor(value) for key, value in drawn.items()})
-        with torch.no_grad():
-            logits = model(torch.tensor(golden.images()).permute(0, 3, 1, 2)).numpy()
-        golden.save(name, "torchvision", f"torchvision {torchvision.__version__}", shapes, logits)
+        model = getattr(torchvision.models, name)()
+        record(model, name, "torchvision", f"torchvision {torchvision.__version__}")
+
+
+def timm() -> None:
+    from torchvision_stub import declare_operators
+
+    declare_operators()
+    import timm
+
+    model = timm.create_model("tf_efficientnet_lite0")
+    record(model, "efficientnet_lite0", "timm", f"timm {timm.__version__}")
+
+
+def efficientnet_pytorch() -> None:
+    from efficientnet_lite_pytorch import EfficientNet
+
+    model = EfficientNet.from_name("efficientnet-lite0", image_size=None)
+    reference = "efficientnet_lite_pytorch 0.1.0"
+    record(model, "efficientnet_lite0", "efficientnet_pytorch", reference)
+
+
+def record(model, name: str, source: str, reference: str) -> None:
+    """Give a PyTorch model the drawn values and save its answer."""
+    import torch
+
+    shapes = {key: tuple(value.shape) for key, value in model.state_dict().items()}
+    drawn = {key: golden.draw(key, shape, source) for key, shape in shapes.items()}
+    model.load_state_dict({key: torch.tensor(value) for key, value in drawn.items()})
+    with torch.no_grad():
+        logits = model.eval()(torch.tensor(golden.images()).permute(0, 3, 1, 2)).numpy()
+    golden.save(name, source, reference, shapes, logits)
 
 
 def keras() -> None:
@@ -57,4 +83,5 @@ def keras() -> None:
 
 
 if __name__ == "__main__":
-    {"torchvision": torchvision, "keras": keras}[sys.argv[1]]()
+    recorders = [torchvision, timm, efficientnet_pytorch, keras]
+    {recorder.__name__: recorder for recorder in recorders}[sys.argv[1]]()

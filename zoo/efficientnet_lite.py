@@ -1,0 +1,211 @@
+"""EfficientNet-Lite (Liu, Tan et al. 2020), after https://arxiv.org/abs/1905.11946.
+
+    stem -> 7 stages of inverted residual blocks -> 1x1 conv -> global average pool -> logits
+
+EfficientNet for phones: ReLU6 in place of swish, no squeeze-and-excitation, and a stem and a head
+that do not grow with the network. Strided convolutions pad as TensorFlow does by default; the
+checkpoints that PyTorch Image Models trained itself want `padding="symmetric"`.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any, Literal, Unpack, get_args
+
+import keras
+from keras import layers
+
+from zoo._blocks import (
+    branch_end_initializer,
+    classifier,
+    conv_norm,
+    drop_path,
+    end_stage,
+    image_input,
+    pool,
+)
+from zoo._options import Config, Options, check_choice, check_variant, propose_fixes, resolve
+
+
+@dataclass(frozen=True)
+class Variant:
+    """What compound scaling changes."""
+
+    width_multiplier: float
+    depth_multiplier: float
+    size: int  # pixels a side
+    dropout: float
+
+
+VARIANTS = {
+    "efficientnet_lite0": Variant(1.0, 1.0, 224, 0.2),
+    "efficientnet_lite1": Variant(1.0, 1.1, 240, 0.2),
+    "efficientnet_lite2": Variant(1.1, 1.2, 260, 0.3),
+    "efficientnet_lite3": Variant(1.2, 1.4, 280, 0.3),
+    "efficientnet_lite4": Variant(1.4, 1.8, 300, 0.3),
+}
+
+# fmt: off
+# Table 1: blocks, kernel size, expand ratio, filters, and the level that ends there.
+STAGES = (
+    (1, 3, 1, 16,  "C1"),
+    (2, 3, 6, 24,  "C2"),
+    (2, 5, 6, 40,  "C3"),
+    (3, 3, 6, 80,  None),
+    (3, 5, 6, 112, "C4"),
+    (4, 5, 6, 192, None),
+    (1, 3, 6, 320, None),
+)
+# fmt: on
+Padding = Literal["tensorflow", "symmetric"]
+
+
+@propose_fixes()
+def efficientnet_lite(
+    variant: str, *, padding: Padding = "tensorflow", **options: Unpack[Options]
+) -> keras.Model:
+    """Build an EfficientNet-Lite classifier with random weights.
+
+    Args:
+        variant: A key of `VARIANTS`, e.g. "efficientnet_lite0".
+        padding: Of strided convolutions: "tensorflow" or "symmetric", as PyTorch pads.
+        **options: See `zoo.Options`. By default images are as large as the paper's, 224 to 300
+            pixels a side; there are 7 stages, the stem's stride is 2 and drop_path_rate is 0.2.
+
+    Returns:
+        A functional `keras.Model` from images (B, H, W, C), pixels in [0, 255], to logits
+        (B, num_classes), or to features (B, H / 32, W / 32, 1280) when num_classes is 0.
+
+    Raises:
+        TypeError: If an option is unknown.
+        ValueError: If an option has a value that it cannot take, or the images are too small.
+
+    Example:
+        >>> efficientnet_lite("efficientnet_lite0", num_classes=10).output_shape
+        (None, 10)
+    """
+    check_variant("efficientnet_lite", VARIANTS, variant)
+    check_choice(variant, "padding", padding, get_args(Padding))
+    spec = VARIANTS[variant]
+    paper = Config(
+        name=variant,
+        input_shape=(spec.size, spec.size, 3),
+        stem_stride=2,
+        strides=(1, 2, 2, 2, 1, 2, 1),
+        dropout=spec.dropout,
+        drop_path_rate=0.2,
+        activation="relu6",
+        norm_epsilon=1e-3,
+        norm_momentum=0.99,
+        residual=True,
+        same_padding=padding,
+    )
+    o = resolve(paper, options)
+    repeats = depths(spec)
+    rates = iter(o.drop_path_rates(sum(repeats)))
+    inputs, x = image_input(o)
+    x = conv_norm(x, o, 32, 3, stride=min(2, o.stem_stride), reads_pixels=True, name="stem")
+    x = pool(x, o, 3, o.stem_stride // 2 or 1, padding=1, name="stem_pool")
+    for s, (stage, repeat, row) in enumerate(zip(o.stages, repeats, STAGES, strict=True)):
+        _, kernel_size, expand_ratio, filters, level = row
+        for b in range(repeat):
+            x = inverted_residual(
+                x,
+                o,
+                round_filters(filters * spec.width_multiplier),
+                kernel_size,
+                expand_ratio,
+                stride=stage.stride if b == 0 else 1,
+                dilation=stage.dilation if b == 0 else stage.next_dilation,
+                drop_rate=next(rates),
+                blocks=sum(repeats),
+                name=f"stage{s}_block{b}",
+            )
+        if level:
+            x = end_stage(x, o, level)
+    x = conv_norm(x, o, 1280, 1, name="last")
+    x = end_stage(x, o, "C5")
+    return keras.Model(inputs, classifier(x, o), name=o.name)
+
+
+def inverted_residual(
+    x: Any,
+    o: Config,
+    filters: int,
+    kernel_size: int,
+    expand_ratio: int,
+    *,
+    stride: int,
+    dilation: int,
+    drop_rate: float,
+    blocks: int,
+    name: str,
+) -> Any:
+    """1x1 expand -> depthwise -> 1x1 project without activation, and x added where shapes agree."""
+    y, expanded = x, x.shape[-1] * expand_ratio
+    if expand_ratio > 1:
+        y = conv_norm(y, o, expanded, 1, name=f"{name}_expand")
+    y = conv_norm(
+        y,
+        o,
+        expanded,
+        kernel_size,
+        stride=stride,
+        dilation=dilation,
+        groups=expanded,
+        name=f"{name}_depthwise",
+    )
+    last = branch_end_initializer(o, blocks)
+    y = conv_norm(y, o, filters, 1, activate=False, kernel_initializer=last, name=f"{name}_project")
+    if stride > 1 or y.shape != x.shape:
+        return y
+    y = drop_path(y, drop_rate, name=f"{name}_drop_path")
+    return layers.Add(name=f"{name}_add")([y, x])
+
+
+def depths(spec: Variant) -> list[int]:
+    """Blocks per stage; the first and the last do not grow."""
+    grown = [math.ceil(row[0] * spec.depth_multiplier) for row in STAGES]
+    return [STAGES[0][0], *grown[1:-1], STAGES[-1][0]]
+
+
+def round_filters(filters: float) -> int:
+    """To a multiple of 8, down by no more than a tenth."""
+    rounded = max(8, int(filters + 4) // 8 * 8)
+    return rounded + 8 if rounded < 0.9 * filters else rounded
+
+
+def efficientnet_lite0(
+    *, padding: Padding = "tensorflow", **options: Unpack[Options]
+) -> keras.Model:
+    """EfficientNet-Lite0 (Tan & Le, ICML 2019), arXiv:1905.11946."""
+    return efficientnet_lite("efficientnet_lite0", padding=padding, **options)
+
+
+def efficientnet_lite1(
+    *, padding: Padding = "tensorflow", **options: Unpack[Options]
+) -> keras.Model:
+    """EfficientNet-Lite1 (Tan & Le, ICML 2019), arXiv:1905.11946."""
+    return efficientnet_lite("efficientnet_lite1", padding=padding, **options)
+
+
+def efficientnet_lite2(
+    *, padding: Padding = "tensorflow", **options: Unpack[Options]
+) -> keras.Model:
+    """EfficientNet-Lite2 (Tan & Le, ICML 2019), arXiv:1905.11946."""
+    return efficientnet_lite("efficientnet_lite2", padding=padding, **options)
+
+
+def efficientnet_lite3(
+    *, padding: Padding = "tensorflow", **options: Unpack[Options]
+) -> keras.Model:
+    """EfficientNet-Lite3 (Tan & Le, ICML 2019), arXiv:1905.11946."""
+    return efficientnet_lite("efficientnet_lite3", padding=padding, **options)
+
+
+def efficientnet_lite4(
+    *, padding: Padding = "tensorflow", **options: Unpack[Options]
+) -> keras.Model:
+    """EfficientNet-Lite4 (Tan & Le, ICML 2019), arXiv:1905.11946."""
+    return efficientnet_lite("efficientnet_lite4", padding=padding, **options)
