@@ -12,10 +12,16 @@ import pytest
 
 
 @pytest.fixture(autouse=True)
-def _fresh_keras():
-    """Leave no global state behind: memory, precision policy."""
+def _float32():
+    """Leave no precision policy behind."""
     yield
     keras.config.set_dtype_policy("float32")
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _clear():
+    """Give Keras's memory back after each file."""
+    yield
     keras.backend.clear_session()
 
 

@@ -118,11 +118,6 @@ def server():
 
 
 @pytest.fixture(autouse=True)
-def _fresh_keras():
-    """Nothing here uses Keras, whose cleaning up takes longer than these tests."""
-
-
-@pytest.fixture(autouse=True)
 def cache(tmp_path, monkeypatch):
     """A cache of its own, no waiting; and after each test no file but the right one."""
     for name in list(os.environ):
