@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import keras
 import numpy as np
 import pytest
@@ -65,7 +67,7 @@ REFUSED = {
     ("lenet5", "input_shape", (None, None, 3)): "needs a fixed image size",
     ("lenet5", "input_shape", (65, None, 1)): "needs a fixed image size",
 }
-STAGES = {"lenet5": 1, "cnn": 3, "alexnet": 3, "vgg11": 3, "resnet20": 3}
+STAGES = {"lenet5": 1, "cnn": 3, "alexnet": 3, "vgg11": 3, "resnet20": 3, "efficientnet_lite0": 7}
 
 
 def test_every_option_of_the_table_is_here():
@@ -80,7 +82,9 @@ def test_option(name, option, value, pixels):
         options["pooling"] = "avg"
     if option == "strides":
         stages = STAGES.get(name, 4)
-        value = (1,) * stages if value == 1 else (*[2] * (stages - 1), 1)
+        value = (
+            (1,) * stages if value == 1 else (*[2] * min(3, stages - 1), *[1] * max(1, stages - 3))
+        )
     options[option] = value
     if (name, option, value) in REFUSED:
         with pytest.raises(ValueError, match=REFUSED[name, option, value]):
@@ -127,10 +131,11 @@ def check(option, value, model, outputs):
         assert ("Flatten" in kinds) == (value == "flatten")
     elif option in ("dropout", "drop_path_rate"):
         rates = [layer.rate for layer in model.layers if type(layer).__name__ == "Dropout"]
-        assert max(rates) == pytest.approx(value)
+        # the last block may have no shortcut, and its rate no use
+        assert 0.9 * value < max(rates) <= value + 1e-6
     elif option == "spatial_dropout":
         assert kinds.count("SpatialDropout2D") == sum(
-            name.endswith("_dropout") for name in names(model)
+            re.fullmatch(r"C\d_dropout", name) is not None for name in names(model)
         )
         assert kinds.count("SpatialDropout2D") >= 2
     elif option == "norm":
