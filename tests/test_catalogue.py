@@ -25,6 +25,7 @@ def test_info():
     assert (row.parameters, row.year, row.module) == (25_028_904, 2017, "resnet")
     assert row.url == "https://arxiv.org/abs/1611.05431"
     assert row.input_shape == (224, 224, 3)
+    assert row.weights[0] == "torchvision.imagenet1k_v1"
     assert row.levels == ("C1", "C2", "C3", "C4", "C5")
     with pytest.raises(dataclasses.FrozenInstanceError):
         row.parameters = 0

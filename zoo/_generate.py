@@ -6,6 +6,8 @@ whose docstring begins "Title (Authors, Venue year), arXiv:number." or "..., doi
 
 from __future__ import annotations
 
+import csv
+import functools
 import importlib
 import json
 import pkgutil
@@ -60,7 +62,15 @@ def describe(family: Any, name: str) -> dict[str, Any]:
         "input_shape": list(profile.input_shape),
         "num_classes": model.output_shape[-1],
         "levels": [f"C{i}" for i in range(6) if any(x.name == f"C{i}" for x in model.layers)],
+        "weights": [row["tag"] for row in records() if row["model"] == name],
     }
+
+
+@functools.cache
+def records() -> list[dict[str, str]]:
+    """The rows of the published weights' table, which is data, not an import."""
+    path = Path(__file__).parents[1] / "applications" / "records.csv"
+    return list(csv.DictReader(path.read_text("utf-8").splitlines()))
 
 
 def generate() -> str:

@@ -31,6 +31,7 @@ class ModelInfo:
         input_shape: (height, width, channels) by default.
         num_classes: By default.
         levels: What `zoo.features` finds in it.
+        weights: Tags of its published weights, for `applications.load`; the default first.
     """
 
     name: str
@@ -44,6 +45,7 @@ class ModelInfo:
     input_shape: tuple[int, int, int]
     num_classes: int
     levels: tuple[str, ...]
+    weights: tuple[str, ...]
 
 
 @functools.cache

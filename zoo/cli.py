@@ -66,8 +66,6 @@ def info(
             import keras  # noqa: F401
         print(zoo.profile(zoo.create(model)))
         return
-    from applications import list_weights
-
     facts = {
         "name": row.title,
         "paper": f"{row.paper}, {row.url}",
@@ -76,7 +74,7 @@ def info(
         "input": f"{' x '.join(map(str, row.input_shape))}, pixels in [0, 255]",
         "classes": str(row.num_classes),
         "features": ", ".join(row.levels),
-        "weights": ", ".join(weights.tag for weights in list_weights(model)) or "none published",
+        "weights": ", ".join(row.weights) or "none published",
         "in Python": f"from zoo import {row.module}; {row.module}.{row.name}()",
     }
     for fact, value in facts.items():
