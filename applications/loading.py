@@ -224,19 +224,21 @@ def plan(
     table = _choose(model, checkpoint, source)
     aliases, path = names_of(checkpoint), checkpoint.path
     values: list[tuple[Any, np.ndarray]] = []
-    loaded, initialized, missing, wrong = [], [], [], []
+    loaded, initialized, ignored, missing, wrong = [], [], [], [], []
+    used: set[str] = set()
     adapted: dict[str, str] = {}
-    first = next(layer.name for layer in model.layers if _is_convolution(layer))
+    first = next((layer.name for layer in model.layers if _is_convolution(layer)), None)
     for layer, variable, name, change in table.pairs(model):
         ours = f"{layer.name}/{variable.name}"
         if name not in aliases:
             missing.append(f"{ours} (as {name})")
             continue
+        used.add(aliases[name])
         array = _changed(checkpoint[aliases[name]], change)
-        loaded.append(aliases[name])
         if array.shape != tuple(variable.shape):
             if layer.name == HEAD and array.shape[:-1] == tuple(variable.shape)[:-1]:
                 initialized.append(ours)
+                ignored.append(aliases[name])
                 continue
             if layer.name == first and _channels_alone_differ(array.shape, variable.shape):
                 channels = variable.shape[2]
@@ -247,9 +249,12 @@ def plan(
                 continue
         formats.check_finite(name, array, path)
         values.append((variable, array))
-    others = [name for name in checkpoint if name not in {*loaded}]
-    ignored = [name for name in others if any(re.fullmatch(p, name) for p in table.ignored)]
-    unknown = [name for name in others if name not in ignored]
+        loaded.append(aliases[name])
+    unknown: list[str] = []
+    for name in checkpoint:
+        if name not in used:
+            needless = any(re.fullmatch(pattern, name) for pattern in table.ignored)
+            (ignored if needless else unknown).append(name)
     if not any(layer.name == HEAD for layer in model.layers):  # num_classes=0
         headless = [name for name in unknown if _in_head(name, table)]
         ignored += headless
@@ -268,7 +273,7 @@ def plan(
     report = LoadReport(
         path=path,
         source=table.source,
-        loaded=tuple(name for name in loaded),
+        loaded=tuple(loaded),
         adapted=adapted,
         initialized=tuple(initialized),
         ignored=tuple(ignored),
@@ -306,8 +311,8 @@ def _choose(model: keras.Model, checkpoint: formats.Checkpoint, source: str | No
         known = ", ".join(sorted({table.source for table in candidates})) or "none"
         raise WeightsError(
             f"{checkpoint.path} holds no array of {model.name}: it has "
-            f"{', '.join(list(checkpoint)[:3])} and {max(0, len(checkpoint) - 3)} more, which are "
-            f"named as none of {known} names this model's. Is it the checkpoint of another model?"
+            f"{', '.join(list(checkpoint)[:3])} and {max(0, len(checkpoint) - 3)} more. "
+            f"Names of {known} were tried; is it the checkpoint of another model?"
         )
     return best
 
@@ -330,7 +335,7 @@ def _changed(array: np.ndarray, change: Change | None) -> np.ndarray:
         return array
     try:
         return change(array)
-    except ValueError:  # of another rank or size: the comparison of shapes tells it
+    except (ValueError, IndexError):  # of another rank or size: the comparison of shapes tells it
         return array
 
 

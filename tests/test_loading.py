@@ -71,6 +71,8 @@ def test_head_for_other_classes_is_initialised_anew(resnet18_file):
     assert model.load_report.initialized == ("head_dense/kernel", "head_dense/bias")
     assert 0 < np.abs(model.get_layer("head_dense").kernel).max() < 1
     assert "initialised anew: head_dense/kernel" in str(model.load_report)
+    assert {"fc.weight", "fc.bias"} <= set(model.load_report.ignored)
+    assert not {"fc.weight", "fc.bias"} & set(model.load_report.loaded)
     headless = applications.load("resnet18", resnet18_file, num_classes=0)
     assert {"fc.weight", "fc.bias"} <= set(headless.load_report.ignored)
 

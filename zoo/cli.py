@@ -217,7 +217,10 @@ def convert(
 
         loaded = applications.load(model, source, normalization=None)
     if target.name.endswith(".weights.h5"):
-        loaded.save_weights(target)
+        from zoo._files import atomic
+
+        with atomic(target) as temporary:
+            loaded.save_weights(temporary)
     else:
         formats.write(target, {v.path: v.numpy() for v in loaded.weights})
     print(f"{target}: {len(loaded.weights)} arrays of {model}")
