@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING, Any
 from applications.weights import Preprocess, Weights, list_weights
 
 if TYPE_CHECKING:
-    from applications.loading import LoadReport, WeightsError, load, load_weights
+    from applications.loading import load, load_weights
+    from applications.matching import LoadReport, WeightsError
     from applications.predict import Prediction, classify
+    from applications.preprocessing import preprocess, with_preprocessing
 
 __all__ = [
     "LoadReport",
@@ -24,6 +26,8 @@ __all__ = [
     "list_weights",
     "load",
     "load_weights",
+    "preprocess",
+    "with_preprocessing",
 ]
 
 
@@ -31,6 +35,8 @@ def __getattr__(name: str) -> Any:
     """Import what needs Keras when it is first used."""
     if name in ("Prediction", "classify"):
         return getattr(importlib.import_module("applications.predict"), name)
+    if name in ("preprocess", "with_preprocessing"):
+        return getattr(importlib.import_module("applications.preprocessing"), name)
     if name in __all__:
         return getattr(importlib.import_module("applications.loading"), name)
     raise AttributeError(f"module 'applications' has no attribute {name!r}")

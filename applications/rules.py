@@ -8,11 +8,14 @@
     ]
 
 A name in braces is a whole number; "{s+1}" in the source is that number plus one. Each layer with
-weights must match exactly one rule.
+weights must match exactly one rule, or one that is more specific, with fewer numbers left open,
+than the others.
 """
 
 from __future__ import annotations
 
+import functools
+import math
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -20,10 +23,9 @@ from typing import Any
 
 import numpy as np
 
-Change = Callable[[np.ndarray], np.ndarray]
-Kind = Mapping[
-    str, tuple[str, Change | None]
-]  # our variable: (the source's name, how to change it)
+Change = Callable[[np.ndarray], np.ndarray]  # gives a view: loading copies once, at the end
+# our variable: (the source's name, how to change the array)
+Kind = Mapping[str, tuple[str, Change | None]]
 
 
 def axes(*order: int) -> Change:
@@ -32,14 +34,11 @@ def axes(*order: int) -> Change:
 
 
 def flattened(side: int) -> Change:
-    """A dense kernel over a flattened (C, side, side) map, for one flattened as (side, side, C)."""
+    """A dense kernel over a flattened (C, side, side) map, for one flattened as (side, side, C).
 
-    def change(array: np.ndarray) -> np.ndarray:
-        units = array.shape[0]
-        maps = array.reshape(units, -1, side, side).transpose(2, 3, 1, 0)
-        return maps.reshape(-1, units)
-
-    return change
+    It has four dimensions still; the loader merges the first three.
+    """
+    return lambda array: array.reshape(len(array), -1, side, side).transpose(2, 3, 1, 0)
 
 
 def bgr_to_rgb(array: np.ndarray) -> np.ndarray:
@@ -87,12 +86,21 @@ class Rule:
     kind: Kind
     separator: str = "."
 
+    @functools.cached_property
+    def pattern(self) -> re.Pattern[str]:
+        """Of our layers' names."""
+        return re.compile(re.sub(r"\\\{(\w)\\\}", r"(?P<\1>\\d+)", re.escape(self.layer)))
+
+    @functools.cached_property
+    def openness(self) -> float:
+        """How much the pattern leaves open; the rule with the least is the most specific."""
+        return math.inf if self.layer == "*" else self.layer.count("{")
+
     def match(self, layer: str) -> str | None:
         """The source's module for a layer of ours; None if the rule is not about it."""
         if self.layer == "*":
             return layer
-        pattern = re.sub(r"\\\{(\w)\\\}", r"(?P<\1>\\d+)", re.escape(self.layer))
-        found = re.fullmatch(pattern, layer)
+        found = self.pattern.fullmatch(layer)
         if found is None:
             return None
 
@@ -108,7 +116,7 @@ class Table:
 
     Attributes:
         source: "torchvision", "timm", "keras", "efficientnet_pytorch" or "zoo".
-        rules: Tried from the first; each layer must match one.
+        rules: One for each layer with weights.
         ignored: Patterns of names that the source has and we do not need.
     """
 
@@ -121,16 +129,16 @@ class Table:
 
         Raises:
             LookupError: If a layer matches no rule; its argument is the layer's name.
+            AssertionError: If it matches two that are equally specific: the table is wrong.
         """
         for layer in model.layers:
             if not layer.weights:
                 continue
-            for rule in self.rules:
-                module = rule.match(layer.name)
-                if module is not None:
-                    break
-            else:
+            found = [(rule, m) for rule in self.rules if (m := rule.match(layer.name)) is not None]
+            if not found:
                 raise LookupError(layer.name)
+            (rule, module), *others = sorted(found, key=lambda pair: pair[0].openness)
+            assert all(rule.openness < other.openness for other, _ in others), (layer.name, found)
             for i, variable in enumerate(layer.weights):
                 name, change = rule.kind.get(variable.name, (str(i), None))
                 yield layer, variable, f"{module}{rule.separator}{name}", change

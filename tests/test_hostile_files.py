@@ -17,6 +17,8 @@ import pytest
 import torch_files
 from torch_files import Call, Raw, Tensor, code, pickled
 
+import applications
+import zoo
 from applications import formats
 
 ROOT = Path(__file__).parents[1]
@@ -531,6 +533,20 @@ def test_hostile_file(folder, name, monkeypatch):
     assert str(folder / name) in message
     assert len(message) < 800 + len(str(folder))
     assert not (folder / "pwned").exists()
+
+
+def test_hostile_files_leave_the_model_as_it_was(folder):
+    model = zoo.create("lenet5")
+    before = model.get_weights()
+    for name in HOSTILE:
+        with pytest.raises(ValueError, match=r".") as caught:
+            applications.load_weights(model, folder / name)
+        assert str(folder / name) in str(caught.value)
+        with pytest.raises(ValueError, match=r".") as caught:
+            applications.load("lenet5", folder / name)
+        assert str(folder / name) in str(caught.value)
+    for value, expected in zip(model.get_weights(), before, strict=True):
+        np.testing.assert_array_equal(value, expected)
 
 
 def read_all(path):

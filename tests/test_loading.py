@@ -10,7 +10,7 @@ from golden import FOLDER, images, load
 import applications
 import zoo
 from applications import formats
-from applications.loading import tables
+from applications.matching import tables
 
 GOLDENS = sorted(FOLDER.glob("*.npz"))
 
@@ -64,6 +64,41 @@ def test_load_takes_classes_and_normalization_from_the_file(resnet18_file):
     model = applications.load("resnet18", resnet18_file.with_name("ten.safetensors"))
     assert model.output_shape == (None, 10)
     assert not model.load_report.initialized
+
+
+@pytest.mark.parametrize("policy", ["mixed_bfloat16", "bfloat16", "float16"])
+def test_loads_under_every_dtype_policy(resnet18_file, policy):
+    keras.config.set_dtype_policy(policy)
+    try:
+        model = applications.load("resnet18", resnet18_file, input_shape=(64, 64, 3))
+        with pytest.raises(applications.WeightsError):
+            applications.load("resnet34", resnet18_file)
+    finally:
+        keras.config.set_dtype_policy("float32")
+    with formats.read(resnet18_file) as checkpoint:
+        bias = checkpoint["fc.bias"]
+        kernel = checkpoint["conv1.weight"].transpose(2, 3, 1, 0)
+    assert model.get_layer("stem_conv").kernel.dtype == keras.DTypePolicy(policy).variable_dtype
+    np.testing.assert_allclose(values(model)["head_dense/bias"].astype("float32"), bias, rtol=1e-2)
+    stem = keras.ops.convert_to_numpy(
+        keras.ops.cast(model.get_layer("stem_conv").kernel, "float32")
+    )
+    np.testing.assert_allclose(stem, kernel, rtol=1e-2, atol=1e-5)
+
+
+def test_training_does_not_write_into_the_file(resnet18_file):
+    """What is loaded has memory of its own, which training may change in place."""
+    before = resnet18_file.read_bytes()
+    model = applications.load("resnet18", resnet18_file, input_shape=(32, 32, 3))
+    loaded = values(model)
+    model.compile(keras.optimizers.SGD(0.1), "mse")
+    pixels = np.random.default_rng(0).uniform(0, 255, (2, 32, 32, 3))
+    model.fit(pixels, np.ones((2, 1000)), verbose=0)
+    assert resnet18_file.read_bytes() == before
+    resnet18_file.write_bytes(b"\0" * len(before))
+    trained = values(model)
+    assert not np.array_equal(trained["stem_conv/kernel"], loaded["stem_conv/kernel"])
+    assert np.isfinite(trained["stem_conv/kernel"]).all()
 
 
 def test_head_for_other_classes_is_initialised_anew(resnet18_file):

@@ -10,7 +10,7 @@ from PIL import Image
 
 import applications
 import zoo
-from applications.predict import preprocess
+from applications.preprocessing import preprocess
 from applications.weights import Preprocess, imagenet_classes
 
 INSTALLED = all(

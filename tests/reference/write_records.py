@@ -4,6 +4,7 @@
 
 It needs torch, torchvision, timm and Keras, and reads what these packages say of their weights;
 nothing is downloaded. Weights without a published hash are left out: they could not be checked.
+timm's packages tell no accuracies; `timm_top1.csv` has those of its repository, of the sizes there.
 """
 
 from __future__ import annotations
@@ -64,6 +65,8 @@ def torchvision_rows(names):
 def timm_rows(names):
     from timm.models import get_pretrained_cfg, list_pretrained
 
+    with open(Path(__file__).with_name("timm_top1.csv"), encoding="utf-8") as file:
+        scores = {(r["model"], int(r["img_size"])): r["top1"] for r in csv.DictReader(file)}
     for name in names:
         for theirs in list_pretrained(f"{TIMM.get(name, name)}.*"):
             config = get_pretrained_cfg(theirs)
@@ -85,10 +88,12 @@ def timm_rows(names):
                 "crop": size,
                 "interpolation": config.interpolation,
                 "license": config.license or "",
-                "top1": "",
+                "top1": scores.get((theirs, size), ""),
+                "top1_source": TIMM_SCORES if (theirs, size) in scores else "",
             }
 
 
+TIMM_SCORES = "huggingface/pytorch-image-models@7479d45, results/results-imagenet.csv"
 TIMM = {f"efficientnet_lite{i}": f"tf_efficientnet_lite{i}" for i in range(5)}
 BASE = "https://storage.googleapis.com/tensorflow/keras-applications/"
 # keras.applications: model -> (file, MD5, convention, published top-1 at keras.io)

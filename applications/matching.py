@@ -1,0 +1,243 @@
+"""Which array of a checkpoint belongs to which variable of a model, and whether all of it fits."""
+
+from __future__ import annotations
+
+import functools
+import importlib
+import importlib.util
+import math
+import re
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+
+from applications import formats
+from applications.rules import NATIVE, Change, Table
+from zoo.catalogue import info, list_models
+
+HEAD = "head_dense"
+
+
+class WeightsError(ValueError):
+    """A checkpoint that does not fit a model. The model is as it was."""
+
+
+@dataclass(frozen=True)
+class LoadReport:
+    """What became of a checkpoint. `print` it.
+
+    Attributes:
+        path: The file.
+        source: Whose names the file has: "torchvision", "timm", "keras", "zoo", ...
+        loaded: Names of the file's arrays that were loaded.
+        adapted: Our variable -> how its array was changed on purpose, beyond a transposition.
+        initialized: Our variables that were initialised anew, since the file's do not fit: the
+            head for another number of classes.
+        ignored: Names of the file's arrays that the model does not need.
+    """
+
+    path: Path
+    source: str
+    loaded: tuple[str, ...]
+    adapted: Mapping[str, str]
+    initialized: tuple[str, ...]
+    ignored: tuple[str, ...]
+
+    def __str__(self) -> str:
+        lines = [f"{self.path}: {len(self.loaded)} arrays loaded, named as {self.source} does"]
+        lines += [f"  {name}: {how}" for name, how in self.adapted.items()]
+        if self.initialized:
+            lines.append(f"  initialised anew: {', '.join(self.initialized)}")
+        if self.ignored:
+            shown = ", ".join(self.ignored[:4]) + (", ..." if len(self.ignored) > 4 else "")
+            lines.append(f"  not needed: {shown} ({len(self.ignored)})")
+        return "\n".join(lines)
+
+
+def plan(
+    model: keras.Model, checkpoint: formats.Checkpoint, source: str | None = None
+) -> tuple[list[tuple[Any, Callable[[], np.ndarray]]], LoadReport]:
+    """Pair the model's variables with arrays, and check all of them; change nothing.
+
+    Returns:
+        Pairs of a variable and a function that reads its array, which has the variable's shape or
+        one whose first dimensions are to be merged; and the report of a loading that assigns them.
+        The arrays can be read as long as the checkpoint is open.
+
+    Raises:
+        formats.CheckpointError: If an array cannot be read or has a value that is not finite.
+        WeightsError: As for `load_weights`.
+    """
+    table = _choose(model, checkpoint, source)
+    aliases, shapes = names_of(checkpoint), checkpoint.shapes
+    readers: list[tuple[Any, Callable[[], np.ndarray]]] = []
+    loaded, initialized, ignored, missing, wrong = [], [], [], [], []
+    used: set[str] = set()
+    adapted: dict[str, str] = {}
+    first = next((layer.name for layer in model.layers if _is_convolution(layer)), None)
+    for layer, variable, name, change in table.pairs(model):
+        ours = f"{layer.name}/{variable.name}"
+        if name not in aliases:
+            missing.append(f"{ours} (as {name})")
+            continue
+        stored = aliases[name]
+        used.add(stored)
+        changes = [change] if change else []
+        theirs, shape = _shape_after(change, shapes[stored]), tuple(variable.shape)
+        if layer.name == HEAD and theirs != shape and theirs[:-1] == shape[:-1]:
+            initialized.append(ours)
+            ignored.append(stored)
+            continue
+        if layer.name == first and _channels_alone_differ(theirs, shape):
+            adapted[ours] = f"made for {shape[2]} channels from {theirs[2]}"
+            changes.append(functools.partial(_for_channels, channels=shape[2]))
+        elif _merged(theirs, len(shape)) != shape:
+            wrong.append(f"{ours} is {_size(shape)}, {name} {_size(theirs)}")
+            continue
+        readers.append((variable, functools.partial(_read, checkpoint, stored, changes)))
+        loaded.append(stored)
+    unknown: list[str] = []
+    for name in checkpoint:
+        if name not in used:
+            needless = any(re.fullmatch(pattern, name) for pattern in table.ignored)
+            (ignored if needless else unknown).append(name)
+    if not any(layer.name == HEAD for layer in model.layers):  # num_classes=0
+        headless = [name for name in unknown if _in_head(name, table)]
+        ignored += headless
+        unknown = [name for name in unknown if name not in headless]
+    if missing or unknown or wrong:
+        parts = [
+            _listed("the file lacks", missing),
+            _listed("the model has no place for", unknown),
+            _listed("shapes differ:", wrong),
+        ]
+        raise WeightsError(
+            f"{checkpoint.path} does not fit {model.name} (names read as {table.source}'s): "
+            f"{'; '.join(part for part in parts if part)}. Build the model that the file is of, "
+            "with the options that it was trained with"
+        )
+    for name in loaded:
+        formats.check_finite(name, checkpoint[name], checkpoint.path)
+    report = LoadReport(
+        path=checkpoint.path,
+        source=table.source,
+        loaded=tuple(loaded),
+        adapted=adapted,
+        initialized=tuple(initialized),
+        ignored=tuple(ignored),
+    )
+    return readers, report
+
+
+def tables(source: str | None = None, module: str | None = None) -> Iterator[Table]:
+    """The conversion tables, our own names' first, of all families and sources or of one."""
+    modules = {module} if module else {info(name).module for name in list_models()}
+    found: list[Table] = [*NATIVE]
+    for family in sorted(modules):
+        if importlib.util.find_spec(f"applications.{family}"):
+            found += importlib.import_module(f"applications.{family}").TABLES
+    yield from (table for table in found if source in (None, table.source))
+
+
+def _choose(model: keras.Model, checkpoint: formats.Checkpoint, source: str | None) -> Table:
+    """The table under which most of the model's variables are in the file."""
+    candidates = [*tables(source)]
+    aliases, shapes = names_of(checkpoint), checkpoint.shapes
+    best, most = None, 0
+    for table in candidates:
+        try:
+            pairs = [(name, variable) for _, variable, name, _ in table.pairs(model)]
+        except LookupError:
+            continue
+        found = sum(
+            name in aliases and math.prod(shapes[aliases[name]]) == math.prod(variable.shape)
+            for name, variable in pairs
+        )
+        if found > most:
+            best, most = table, found
+    if best is None:
+        known = ", ".join(sorted({table.source for table in candidates})) or "none"
+        raise WeightsError(
+            f"{checkpoint.path} holds no array of {model.name}: it has "
+            f"{', '.join(list(checkpoint)[:3])} and {max(0, len(checkpoint) - 3)} more. "
+            f"Names of {known} were tried; is it the checkpoint of another model?"
+        )
+    return best
+
+
+def names_of(checkpoint: formats.Checkpoint) -> dict[str, str]:
+    """The names that tables use -> those in the file; a legacy .h5 is read by layer and number."""
+    if checkpoint.format != "keras-h5":
+        return {name: name for name in checkpoint}
+    names: dict[str, str] = {}
+    counts: Counter[str] = Counter()
+    for name in checkpoint:
+        layer = name.partition("/")[0]
+        names[f"{layer}/{counts[layer]}"] = name
+        counts[layer] += 1
+    return names
+
+
+def _read(checkpoint: formats.Checkpoint, name: str, changes: Sequence[Change]) -> np.ndarray:
+    return functools.reduce(lambda array, change: change(array), changes, checkpoint[name])
+
+
+def _shape_after(change: Change | None, shape: tuple[int, ...]) -> tuple[int, ...]:
+    if change is None:
+        return shape
+    try:
+        return change(np.broadcast_to(np.float32(0), shape)).shape  # of one number's memory
+    except (ValueError, IndexError):  # of another rank or size: the comparison of shapes tells it
+        return shape
+
+
+def _merged(shape: tuple[int, ...], rank: int) -> tuple[int, ...]:
+    """The shape with so many of its first dimensions made one that `rank` are left."""
+    extra = len(shape) - rank
+    return (math.prod(shape[: extra + 1]), *shape[extra + 1 :]) if extra > 0 else shape
+
+
+def _is_convolution(layer: Any) -> bool:
+    return isinstance(layer, keras.layers.Conv2D)
+
+
+def _channels_alone_differ(theirs: tuple[int, ...], ours: tuple[int, ...]) -> bool:
+    return len(theirs) == 4 and theirs[2] == 3 and (*theirs[:2], theirs[3]) == (*ours[:2], ours[3])
+
+
+def _for_channels(kernel: np.ndarray, channels: int) -> np.ndarray:
+    """A kernel (H, W, 3, filters) for other channels, with the same response to a grey image.
+
+    One channel gets the sum over the three; N get them in turn, scaled by 3 / N.
+    """
+    if channels == 1:
+        return kernel.sum(axis=2, keepdims=True)
+    turns = [i % 3 for i in range(channels)]
+    return kernel[:, :, turns] * (3.0 / channels)
+
+
+def _in_head(name: str, table: Table) -> bool:
+    if table.source == "zoo":
+        return name.startswith("head_")
+    heads = [rule for rule in table.rules if rule.layer.startswith("head_")]
+    starts = [
+        rule.source.partition("{")[0] + ("" if "{" in rule.source else rule.separator)
+        for rule in heads
+    ]
+    return name.startswith(tuple(starts))
+
+
+def _size(shape: tuple[int, ...]) -> str:
+    return " x ".join(map(str, shape))
+
+
+def _listed(what: str, names: list[str]) -> str:
+    if not names:
+        return ""
+    more = f" and {len(names) - 6} more" if len(names) > 6 else ""
+    return f"{what} {', '.join(names[:6])}{more}"
