@@ -87,7 +87,9 @@ def with_preprocessing(model: keras.Model, weights: Weights | None = None) -> ke
     return complete
 
 
-def model_input(model: keras.Model, image: Photograph, weights: Weights | None = None) -> np.ndarray:
+def model_input(
+    model: keras.Model, image: Photograph, weights: Weights | None = None
+) -> np.ndarray:
     """A photograph as a model takes it: preprocessed, unless the model does that itself.
 
     Args:

@@ -1,11 +1,11 @@
-"""Names of VGG's arrays in the checkpoints of torchvision and Keras."""
+"""Names of VGG's arrays in the checkpoints of torchvision, timm and Keras."""
 
 from applications.rules import BATCH_NORM, CONV, DENSE, KERAS, KERAS_BGR, Rule, Table, flat_dense
 from zoo.vgg import VARIANTS
 
 
-def torchvision(depths: tuple[int, ...], batch_norm: bool) -> list[Rule]:
-    """The rules of one depth: torchvision numbers all layers of the body in one sequence."""
+def body(depths: tuple[int, ...], batch_norm: bool) -> list[Rule]:
+    """The rules of one depth: PyTorch's models number all layers of the body in one sequence."""
     rules, index = [], 0
     for block, depth in enumerate(depths, start=1):
         for i in range(1, depth + 1):
@@ -14,13 +14,21 @@ def torchvision(depths: tuple[int, ...], batch_norm: bool) -> list[Rule]:
                 rules.append(Rule(f"block{block}_{i}_norm", f"features.{index + 1}", BATCH_NORM))
             index += 3 if batch_norm else 2
         index += 1  # the pool
-    return [
-        *rules,
-        Rule("head_dense1", "classifier.0", flat_dense(7)),
-        Rule("head_dense2", "classifier.3", DENSE),
-        Rule("head_dense", "classifier.6", DENSE),
-    ]
+    return rules
 
+
+TORCHVISION_HEAD = [
+    Rule("head_dense1", "classifier.0", flat_dense(7)),
+    Rule("head_dense2", "classifier.3", DENSE),
+    Rule("head_dense", "classifier.6", DENSE),
+]
+
+# The first two are convolutions there.
+TIMM_HEAD = [
+    Rule("head_dense1", "pre_logits.fc1", CONV),
+    Rule("head_dense2", "pre_logits.fc2", CONV),
+    Rule("head_dense", "head.fc", DENSE),
+]
 
 # Trained on BGR images: the first kernel is turned round.
 KERAS_RULES = [
@@ -31,6 +39,10 @@ KERAS_RULES = [
 ]
 
 TABLES = [
-    *(Table("torchvision", torchvision(v.depths, v.norm == "batch")) for v in VARIANTS.values()),
+    *(
+        Table(source, [*body(v.depths, v.norm == "batch"), *head])
+        for v in VARIANTS.values()
+        for source, head in (("torchvision", TORCHVISION_HEAD), ("timm", TIMM_HEAD))
+    ),
     Table("keras", KERAS_RULES),
 ]

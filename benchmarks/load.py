@@ -48,6 +48,9 @@ elif who == "keras":
         model.load_weights(path)
         return model
 else:
+    sys.path.insert(0, os.path.join(os.environ["PYTHONPATH"], "tests", "reference"))
+    import torchvision_stub
+    torchvision_stub.declare_operators()
     import timm, torch
     from safetensors.torch import load_file
     torch.nn.Sequential(torch.nn.Conv2d(3, 3, 3), torch.nn.Linear(3, 3))
@@ -138,11 +141,15 @@ def main() -> None:
 def _torch_file(python: str, name: str, path: Path) -> bool:
     """Write a checkpoint of timm's; False where timm is not installed."""
     code = (
-        "import sys, timm; from safetensors.torch import save_file;"
+        "import sys, torchvision_stub; torchvision_stub.declare_operators(); import timm;"
+        "from safetensors.torch import save_file;"
         "save_file(timm.create_model(sys.argv[1]).state_dict(), sys.argv[2])"
     )
     command = [python, "-c", code, name, str(path)]
-    return subprocess.run(command, capture_output=True, check=False).returncode == 0
+    environment = {**os.environ, "PYTHONPATH": str(ROOT / "tests" / "reference")}
+    return (
+        subprocess.run(command, capture_output=True, check=False, env=environment).returncode == 0
+    )
 
 
 if __name__ == "__main__":

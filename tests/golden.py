@@ -9,12 +9,14 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 FOLDER = Path(__file__).with_name("goldens")
-SHAPE = (2, 97, 129, 3)
+SIZE = (97, 129)
 
 
 def draw(name: str, shape: tuple[int, ...], source: str) -> np.ndarray:
@@ -29,23 +31,48 @@ def draw(name: str, shape: tuple[int, ...], source: str) -> np.ndarray:
     return (generator.normal(size=shape) * math.sqrt(2 / inputs)).astype("float32")
 
 
-def images() -> np.ndarray:
-    """The input, (2, 97, 129, 3), as the first layer after normalisation sees it."""
-    return np.random.default_rng(0).normal(size=SHAPE).astype("float32")
+def images(size: tuple[int, int] = SIZE) -> np.ndarray:
+    """The input, (2, height, width, 3), as the first layer after normalisation sees it."""
+    return np.random.default_rng(0).normal(size=(2, *size, 3)).astype("float32")
 
 
-def save(model: str, source: str, reference: str, shapes: dict, logits: np.ndarray) -> None:
-    """Write one golden file."""
-    names = json.dumps({name: list(shape) for name, shape in shapes.items()})
-    facts = {"source": source, "reference": reference, "shapes": names}
-    np.savez_compressed(FOLDER / f"{model}.{source}.npz", logits=logits, **facts)
+@dataclass(frozen=True)
+class Golden:
+    """What a reference answered.
+
+    Attributes:
+        model: Our name.
+        source: Whose names the tensors have.
+        reference: The package and its version.
+        shapes: Name -> shape of the reference's tensors.
+        size: Height and width of the images.
+        options: What our builder is to be given beside the size.
+        logits: The reference's answer, (2, 1000).
+    """
+
+    model: str
+    source: str
+    reference: str
+    shapes: dict[str, tuple[int, ...]]
+    size: tuple[int, int]
+    options: dict[str, Any]
+    logits: np.ndarray
+
+    @property
+    def tensors(self) -> dict[str, np.ndarray]:
+        """The tensors, drawn anew."""
+        return {name: draw(name, shape, self.source) for name, shape in self.shapes.items()}
+
+    def save(self) -> None:
+        """Write the file."""
+        facts = {key: value for key, value in vars(self).items() if key != "logits"}
+        path = FOLDER / f"{self.model}.{self.source}.npz"
+        np.savez_compressed(path, logits=self.logits, facts=json.dumps(facts))
 
 
-def load(path: Path) -> tuple[str, str, dict[str, np.ndarray], np.ndarray]:
-    """Model, source, the drawn tensors by name, and the reference's logits."""
+def load(path: Path) -> Golden:
+    """Read a golden file."""
     with np.load(path) as file:
-        source = str(file["source"])
-        shapes = json.loads(str(file["shapes"]))
-        logits = file["logits"]
-    tensors = {name: draw(name, tuple(shape), source) for name, shape in shapes.items()}
-    return path.name.split(".")[0], source, tensors, logits
+        facts = json.loads(str(file["facts"]))
+        facts["shapes"] = {name: tuple(shape) for name, shape in facts["shapes"].items()}
+        return Golden(**{**facts, "size": tuple(facts["size"])}, logits=file["logits"])

@@ -18,8 +18,8 @@ GOLDENS = sorted(FOLDER.glob("*.npz"))
 @pytest.fixture
 def resnet18_file(tmp_path):
     """A checkpoint of torchvision's names for resnet18."""
-    _, _, tensors, _ = load(FOLDER / "resnet18.torchvision.npz")
-    formats.write(tmp_path / "resnet18.safetensors", tensors)
+    golden = load(FOLDER / "resnet18.torchvision.npz")
+    formats.write(tmp_path / "resnet18.safetensors", golden.tensors)
     return tmp_path / "resnet18.safetensors"
 
 
@@ -39,19 +39,17 @@ def test_goldens_cover_every_table():
 
 @pytest.mark.parametrize("path", GOLDENS, ids=lambda path: path.name)
 def test_same_logits_as_the_reference(path, tmp_path):
-    name, source, tensors, expected = load(path)
-    formats.write(tmp_path / "checkpoint.safetensors", tensors)
-    x = images()
-    if name == "vgg16":  # of Keras: one size, and BGR, which is turned round when loaded
-        x = np.resize(x, (2, 224, 224, 3))
-    model = applications.load(
-        name, tmp_path / "checkpoint.safetensors", normalization=None, input_shape=x.shape[1:]
-    )
+    golden = load(path)
+    checkpoint = tmp_path / "checkpoint.safetensors"
+    formats.write(checkpoint, golden.tensors)
+    x = images(golden.size)
+    options = {"normalization": None, "input_shape": x.shape[1:], **golden.options}
+    model = applications.load(golden.model, checkpoint, **options)
     report = model.load_report
-    assert report.source == source
-    assert len(report.loaded) + len(report.ignored) == len(tensors)
+    assert report.source == golden.source
+    assert len(report.loaded) + len(report.ignored) == len(golden.shapes)
     logits = np.asarray(model(x))
-    assert np.abs(logits - expected).max() / np.abs(expected).max() < 1e-4
+    assert np.abs(logits - golden.logits).max() / np.abs(golden.logits).max() < 1e-4
 
 
 def test_load_takes_classes_and_normalization_from_the_file(resnet18_file):
