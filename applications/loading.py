@@ -12,10 +12,11 @@ import keras
 import numpy as np
 
 from applications import formats
-from applications.arrays import tensor, untouched_zeros
+from applications.arrays import tensor
 from applications.download import fetch
 from applications.matching import HEAD, LoadReport, WeightsError, names_of, plan, tables
 from applications.weights import Weights, find, list_weights
+from zoo._symbolic import leave_untouched
 from zoo.catalogue import create, info
 
 SUFFIXES = (".safetensors", ".pth", ".pt", ".bin", ".h5", ".keras", ".npz", ".json")
@@ -63,8 +64,7 @@ def load(name: str, weights: Weights | str | Path = "imagenet", **options: Any) 
             try:
                 readers, report = plan(model, checkpoint)
             except ValueError:
-                for variable in model.variables:  # of a model that nobody will see
-                    variable._initializer = untouched_zeros
+                leave_untouched(model)  # nobody will see it
                 raise
             for variable, read in readers:
                 variable._initializer = _Given(read)

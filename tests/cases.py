@@ -15,6 +15,34 @@ class Case:
     source: str
     gmacs: float | None = None  # as published
     numerics: bool = False  # the smallest of its kind: also run, saved, trained
+    multiple: int = 1  # of which height and width must be
+    square: bool = False  # whether they must be the same
+
+    def __str__(self) -> str:
+        return self.name
+
+    def fitting(
+        self, height: int | None, width: int | None, channels: int
+    ) -> tuple[int | None, int | None, int]:
+        """The next larger shape that the model takes."""
+        up = [size and -(-size // self.multiple) * self.multiple for size in (height, width)]
+        if self.square and None not in up:
+            up = [max(up), max(up)]
+        return (*up, channels)
+
+    @property
+    def refuses(self) -> dict[str, str]:
+        """Options that the family cannot take at all, and words of the error."""
+        return REFUSED.get(self.module, {})
+
+    def refusal(self, option: str, value: object) -> str | None:
+        """Words of the error that a value of an option must raise; None if it must work."""
+        rows = {**REFUSED.get(self.module, {}), **REFUSED.get(self.name, {})}
+        if (option, value) in rows:
+            return rows[option, value]
+        if option == "pooling" and value == "token" and self.module not in TOKENS:
+            return "no class token"
+        return rows.get(option) if value not in DEFAULTS.get(option, ()) else None
 
 
 # torchvision 0.28, `Weights.meta["num_params"]` and `["_ops"]`
@@ -75,6 +103,30 @@ CASES = [
     Case("efficientnet_lite", "efficientnet_lite4", 13_006_568, TIMM),
 ]
 
+NO_BRANCHES = {("drop_path_rate", 0.3): "no residual branches"}
+# What a family (by module) or a model (by name) refuses: an option whatever its value, or one
+# value of it, and words of the error.
+REFUSED: dict[str, dict] = {
+    "lenet": {
+        ("output_stride", 16): "cannot be reached",
+        ("output_stride", 8): "cannot be reached",
+        # "flatten" is of a map of a fixed size, unless the family averages it to one first
+        ("input_shape", (None, None, 3)): "needs a fixed image size",
+        ("input_shape", (65, None, 1)): "needs a fixed image size",
+        **NO_BRANCHES,
+    },
+    "cnn": {("output_stride", 16): "cannot be reached", **NO_BRANCHES},
+    "alexnet": NO_BRANCHES,
+    "vgg": NO_BRANCHES,
+    "resnet20": {
+        ("output_stride", 16): "cannot be reached",
+        ("output_stride", 8): "cannot be reached",
+    },
+}
+TOKENS: tuple[str, ...] = ()  # modules of networks with a class token
+DEFAULTS = {"output_stride": (32,), "downsample": ("paper",)}  # never refused
+
 NUMERICS = [case for case in CASES if case.numerics]
 # One of each family and block is enough for the table of options.
-FAMILIES = [case for case in NUMERICS if case.name not in ("vgg11_bn", "resnext50_32x4d")]
+SAME_BLOCKS = ("vgg11_bn", "resnext50_32x4d")
+FAMILIES = [case for case in NUMERICS if case.name not in SAME_BLOCKS]

@@ -37,7 +37,7 @@ def conv_norm(
     dilation: int = 1,
     groups: int = 1,
     padding: int | Literal["same"] = "same",
-    activate: bool = True,
+    activate: bool | str = True,
     use_bias: bool | None = None,
     reads_pixels: bool = False,
     kernel_initializer: Any = "he_normal",
@@ -57,7 +57,7 @@ def conv_norm(
         dilation: Distance of the kernel's taps.
         groups: Groups of channels that do not see each other.
         padding: Zeros around the map; "same" keeps its size at stride 1.
-        activate: Whether the activation follows.
+        activate: Whether the activation follows; a name for another than `o.activation`.
         use_bias: Whether the convolution has a bias; by default when no norm follows.
         reads_pixels: The convolution makes the stride itself, whatever `o.downsample` says.
         kernel_initializer: A Keras initializer.
@@ -80,7 +80,8 @@ def conv_norm(
     )
     x = norm(x, o, name=f"{name}_norm")
     if activate:
-        x = activation(x, o, name=f"{name}_act")
+        kind = activate if isinstance(activate, str) else None
+        x = activation(x, o, kind, name=f"{name}_act")
     return downsample(x, o, stride, name=f"{name}_down") if strided != stride else x
 
 
@@ -155,9 +156,9 @@ def norm(x: Any, o: Config, *, name: str) -> Any:
     return layer(x)
 
 
-def activation(x: Any, o: Config, *, name: str) -> Any:
-    """The activation that `o.activation` names."""
-    return layers.Activation(o.activation, name=name)(x)
+def activation(x: Any, o: Config, kind: str | None = None, *, name: str) -> Any:
+    """The activation that `kind` names, or `o.activation`."""
+    return layers.Activation(kind or o.activation, name=name)(x)
 
 
 def downsample(x: Any, o: Config, stride: int, *, name: str) -> Any:
@@ -238,7 +239,107 @@ def conv_pool(
 
 def drop_path(x: Any, rate: float, *, name: str) -> Any:
     """Drop the whole branch for a share of the images (Huang et al., ECCV 2016)."""
-    return layers.Dropout(rate, noise_shape=(None, 1, 1, 1), name=name)(x) if rate else x
+    if not rate:
+        return x
+    one_per_image = (None, *[1] * (len(x.shape) - 1))
+    return layers.Dropout(rate, noise_shape=one_per_image, name=name)(x)
+
+
+def squeeze_excite(
+    x: Any,
+    o: Config,
+    filters: int,
+    *,
+    activation: str | None = None,
+    gate: str = "sigmoid",
+    name: str,
+) -> Any:
+    """Scale each channel by a gate that sees the whole map (Hu et al., CVPR 2018).
+
+    Args:
+        x: A map (B, H, W, C).
+        o: The options.
+        filters: Channels between the two 1x1 convolutions.
+        activation: Between them; `o.activation` by default.
+        gate: The activation that gives the scale.
+        name: Start of the layers' names: `{name}_reduce`, `{name}_expand`, `{name}_gate`, ...
+    """
+    y = layers.GlobalAveragePooling2D(keepdims=True, name=f"{name}_pool")(x)
+    y = conv(y, o, filters, 1, name=f"{name}_reduce")
+    y = layers.Activation(activation or o.activation, name=f"{name}_act")(y)
+    y = conv(y, o, x.shape[-1], 1, name=f"{name}_expand")
+    y = layers.Activation(gate, name=f"{name}_gate")(y)
+    return layers.Multiply(name=f"{name}_scale")([x, y])
+
+
+def inverted_residual(
+    x: Any,
+    o: Config,
+    filters: int,
+    *,
+    expanded: int,
+    kernel_size: int = 3,
+    stride: int = 1,
+    dilation: int = 1,
+    squeeze: int = 0,
+    squeeze_activation: str | None = None,
+    gate: str = "sigmoid",
+    activate: bool | str = True,
+    drop_rate: float = 0.0,
+    blocks: int = 1,
+    name: str,
+) -> Any:
+    """1x1 expand -> depthwise -> 1x1 project without activation (Sandler et al., CVPR 2018).
+
+    x is added where the shapes agree. Layers: `{name}_expand_conv`, `{name}_depthwise_conv`,
+    `{name}_se_reduce`, `{name}_se_expand`, `{name}_project_conv`, each with its `_norm`.
+
+    Args:
+        x: A map (B, H, W, C).
+        o: The options.
+        filters: Channels of the result.
+        expanded: Channels between; if there are C of them, the first convolution is left out.
+        kernel_size: Of the depthwise convolution.
+        stride: Of the depthwise convolution.
+        dilation: Of the depthwise convolution.
+        squeeze: Channels of the squeeze-and-excitation after it; 0 for none.
+        squeeze_activation: See `squeeze_excite`.
+        gate: See `squeeze_excite`.
+        activate: See `conv_norm`.
+        drop_rate: Stochastic depth of this block.
+        blocks: How many blocks the network has.
+        name: Start of the layers' names.
+    """
+    y = x
+    if expanded != x.shape[-1]:
+        y = conv_norm(y, o, expanded, 1, activate=activate, name=f"{name}_expand")
+    y = conv_norm(
+        y,
+        o,
+        expanded,
+        kernel_size,
+        stride=stride,
+        dilation=dilation,
+        groups=expanded,
+        activate=activate,
+        name=f"{name}_depthwise",
+    )
+    if squeeze:
+        y = squeeze_excite(
+            y, o, squeeze, activation=squeeze_activation, gate=gate, name=f"{name}_se"
+        )
+    last = branch_end_initializer(o, blocks)
+    y = conv_norm(y, o, filters, 1, activate=False, kernel_initializer=last, name=f"{name}_project")
+    if stride > 1 or y.shape != x.shape:
+        return y
+    y = drop_path(y, drop_rate, name=f"{name}_drop_path")
+    return layers.Add(name=f"{name}_add")([y, x])
+
+
+def make_divisible(channels: float, divisor: int = 8) -> int:
+    """Round to a multiple of `divisor`, down by no more than a tenth."""
+    rounded = max(divisor, int(channels + divisor / 2) // divisor * divisor)
+    return rounded + divisor if rounded < 0.9 * channels else rounded
 
 
 def end_stage(x: Any, o: Config, level: str) -> Any:

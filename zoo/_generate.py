@@ -1,4 +1,6 @@
-"""Write `catalogue.json`, the table of all models: `python -m zoo._generate`.
+"""Write `catalogue.json`, the table of all models: `python -m zoo._generate [FAMILY ...]`.
+
+With names of families only their rows are made anew.
 
 Every public module with `VARIANTS` is a family, and each of its variants a function of that name,
 whose docstring begins "Title (Authors, Venue year), arXiv:number." or "..., doi:number.".
@@ -12,13 +14,13 @@ import importlib
 import json
 import pkgutil
 import re
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import keras
-
 import zoo
+from zoo._symbolic import symbolic
 
 PATH = Path(__file__).with_name("catalogue.json")
 HEADLINE = re.compile(
@@ -45,10 +47,7 @@ def describe(family: Any, name: str) -> dict[str, Any]:
     headline = HEADLINE.match(" ".join(builder.__doc__.split("\n\n")[0].split()))
     if headline is None:
         raise ValueError(f"the docstring of {name} must begin {__doc__.split('begins ')[1]}")
-    with keras.StatelessScope():
-        model = builder()
-        for variable in model.variables:  # zeros are quicker than random numbers
-            variable._initializer = keras.initializers.Zeros()
+    model = symbolic(builder)
     profile = zoo.profile(model)
     return {
         "name": name,
@@ -73,11 +72,18 @@ def records() -> list[dict[str, str]]:
     return list(csv.DictReader(path.read_text("utf-8").splitlines()))
 
 
-def generate() -> str:
-    """The table as JSON, a row a line."""
-    rows = [describe(family, name) for family in families() for name in family.VARIANTS]
+def generate(*only: str) -> str:
+    """The table as JSON, a row a line; rows of other families than `only` are left as they are."""
+    kept = json.loads(PATH.read_text("utf-8")) if only else []
+    rows = []
+    for family in families():
+        module = family.__name__.removeprefix("zoo.")
+        if only and module not in only:
+            rows += [row for row in kept if row["module"] == module]
+        else:
+            rows += [describe(family, name) for name in family.VARIANTS]
     return "[\n" + ",\n".join(json.dumps(row) for row in rows) + "\n]\n"
 
 
 if __name__ == "__main__":
-    PATH.write_text(generate(), "utf-8")
+    PATH.write_text(generate(*sys.argv[1:]), "utf-8")

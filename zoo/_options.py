@@ -6,13 +6,13 @@ import difflib
 import functools
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal, TypedDict, TypeVar, cast, get_args
 
 import keras
 
 Downsample = Literal["paper", "conv", "max", "avg", "blur"]
-Pooling = Literal["avg", "max", "avgmax", "gem", "flatten"]
+Pooling = Literal["avg", "max", "avgmax", "gem", "flatten", "token"]
 Norm = Literal["batch", "group", "layer", "instance", "none"]
 PixelStatistic = float | Sequence[float]
 
@@ -31,7 +31,7 @@ class Options(TypedDict, total=False):
     downsample: How a stride is made: "conv", "max", "avg", "blur" (Zhang, ICML 2019) or "paper".
         The convolution that reads the pixels keeps its own stride.
     pooling: Of the last feature map: "avg", "max", "avgmax" (their mean), "gem" (generalised mean,
-        Radenovic et al. 2018) or "flatten".
+        Radenovic et al. 2018) or "flatten"; "token" where the network has a class token.
     dropout: Share of the pooled features dropped before the logits, in [0, 1).
     spatial_dropout: Share of whole channels dropped after each stage, in [0, 1).
     drop_path_rate: Stochastic depth; grows linearly over the blocks up to this rate, in [0, 1).
@@ -91,6 +91,7 @@ class Config:
     norm_momentum: float = 0.9
     same_padding: Literal["symmetric", "tensorflow"] = "symmetric"  # of strided convolutions
     residual: bool = False  # whether there are branches that drop_path_rate can drop
+    fixed: Mapping[str, str] = field(default_factory=dict)  # option: why it cannot be changed
 
     @property
     def stages(self) -> list[Stage]:
@@ -140,13 +141,22 @@ def resolve(paper: Config, options: Mapping[str, Any]) -> Config:
             "the models of this zoo are channels-last; "
             'call keras.config.set_image_data_format("channels_last") first'
         )
+    for option, reason in paper.fixed.items():
+        if getattr(config, option) != getattr(paper, option):
+            raise ValueError(
+                f"{model}: {option}={getattr(config, option)!r} is impossible, since {reason}; "
+                "leave it out"
+            )
     _check_shape(model, config)
     _check_normalization(model, config)
-    _check_strides(model, config, len(paper.strides))
+    if "strides" not in paper.fixed:
+        _check_strides(model, config, len(paper.strides))
     for option, kind in (("downsample", Downsample), ("pooling", Pooling), ("norm", Norm)):
         check_choice(model, option, getattr(config, option), get_args(kind))
     for option in ("dropout", "spatial_dropout", "drop_path_rate"):
         _check_rate(model, option, getattr(config, option))
+    if config.pooling == "token" != paper.pooling:
+        raise ValueError(f'{model} has no class token for pooling="token"; use "avg"')
     if config.drop_path_rate and not config.residual:
         raise ValueError(
             f"{model} has no residual branches, so drop_path_rate must be 0; "

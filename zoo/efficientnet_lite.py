@@ -11,18 +11,17 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any, Literal, Unpack, get_args
+from typing import Literal, Unpack, get_args
 
 import keras
-from keras import layers
 
 from zoo._blocks import (
-    branch_end_initializer,
     classifier,
     conv_norm,
-    drop_path,
     end_stage,
     image_input,
+    inverted_residual,
+    make_divisible,
     pool,
 )
 from zoo._options import Config, Options, check_choice, check_variant, propose_fixes, resolve
@@ -113,9 +112,9 @@ def efficientnet_lite(
             x = inverted_residual(
                 x,
                 o,
-                round_filters(filters * spec.width_multiplier),
-                kernel_size,
-                expand_ratio,
+                make_divisible(filters * spec.width_multiplier),
+                expanded=x.shape[-1] * expand_ratio,
+                kernel_size=kernel_size,
                 stride=stage.stride if b == 0 else 1,
                 dilation=stage.dilation if b == 0 else stage.next_dilation,
                 drop_rate=next(rates),
@@ -129,51 +128,10 @@ def efficientnet_lite(
     return keras.Model(inputs, classifier(x, o), name=o.name)
 
 
-def inverted_residual(
-    x: Any,
-    o: Config,
-    filters: int,
-    kernel_size: int,
-    expand_ratio: int,
-    *,
-    stride: int,
-    dilation: int,
-    drop_rate: float,
-    blocks: int,
-    name: str,
-) -> Any:
-    """1x1 expand -> depthwise -> 1x1 project without activation, and x added where shapes agree."""
-    y, expanded = x, x.shape[-1] * expand_ratio
-    if expand_ratio > 1:
-        y = conv_norm(y, o, expanded, 1, name=f"{name}_expand")
-    y = conv_norm(
-        y,
-        o,
-        expanded,
-        kernel_size,
-        stride=stride,
-        dilation=dilation,
-        groups=expanded,
-        name=f"{name}_depthwise",
-    )
-    last = branch_end_initializer(o, blocks)
-    y = conv_norm(y, o, filters, 1, activate=False, kernel_initializer=last, name=f"{name}_project")
-    if stride > 1 or y.shape != x.shape:
-        return y
-    y = drop_path(y, drop_rate, name=f"{name}_drop_path")
-    return layers.Add(name=f"{name}_add")([y, x])
-
-
 def depths(spec: Variant) -> list[int]:
     """Blocks per stage; the first and the last do not grow."""
     grown = [math.ceil(row[0] * spec.depth_multiplier) for row in STAGES]
     return [STAGES[0][0], *grown[1:-1], STAGES[-1][0]]
-
-
-def round_filters(filters: float) -> int:
-    """To a multiple of 8, down by no more than a tenth."""
-    rounded = max(8, int(filters + 4) // 8 * 8)
-    return rounded + 8 if rounded < 0.9 * filters else rounded
 
 
 def efficientnet_lite0(
