@@ -14,6 +14,7 @@ import re
 import sys
 from pathlib import Path
 
+from sources import TIMM, Reference
 from torchvision_stub import declare_operators
 
 ROOT = Path(__file__).parents[2]
@@ -68,7 +69,7 @@ def timm_rows(names):
     with open(Path(__file__).with_name("timm_top1.csv"), encoding="utf-8") as file:
         scores = {(r["model"], int(r["img_size"])): r["top1"] for r in csv.DictReader(file)}
     for name in names:
-        for theirs in list_pretrained(f"{TIMM.get(name, name)}.*"):
+        for theirs in list_pretrained(f"{TIMM.get(name, Reference(name)).name}.*"):
             config = get_pretrained_cfg(theirs)
             digits = re.search(r"-([0-9a-f]{8,})\.pth$", config.url or "")
             if not digits or config.num_classes != 1000 or "download.pytorch" in config.url:
@@ -94,7 +95,6 @@ def timm_rows(names):
 
 
 TIMM_SCORES = "huggingface/pytorch-image-models@7479d45, results/results-imagenet.csv"
-TIMM = {f"efficientnet_lite{i}": f"tf_efficientnet_lite{i}" for i in range(5)}
 BASE = "https://storage.googleapis.com/tensorflow/keras-applications/"
 # keras.applications: model -> (file, MD5, convention, published top-1 at keras.io)
 KERAS = {
