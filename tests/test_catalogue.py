@@ -17,7 +17,17 @@ from zoo import _generate
 @pytest.mark.slow
 def test_table_is_current():
     """`python -m zoo._generate` writes it anew."""
-    assert _generate.PATH.read_text("utf-8") == _generate.generate()
+    assert _generate.PATH.read_text("utf-8") == _generate.catalogue(_generate.describe_all())
+
+
+def test_pages_are_current():
+    rows = json.loads(_generate.PATH.read_text("utf-8"))
+    page = (_generate.ROOT / "docs" / "models.md").read_text("utf-8")
+    assert page == _generate.models_page(rows)
+    readme = (_generate.ROOT / "README.md").read_text("utf-8")
+    assert readme == _generate.with_table(readme, rows)
+    for row in rows:
+        assert {**row, **_generate.published(row["name"])} == row, row["name"]
 
 
 def test_info():

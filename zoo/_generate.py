@@ -1,6 +1,7 @@
-"""Write `catalogue.json`, the table of all models: `python -m zoo._generate [FAMILY ...]`.
+"""Write the table of all models: `python -m zoo._generate [FAMILY ...]`.
 
-With names of families only their rows are made anew.
+It goes to `catalogue.json`, to `docs/models.md`, and by family to the README. With names of
+families only their rows are made anew.
 
 Every public module with `VARIANTS` is a family, and each of its variants a function of that name,
 whose docstring begins "Title (Authors, Venue year), arXiv:number." or "..., doi:number.".
@@ -11,6 +12,7 @@ from __future__ import annotations
 import csv
 import functools
 import importlib
+import itertools
 import json
 import pkgutil
 import re
@@ -23,9 +25,11 @@ import zoo
 from zoo._symbolic import symbolic
 
 PATH = Path(__file__).with_name("catalogue.json")
+ROOT = Path(__file__).parents[1]
 HEADLINE = re.compile(
     r"(?P<title>.+?) \((?P<paper>[^()]+ (?P<year>\d{4})[^()]*)\), (?P<kind>arXiv|doi):(?P<id>\S+)\."
 )
+MARKS = ("<!-- models: python -m zoo._generate -->", "<!-- /models -->")
 SITES = {"arXiv": "https://arxiv.org/abs/", "doi": "https://doi.org/"}
 
 
@@ -61,29 +65,123 @@ def describe(family: Any, name: str) -> dict[str, Any]:
         "input_shape": list(profile.input_shape),
         "num_classes": model.output_shape[-1],
         "levels": [f"C{i}" for i in range(6) if any(x.name == f"C{i}" for x in model.layers)],
-        "weights": [row["tag"] for row in records() if row["model"] == name],
+        **published(name),
+    }
+
+
+def published(name: str) -> dict[str, Any]:
+    """Tags of the published weights, and the published top-1 in % of the first."""
+    rows = [row for row in records() if row["model"] == name]
+    return {
+        "weights": [row["tag"] for row in rows],
+        "top1": float(rows[0]["top1"]) if rows and rows[0]["top1"] else None,
     }
 
 
 @functools.cache
 def records() -> list[dict[str, str]]:
     """The rows of the published weights' table, which is data, not an import."""
-    path = Path(__file__).parents[1] / "applications" / "records.csv"
+    path = ROOT / "applications" / "records.csv"
     return list(csv.DictReader(path.read_text("utf-8").splitlines()))
 
 
-def generate(*only: str) -> str:
-    """The table as JSON, a row a line; rows of other families than `only` are left as they are."""
+def describe_all(*only: str) -> list[dict[str, Any]]:
+    """A row per model; of other families than `only`, what the table has is taken over."""
     kept = json.loads(PATH.read_text("utf-8")) if only else []
     rows = []
     for family in families():
         module = family.__name__.removeprefix("zoo.")
         if only and module not in only:
-            rows += [row for row in kept if row["module"] == module]
+            rows += [{**r, **published(r["name"])} for r in kept if r["module"] == module]
         else:
             rows += [describe(family, name) for name in family.VARIANTS]
+    return rows
+
+
+def catalogue(rows: list[dict[str, Any]]) -> str:
+    """The rows as JSON, one a line."""
     return "[\n" + ",\n".join(json.dumps(row) for row in rows) + "\n]\n"
 
 
+def sources(rows: list[dict[str, Any]]) -> str:
+    """Who publishes weights for these models."""
+    return ", ".join(dict.fromkeys(tag.split(".")[0] for row in rows for tag in row["weights"]))
+
+
+def paper_link(row: dict[str, Any]) -> str:
+    """Names, year and address of the paper; the README has the first of the names."""
+    return f"[{row['paper']}]({row['url']})"
+
+
+def models_page(rows: list[dict[str, Any]]) -> str:
+    """`docs/models.md`: a row per model."""
+    lines = [
+        "# Models",
+        "",
+        "Written by `python -m zoo._generate`. Top-1 is what the source of the default weights "
+        "publishes",
+        "for ImageNet-1k's validation images; `applications.list_weights` tells the source and "
+        "the size.",
+        "",
+        "| model | year | parameters | GMACs | input | top-1 | weights from | paper |",
+        "|---|--:|--:|--:|---|--:|---|---|",
+    ]
+    for row in rows:
+        size = " x ".join(map(str, row["input_shape"]))
+        lines.append(
+            f"| `{row['name']}` | {row['year']} | {row['parameters']:,} | {_giga(row['macs'])} | "
+            f"{size} | {row['top1'] or ''} | {sources([row])} | {paper_link(row)} |"
+        )
+    return "\n".join(lines) + "\n"
+
+
+def readme_table(rows: list[dict[str, Any]]) -> str:
+    """A row per file and paper."""
+    lines = [
+        "| file | models | parameters, M | GMACs | top-1, % | weights from | paper |",
+        "|---|---|--:|--:|--:|---|---|",
+    ]
+    module = ""
+    for (file, url), group in itertools.groupby(
+        sorted(rows, key=lambda row: (row["module"], row["year"], row["url"])),
+        key=lambda row: (row["module"], row["url"]),
+    ):
+        found = list(group)
+        names = f"`{found[0]['name']}`"
+        if len(found) > 1:
+            names += f" {'to' if len(found) > 2 else 'and'} `{found[-1]['name']}`"
+        if len(found) > 2:
+            names += f" ({len(found)})"
+        author = found[0]["paper"].replace(",", " ").split()[0]
+        lines.append(
+            f"| {f'[`{file}`](zoo/{file}.py)' if file != module else ''} | {names} | "
+            f"{_span(found, 'parameters', 1e6)} | {_span(found, 'macs', 1e9)} | "
+            f"{_span(found, 'top1', 1)} | {sources(found)} | [{author} {found[0]['year']}]({url}) |"
+        )
+        module = file
+    return "\n".join(lines)
+
+
+def _span(rows: list[dict[str, Any]], key: str, unit: float) -> str:
+    values = sorted(row[key] / unit for row in rows if row[key])
+    shown = list(dict.fromkeys(f"{x:.3g}" for x in (values[:1] + values[-1:])))
+    return " to ".join(shown)
+
+
+def _giga(macs: int) -> str:
+    return f"{macs / 1e9:.3g}"
+
+
+def with_table(readme: str, rows: list[dict[str, Any]]) -> str:
+    """The README with the table between its two marks."""
+    before, _, rest = readme.partition(MARKS[0])
+    _, _, after = rest.partition(MARKS[1])
+    return f"{before}{MARKS[0]}\n\n{readme_table(rows)}\n\n{MARKS[1]}{after}"
+
+
 if __name__ == "__main__":
-    PATH.write_text(generate(*sys.argv[1:]), "utf-8")
+    table = describe_all(*sys.argv[1:])
+    PATH.write_text(catalogue(table), "utf-8")
+    (ROOT / "docs" / "models.md").write_text(models_page(table), "utf-8")
+    readme_path = ROOT / "README.md"
+    readme_path.write_text(with_table(readme_path.read_text("utf-8"), table), "utf-8")

@@ -32,6 +32,7 @@ class ModelInfo:
         num_classes: By default.
         levels: What `zoo.features` finds in it.
         weights: Tags of its published weights, for `applications.load`; the default first.
+        top1: Published accuracy of the first of them on ImageNet-1k, in %; None if not told.
     """
 
     name: str
@@ -46,6 +47,7 @@ class ModelInfo:
     num_classes: int
     levels: tuple[str, ...]
     weights: tuple[str, ...]
+    top1: float | None
 
 
 @functools.cache

@@ -31,7 +31,8 @@ ModelName = Annotated[str, typer.Argument(metavar="MODEL", help="A model, such a
 def list_command(
     pattern: Annotated[str, typer.Argument(help='Names to show, such as "resnet*".')] = "*",
     sort: Annotated[
-        Literal["name", "year", "parameters", "macs"], typer.Option(help="Order of the rows.")
+        Literal["name", "year", "parameters", "macs", "top1"],
+        typer.Option(help="Order of the rows."),
     ] = "name",
 ) -> None:
     """List the models."""
@@ -41,16 +42,15 @@ def list_command(
     rows = [zoo.info(name) for name in zoo.list_models(pattern)]
     if not rows:
         raise ValueError(f"no model matches {pattern!r}; `zoo list` shows all")
-    rows.sort(key=lambda row: _natural(row.name) if sort == "name" else getattr(row, sort))
+    rows.sort(key=lambda row: _natural(row.name) if sort == "name" else getattr(row, sort) or 0)
     table = Table(box=None, header_style="bold", pad_edge=False)
-    for heading in ("model", "parameters", "MACs", "input", "paper"):
-        right = heading in ("parameters", "MACs")
+    for heading in ("model", "parameters", "MACs", "top-1", "input", "paper"):
+        right = heading in ("parameters", "MACs", "top-1")
         table.add_column(heading, justify="right" if right else "left", no_wrap=True)
     for row in rows:
-        size = " x ".join(map(str, row.input_shape))
-        table.add_row(
-            row.name, human(row.parameters).strip(), human(row.macs).strip(), size, row.paper
-        )
+        counts = (human(row.parameters).strip(), human(row.macs).strip())
+        top1 = f"{row.top1:.1f} %" if row.top1 else ""
+        table.add_row(row.name, *counts, top1, " x ".join(map(str, row.input_shape)), row.paper)
     Console(width=None if sys.stdout.isatty() else 120).print(table)
 
 
@@ -75,6 +75,7 @@ def info(
         "classes": str(row.num_classes),
         "features": ", ".join(row.levels),
         "weights": ", ".join(row.weights) or "none published",
+        "top-1": f"{row.top1} % with {row.weights[0]}, as published" if row.top1 else "not told",
         "in Python": f"from zoo import {row.module}; {row.module}.{row.name}()",
     }
     for fact, value in facts.items():
