@@ -2,8 +2,8 @@
 
     python examples/accuracy_over_macs.py docs/accuracy.png
 
-A point is a model with the best of its published weights that were tested at the size for which
-`zoo.info` counts the multiply-accumulates; a line joins the models of a file.
+A point is a model with the best of its published weights that saw ImageNet-1k alone and were tested
+at the size for which `zoo.info` counts the multiply-accumulates; a line joins the models of a file.
 """
 
 from __future__ import annotations
@@ -15,6 +15,8 @@ from matplotlib.figure import Figure
 import applications
 import zoo
 
+MORE_DATA = ("ig1b", "yfcc", "in21k", "in22k", "in12k", "jft", "swag", "clip", "dino")  # in tags
+
 path = sys.argv[1] if len(sys.argv) > 1 else "accuracy.png"
 families: dict[str, list[tuple[float, float, str]]] = {}
 for name in zoo.list_models():
@@ -22,7 +24,9 @@ for name in zoo.list_models():
     scores = [
         weights.top1
         for weights in applications.list_weights(name)
-        if weights.top1 and weights.preprocess.crop == model.input_shape[0]
+        if weights.top1
+        and weights.preprocess.crop == model.input_shape[0]
+        and not any(words in weights.tag for words in MORE_DATA)
     ]
     if scores:
         families.setdefault(model.module, []).append((model.macs / 1e9, max(scores), name))
@@ -39,6 +43,7 @@ for i, (family, points) in enumerate(sorted(families.items())):
     if rest:
         axes.plot(*zip(*rest, strict=True), **style, ls="", alpha=0.3)
 axes.set_xscale("log")
+axes.xaxis.set_major_formatter("{x:g}")
 axes.set_xlabel("multiply-accumulates for one image, 10⁹")
 axes.set_ylabel("published top-1 on ImageNet-1k, %")
 axes.grid(alpha=0.25, lw=0.6)
