@@ -51,8 +51,7 @@ def with_preprocessing(model: keras.Model, weights: Weights | None = None) -> ke
 
     It answers as `model` does after `preprocess`, and has the same layers and weights: it is one
     flat graph with a `zoo.layers.ResizeAndCrop` in front. Saved, exported and loaded again it needs
-    neither Pillow nor the record. `zoo.features` and `zoo.profile` take `model`, or what was saved
-    and loaded: here a layer has two places, and they look at the first.
+    neither Pillow nor the record.
 
     Args:
         model: A functional model, as `applications.load` gives it.

@@ -23,7 +23,7 @@ def run(*arguments, folder=None):
 
 def test_list():
     lines = run("list").stdout.splitlines()
-    assert lines[0].split() == ["model", "parameters", "MACs", "input", "paper"]
+    assert lines[0].split() == ["model", "parameters", "MACs", "top-1", "input", "paper"]
     assert {line.split()[0] for line in lines[1:]} == set(zoo.list_models())
     names = [
         line.split()[0] for line in run("list", "resnet?*", "--sort", "macs").stdout.splitlines()

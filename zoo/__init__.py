@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from zoo.catalogue import ModelInfo, create, info, list_models
 from zoo.features import features
+from zoo.fold import FoldReport, fold
 from zoo.profile import Profile, profile
 
 if TYPE_CHECKING:
@@ -17,11 +18,13 @@ if TYPE_CHECKING:
 
 __version__ = "0.1.0"
 __all__ = [
+    "FoldReport",
     "ModelInfo",
     "Options",
     "Profile",
     "create",
     "features",
+    "fold",
     "info",
     "list_models",
     "profile",

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from zoo._graph import nodes
+
 if TYPE_CHECKING:
     import keras
 
@@ -52,5 +54,6 @@ def features(model: keras.Model, levels: Sequence[str] | None = None) -> keras.M
             f"{model.name!r} has the levels {', '.join(present)}; "
             f"received {', '.join(map(repr, missing)) or 'none'}"
         )
-    outputs = {level: model.get_layer(level).output for level in levels}
+    made = {node.layer.name: node.outputs[0] for node in nodes(model)}
+    outputs = {level: made[level] for level in levels}
     return keras.Model(model.input, outputs, name=f"{model.name}_features")

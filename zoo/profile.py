@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+
+from zoo._graph import Node, nodes
 
 if TYPE_CHECKING:
     import keras
@@ -116,8 +118,8 @@ def profile(model: keras.Model, input_shape: Sequence[int] | None = None) -> Pro
             f"{model.name!r} takes images of any size; "
             f"say which, for example input_shape=(224, 224, {shape[-1]})"
         )
-    nodes = list(_nodes(model))
-    outputs = [tensor for _, _, tensors in nodes for tensor in tensors]
+    graph = nodes(model)
+    outputs = [tensor for _, _, tensors in graph for tensor in tensors]
     every = keras.Function(model.inputs, outputs)
     image = keras.KerasTensor((1, *shape), dtype=model.inputs[0].dtype)
     specs = iter(every.compute_output_spec([image]))
@@ -125,7 +127,7 @@ def profile(model: keras.Model, input_shape: Sequence[int] | None = None) -> Pro
     shapes: dict[int, tuple[int, ...]] = {}
     fields: dict[int, tuple[Pair, Pair]] = {}  # receptive field and distance between neighbours
     rows, uncounted, field = [], [], (1.0, 1.0)
-    for layer, inputs, tensors in nodes:
+    for layer, inputs, tensors in graph:
         shapes |= {id(tensor): tuple(next(specs).shape) for tensor in tensors}
         in_shapes = [shapes[id(x)] for x in inputs]
         out_shape = shapes[id(tensors[0])]
@@ -157,7 +159,7 @@ def profile(model: keras.Model, input_shape: Sequence[int] | None = None) -> Pro
         non_trainable=_count(model.weights) - parameters,
         macs=sum(row.macs for row in rows),
         activation_bytes=sum(row.activation_bytes for row in rows),
-        peak_activation_bytes=_peak(nodes, shapes),
+        peak_activation_bytes=_peak(graph, shapes),
         receptive_field=field,
         layers=tuple(rows),
         uncounted=tuple(uncounted),
@@ -172,17 +174,6 @@ def human(number: float, base: int = 1000) -> str:
         number /= base
     digits = max(0, 3 - len(str(int(abs(number))))) if prefix else 0
     return f"{number:.{digits}f} {prefix and prefix + 'i' * (base == 1024)}"
-
-
-def _nodes(model: keras.Model) -> Iterator[tuple[Any, list[Any], list[Any]]]:
-    """Each layer of a functional model with its input and output tensors, inputs first."""
-    import keras
-
-    for layer in model.operations:
-        inputs = (
-            [] if isinstance(layer, keras.layers.InputLayer) else keras.tree.flatten(layer.input)
-        )
-        yield layer, inputs, keras.tree.flatten(layer.output)
 
 
 def _count(weights: Sequence[Any]) -> int:
@@ -203,6 +194,8 @@ def _macs(layer: Any, inputs: list[tuple[int, ...]], output: tuple[int, ...]) ->
         (layers.Conv1D, layers.Conv2D, layers.Conv3D, layers.DepthwiseConv2D, layers.Dense),
     ):
         return math.prod(output[1:-1]) * math.prod(layer.kernel.shape)
+    if hasattr(layer, "macs"):
+        return layer.macs(*inputs)
     if hasattr(layer, "operations"):  # a model inside the model
         return profile(layer, inputs[0][1:]).macs
     known = any(len(weight.shape) > 1 for weight in getattr(layer, "trainable_weights", []))
@@ -244,12 +237,12 @@ def _bytes(layer: Any, tensors: list[Any], shapes: dict[int, tuple[int, ...]]) -
     return 4 * sum(math.prod(shapes[id(x)]) for x in tensors)
 
 
-def _peak(nodes: list[tuple[Any, list[Any], list[Any]]], shapes: dict[int, tuple[int, ...]]) -> int:
+def _peak(graph: list[Node], shapes: dict[int, tuple[int, ...]]) -> int:
     """Bytes of the tensors that are alive at once, at most: each until its last use."""
-    last_use = {id(x): i for i, (_, inputs, _) in enumerate(nodes) for x in inputs}
+    last_use = {id(x): i for i, (_, inputs, _) in enumerate(graph) for x in inputs}
     alive: dict[int, int] = {}
     peak = 0
-    for i, (layer, _, tensors) in enumerate(nodes):
+    for i, (layer, _, tensors) in enumerate(graph):
         alive |= {id(x): _bytes(layer, [x], shapes) for x in tensors}
         peak = max(peak, sum(alive.values()))
         alive = {key: size for key, size in alive.items() if last_use.get(key, i + 1) > i}
