@@ -29,8 +29,9 @@ def load(name: str, weights: Weights | str | Path = "imagenet", **options: Any) 
         name: A model, see `zoo.list_models`.
         weights: "imagenet" for the default, a tag or a record of `list_weights(name)`, or the path
             of a checkpoint of any known format and source.
-        **options: The builder's own. Number of classes and normalisation are by default those of
-            the weights; of a file, those of the first record of its source.
+        **options: The builder's own. Number of classes, normalisation and what else the weights
+            were trained with are by default those of the record; of a file that has no record, the
+            classes it holds and the habits of its source.
 
     Returns:
         The builder's model. `model.load_report` has the `LoadReport`, `model.pretrained` the
@@ -53,12 +54,12 @@ def load(name: str, weights: Weights | str | Path = "imagenet", **options: Any) 
     if isinstance(weights, str) and not _is_path(weights):
         record = find(name, weights)
     info(name)
-    trained_with = record.options if record else {}
     path = locate(record) if record else Path(str(weights))
+    record = record or _published_as(name, path)
     with formats.read(path) as checkpoint:
         channels = options.get("input_shape", info(name).input_shape)[-1]
         defaults, record = _defaults(name, checkpoint, record, channels)
-        options = {**defaults, **trained_with, **options}
+        options = {**defaults, **options}
         with keras.StatelessScope():
             model = create(name, **options)
             try:
@@ -116,26 +117,43 @@ def _is_path(weights: str) -> bool:
     return "/" in weights or Path(weights).suffix in SUFFIXES or Path(weights).exists()
 
 
+def _published_as(name: str, path: Path) -> Weights | None:
+    """The record of a file that still has the name under which it was published."""
+    for record in list_weights(name):
+        if path.name in (Path(record.url).name, Path(record.package).name):
+            return record
+    return None
+
+
 def _defaults(
     name: str, checkpoint: formats.Checkpoint, record: Weights | None, channels: int
 ) -> tuple[dict[str, Any], Weights | None]:
-    """Number of classes and normalisation, as the file's head and the record of its source tell."""
+    """Options of the builder, as the file's head, its source and its record tell.
+
+    A file without a record has the normalisation of the first record of its source.
+    """
     options: dict[str, Any] = {}
     aliases = names_of(checkpoint)
     for table in tables(module=info(name).module):
-        head = next(rule for rule in table.rules if rule.layer == HEAD)
+        head = next((rule for rule in table.rules if rule.layer == HEAD), None)
+        if head is None:
+            continue
         bias = f"{head.source}{head.separator}{head.kind.get('bias', ('1', None))[0]}"
         if bias in aliases:
-            options["num_classes"] = checkpoint.shapes[aliases[bias]][0]
-            sources = [r for r in list_weights(name) if r.source == table.source]
-            record = record or next(iter(sources), None)
+            options = {**table.options, "num_classes": checkpoint.shapes[aliases[bias]][0]}
+            alike = (r for r in list_weights(name) if r.source == table.source)
+            shown = record or next(alike, None)
             break
+    else:
+        shown = record
     if record is not None:
-        options["normalization"] = record.normalization
-        if channels != len(record.normalization[0]):
-            mean, std = record.normalization
-            options["normalization"] = (sum(mean) / len(mean), sum(std) / len(std))
-    return options, record
+        options |= record.options
+    if shown is not None:
+        mean, std = shown.normalization
+        if channels != len(mean):
+            mean, std = (sum(mean) / len(mean),), (sum(std) / len(std),)
+        options["normalization"] = (mean, std)
+    return options, shown
 
 
 def load_weights(model: keras.Model, path: str | Path, *, source: str | None = None) -> LoadReport:

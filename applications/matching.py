@@ -8,7 +8,7 @@ import importlib.util
 import math
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ import keras
 import numpy as np
 
 from applications import formats
+from applications.arrays import resized_grid
 from applications.rules import NATIVE, Change, Table
 from zoo.catalogue import info, list_models
 
@@ -96,11 +97,14 @@ def plan(
         if layer.name == first and _channels_alone_differ(theirs, shape):
             adapted[ours] = f"made for {shape[2]} channels from {theirs[2]}"
             changes.append(functools.partial(_for_channels, channels=shape[2]))
+        elif (places := _places(layer, theirs, shape)) is not None:
+            adapted[ours] = "resized from {} x {} places to {} x {}".format(*places[0], *places[1])
+            changes.append(functools.partial(resized_grid, old=places[0], new=places[1]))
         elif _merged(theirs, len(shape)) != shape:
             wrong.append(f"{ours} is {_size(shape)}, {name} {_size(theirs)}")
             continue
         readers.append((variable, functools.partial(_read, checkpoint, stored, changes)))
-        loaded.append(stored)
+        loaded.append(stored)  # more than once if several variables have a part of it
     unknown: list[str] = []
     for name in checkpoint:
         if name not in used:
@@ -121,6 +125,7 @@ def plan(
             f"{'; '.join(part for part in parts if part)}. Build the model that the file is of, "
             "with the options that it was trained with"
         )
+    loaded = [*dict.fromkeys(loaded)]
     for name in loaded:
         formats.check_finite(name, checkpoint[name], checkpoint.path)
     report = LoadReport(
@@ -176,10 +181,24 @@ def names_of(checkpoint: formats.Checkpoint) -> dict[str, str]:
         return {name: name for name in checkpoint}
     names: dict[str, str] = {}
     counts: Counter[str] = Counter()
+    numbers = renumbered({name.partition("/")[0] for name in checkpoint})
     for name in checkpoint:
-        layer = name.partition("/")[0]
-        names[f"{layer}/{counts[layer]}"] = name
-        counts[layer] += 1
+        for layer in {name.partition("/")[0], name.rpartition("/")[0]}:  # "conv1/conv/kernel:0"
+            layer = numbers.get(layer, layer)
+            names[f"{layer}/{counts[layer]}"] = name
+            counts[layer] += 1
+    return names
+
+
+def renumbered(layers: Iterable[str]) -> dict[str, str]:
+    """Layers that Keras named by class and number -> numbered from 1, whatever came before them."""
+    pattern = re.compile(r"(conv2d|batch_normalization)_?(\d*)")
+    found = [match for name in layers if (match := pattern.fullmatch(name))]
+    counts: Counter[str] = Counter()
+    names = {}
+    for match in sorted(found, key=lambda match: int(match[2] or 0)):
+        counts[match[1]] += 1
+        names[match[0]] = f"{match[1]}_{counts[match[1]]}"
     return names
 
 
@@ -207,7 +226,8 @@ def _is_convolution(layer: Any) -> bool:
 
 
 def _channels_alone_differ(theirs: tuple[int, ...], ours: tuple[int, ...]) -> bool:
-    return len(theirs) == 4 and theirs[2] == 3 and (*theirs[:2], theirs[3]) == (*ours[:2], ours[3])
+    same = len(theirs) == 4 and (*theirs[:2], theirs[3]) == (*ours[:2], ours[3])
+    return same and theirs[2] == 3 != ours[2]
 
 
 def _for_channels(kernel: np.ndarray, channels: int) -> np.ndarray:
@@ -219,6 +239,21 @@ def _for_channels(kernel: np.ndarray, channels: int) -> np.ndarray:
         return kernel.sum(axis=2, keepdims=True)
     turns = [i % 3 for i in range(channels)]
     return kernel[:, :, turns] * (3.0 / channels)
+
+
+def _places(
+    layer: Any, theirs: tuple[int, ...], ours: tuple[int, ...]
+) -> tuple[tuple[int, int], tuple[int, int]] | None:
+    """The grids, theirs and ours, of a table with a row per place that is to be resized.
+
+    A layer with such a table has rows and columns as its `grid`; theirs is taken to be a square.
+    """
+    grid = getattr(layer, "grid", None)
+    if grid is None or len(ours) != 2 or theirs[-1] != ours[-1]:
+        return None
+    count = math.prod(theirs[:-1]) - (ours[0] - math.prod(grid))
+    side = math.isqrt(max(count, 0))
+    return ((side, side), grid) if side and side**2 == count and (side, side) != grid else None
 
 
 def _in_head(name: str, table: Table) -> bool:

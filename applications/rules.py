@@ -18,7 +18,7 @@ import functools
 import math
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -56,11 +56,24 @@ BATCH_NORM: Kind = {
     "moving_mean": ("running_mean", None),
     "moving_variance": ("running_var", None),
 }
+LAYER_NORM: Kind = {"gamma": ("weight", None), "beta": ("bias", None)}
 NAMED: Kind = {
     name: (name, None)
-    for name in ("kernel", "bias", "gamma", "beta", "moving_mean", "moving_variance", "p")
+    for name in (
+        *("kernel", "bias", "gamma", "beta", "moving_mean", "moving_variance", "p"),
+        *("token", "embedding", "table", "query_bias", "value_bias", "logit_scale"),
+        *("kernel1", "bias1", "kernel2"),
+    )
 }
 KERAS: Kind = {}  # by number, in Keras's order: kernel, bias; gamma, beta, mean, variance
+KERAS_POINTWISE: Kind = {"kernel": ("1", None), "bias": ("2", None)}  # of a SeparableConv2D
+# without a scale, as if it were 1
+KERAS_CENTERED: Kind = {
+    "gamma": ("0", lambda array: np.broadcast_to(np.float32(1), array.shape)),
+    "beta": ("0", None),
+    "moving_mean": ("1", None),
+    "moving_variance": ("2", None),
+}
 KERAS_BGR: Kind = {"kernel": ("0", bgr_to_rgb)}
 
 
@@ -118,11 +131,13 @@ class Table:
         source: "torchvision", "timm", "keras", "efficientnet_pytorch" or "zoo".
         rules: One for each layer with weights.
         ignored: Patterns of names that the source has and we do not need.
+        options: What the source builds otherwise than our builder does by default.
     """
 
     source: str
     rules: Sequence[Rule]
     ignored: Sequence[str] = (r".*\.num_batches_tracked",)
+    options: Mapping[str, Any] = field(default_factory=dict)
 
     def pairs(self, model: Any) -> Iterator[tuple[Any, Any, str, Change | None]]:
         """Every variable that a checkpoint fills: (layer, variable, name in the source, change).

@@ -25,9 +25,14 @@ def draw(name: str, shape: tuple[int, ...], source: str) -> np.ndarray:
     generator = np.random.default_rng(seed)
     if name.endswith("num_batches_tracked"):
         return np.zeros(shape, "int64")
+    if ".grn." in name:  # around 0, where they start
+        return generator.uniform(-0.5, 0.5, shape).astype("float32")
     if len(shape) < 2:  # gamma and variance among them, which must be above 0
         return generator.uniform(0.5, 1.5, shape).astype("float32")
-    inputs = math.prod(shape[:-1]) if source == "keras" else math.prod(shape[1:])
+    if source == "keras":  # (H, W, in, out), depthwise (H, W, in, 1)
+        inputs = math.prod(shape[:2] if len(shape) == 4 and shape[3] == 1 else shape[:-1])
+    else:
+        inputs = math.prod(shape[1:])
     return (generator.normal(size=shape) * math.sqrt(2 / inputs)).astype("float32")
 
 

@@ -6,6 +6,7 @@ import keras
 import numpy as np
 import pytest
 from golden import FOLDER, images, load
+from PIL import Image
 
 import applications
 import zoo
@@ -127,6 +128,33 @@ def test_first_convolution_for_other_channels(resnet18_file, channels):
     assert stems[0].shape == stems[1].shape
 
 
+@pytest.mark.parametrize("size", [(96, 64), (224, 224), (112, 352)], ids=str)
+def test_position_embeddings_for_another_size(size, tmp_path):
+    """Resized as Pillow resizes an image; the class token's stays."""
+    source = zoo.create("vit_ti_16", num_classes=0)
+    table = np.random.default_rng(0).normal(size=(1 + 14 * 14, 192)).astype("float32")
+    source.get_layer("position_embedding").set_weights([table])
+    source.save_weights(tmp_path / "vit.weights.h5")
+    rows, columns = size[0] // 16, size[1] // 16
+    model = zoo.create("vit_ti_16", input_shape=(*size, 3), num_classes=0)
+    report = applications.load_weights(model, tmp_path / "vit.weights.h5")
+    resized = values(model)["position_embedding/embedding"]
+    if size == (224, 224):
+        assert not report.adapted
+        np.testing.assert_array_equal(resized, table)
+        return
+    assert report.adapted == {
+        "position_embedding/embedding": f"resized from 14 x 14 places to {rows} x {columns}"
+    }
+    np.testing.assert_array_equal(resized[0], table[0])
+    for channel in (0, 191):
+        image = Image.fromarray(table[1:, channel].reshape(14, 14))
+        expected = image.resize((columns, rows), Image.Resampling.BICUBIC)
+        np.testing.assert_allclose(
+            resized[1:, channel].reshape(rows, columns), np.asarray(expected), atol=1e-5
+        )
+
+
 @pytest.mark.parametrize("damage", ["missing", "extra", "shape", "nan", "inf"])
 def test_all_or_nothing(resnet18_file, damage):
     with formats.read(resnet18_file) as checkpoint:
@@ -221,9 +249,9 @@ def test_records():
             assert record.num_classes == 1000
             mean, std = record.normalization
             assert len(mean) == len(std) == 3
-            assert all(100 < m < 130 for m in mean)
-            assert all(1 <= s < 130 for s in std)
-            assert 128 <= record.preprocess.crop <= record.preprocess.resize <= 512
+            assert all(m == 0 or 100 < m < 130 for m in mean)
+            assert all(1 <= s < 130 or s == 255 for s in std)
+            assert 128 <= record.preprocess.crop <= record.preprocess.resize <= 518
             assert record.preprocess.interpolation in ("bilinear", "bicubic")
             assert record.top1 is None or 50 < record.top1 < 90
             assert (record.top1 is None) == (not record.top1_source)

@@ -58,6 +58,20 @@ class Options(TypedDict, total=False):
     name: str
 
 
+Padding = Literal["symmetric", "tensorflow"]
+
+
+class PortedOptions(Options, total=False):
+    """`Options`, and what the frameworks that publish a family's weights do differently.
+
+    padding: Of strided convolutions: "symmetric", as PyTorch pads, or "tensorflow".
+    norm_epsilon: What norms add to the variance.
+    """
+
+    padding: Padding
+    norm_epsilon: float
+
+
 @dataclass(frozen=True)
 class Stage:
     """What one stage does to the map: its stride, and the dilation before and after that stride."""
@@ -89,7 +103,8 @@ class Config:
 
     norm_epsilon: float = 1e-5
     norm_momentum: float = 0.9
-    same_padding: Literal["symmetric", "tensorflow"] = "symmetric"  # of strided convolutions
+    negative_slope: float = 0.2  # of leaky_relu
+    same_padding: Padding = "symmetric"  # of strided convolutions
     residual: bool = False  # whether there are branches that drop_path_rate can drop
     fixed: Mapping[str, str] = field(default_factory=dict)  # option: why it cannot be changed
 
@@ -149,6 +164,8 @@ def resolve(paper: Config, options: Mapping[str, Any]) -> Config:
             )
     _check_shape(model, config)
     _check_normalization(model, config)
+    stem_strides = sorted({paper.stem_stride, 4, 2, 1}, reverse=True)
+    check_choice(model, "stem_stride", config.stem_stride, stem_strides)
     if "strides" not in paper.fixed:
         _check_strides(model, config, len(paper.strides))
     for option, kind in (("downsample", Downsample), ("pooling", Pooling), ("norm", Norm)):
@@ -168,6 +185,19 @@ def resolve(paper: Config, options: Mapping[str, Any]) -> Config:
         raise ValueError(f'name must be a word without "/"; received {config.name!r}')
     height, width, channels = config.input_shape
     return replace(config, strides=tuple(config.strides), input_shape=(height, width, channels))
+
+
+def resolve_ported(paper: Config, options: Mapping[str, Any]) -> Config:
+    """`resolve` for families that take `PortedOptions`."""
+    shared = dict(options)
+    padding = shared.pop("padding", paper.same_padding)
+    epsilon = shared.pop("norm_epsilon", paper.norm_epsilon)
+    check_choice(paper.name, "padding", padding, get_args(Padding))
+    if not isinstance(epsilon, float) or not 0 < epsilon < 1:
+        raise ValueError(
+            f"{paper.name}: norm_epsilon must be above 0 and below 1; received {epsilon!r}"
+        )
+    return resolve(replace(paper, same_padding=padding, norm_epsilon=epsilon), shared)
 
 
 def check_choice(model: str, option: str, value: object, accepted: Iterable[object]) -> None:
@@ -229,7 +259,6 @@ def _check_normalization(model: str, config: Config) -> None:
 
 
 def _check_strides(model: str, config: Config, stages: int) -> None:
-    check_choice(model, "stem_stride", config.stem_stride, (4, 2, 1))
     strides = config.strides
     if (
         not isinstance(strides, (tuple, list))

@@ -196,6 +196,8 @@ def _macs(layer: Any, inputs: list[tuple[int, ...]], output: tuple[int, ...]) ->
         return math.prod(output[1:-1]) * math.prod(layer.kernel.shape)
     if hasattr(layer, "macs"):
         return layer.macs(*inputs)
+    if hasattr(layer, "macs"):
+        return layer.macs(*inputs)
     if hasattr(layer, "operations"):  # a model inside the model
         return profile(layer, inputs[0][1:]).macs
     known = any(len(weight.shape) > 1 for weight in getattr(layer, "trainable_weights", []))

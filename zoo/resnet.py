@@ -2,7 +2,8 @@
 
     stem -> 4 stages of residual blocks -> global average pool -> logits
 
-The stride of a bottleneck sits on its 3x3 convolution ("v1.5"), as in torchvision. The CIFAR
+The stride of a bottleneck sits on its 3x3 convolution ("v1.5"), as in torchvision; in version 1 it
+sits on the first 1x1 as in the paper, and convolutions have a bias, as Keras has them. The CIFAR
 networks of the paper's section 4.2 have a 3x3 stem, 3 stages and shortcuts without parameters.
 The pre-activation networks ("v2", He et al., ECCV 2016) are laid out as Keras has them: the stride
 of a stage sits in its last block.
@@ -11,7 +12,7 @@ of a stage sits in its last block.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal, Unpack
 
 import keras
@@ -19,16 +20,22 @@ from keras import layers
 
 from zoo._blocks import (
     activation,
+    block_places,
     branch_end_initializer,
     classifier,
     conv,
     conv_norm,
     downsample,
     drop_path,
+    efficient_channel_attention,
     end_stage,
     image_input,
+    make_divisible,
     norm,
     pool,
+    projection,
+    residual_stem,
+    squeeze_excite,
 )
 from zoo._options import Config, Options, check_variant, propose_fixes, resolve
 from zoo.layers import ZeroPadChannels
@@ -43,6 +50,12 @@ class Variant:
     widths: Sequence[int] = (64, 128, 256, 512)
     groups: int = 1  # cardinality
     width_per_group: int = 64  # base width
+    version1: bool = False
+    stem: Sequence[int] = (64,)  # see `residual_stem`
+    pooled_shortcuts: bool = False  # average before the 1x1 convolution
+    attention: Literal["", "se", "eca"] = ""  # at the end of a branch
+    squeeze: int = 16  # share of the channels within "se"
+    blur: bool = False  # before subsampling, but not in the shortcuts
 
 
 CIFAR = (16, 32, 64)
@@ -56,10 +69,14 @@ VARIANTS = {
     "resnet101":        Variant("bottleneck",    (3, 4, 23, 3)),
     "resnet152":        Variant("bottleneck",    (3, 8, 36, 3)),
     "resnext50_32x4d":  Variant("bottleneck",    (3, 4, 6, 3), groups=32, width_per_group=4),
+    "resnext101_32x4d": Variant("bottleneck",    (3, 4, 23, 3), groups=32, width_per_group=4),
     "resnext101_32x8d": Variant("bottleneck",    (3, 4, 23, 3), groups=32, width_per_group=8),
     "resnext101_64x4d": Variant("bottleneck",    (3, 4, 23, 3), groups=64, width_per_group=4),
     "wide_resnet50_2":  Variant("bottleneck",    (3, 4, 6, 3), width_per_group=128),
     "wide_resnet101_2": Variant("bottleneck",    (3, 4, 23, 3), width_per_group=128),
+    "resnet50_v1":      Variant("bottleneck",    (3, 4, 6, 3), version1=True),
+    "resnet101_v1":     Variant("bottleneck",    (3, 4, 23, 3), version1=True),
+    "resnet152_v1":     Variant("bottleneck",    (3, 8, 36, 3), version1=True),
     "resnet20":         Variant("basic",         (3, 3, 3), CIFAR),
     "resnet32":         Variant("basic",         (5, 5, 5), CIFAR),
     "resnet44":         Variant("basic",         (7, 7, 7), CIFAR),
@@ -74,11 +91,11 @@ VARIANTS = {
 
 def paper(variant: str, spec: Variant) -> Config:
     """The options' values in the paper, or in the reference implementation."""
-    if spec.block == "preactivation":
+    if spec.version1 or spec.block == "preactivation":
         return Config(
             name=variant,
             residual=True,
-            strides=(2, 2, 2, 1),
+            strides=(1, 2, 2, 2) if spec.version1 else (2, 2, 2, 1),
             norm_epsilon=1.001e-5,
             norm_momentum=0.99,
         )
@@ -117,27 +134,32 @@ def resnet(variant: str, **options: Unpack[Options]) -> keras.Model:
     """
     check_variant("resnet", VARIANTS, variant)
     spec = VARIANTS[variant]
-    o = resolve(paper(variant, spec), options)
+    return build(resolve(paper(variant, spec), options), spec)
+
+
+def build(o: Config, spec: Variant) -> keras.Model:
+    """A network of the family, or of one that grew out of it."""
     inputs, x = image_input(o)
-    if spec.block == "preactivation":
-        x = preactivation_stages(stem(x, o, spec), o, spec)
-    else:
-        x = residual_stages(stem(x, o, spec), o, spec)
+    stages = preactivation_stages if spec.block == "preactivation" else residual_stages
+    x = stages(stem(x, branch_options(o, spec), spec), o, spec)
     return keras.Model(inputs, classifier(x, o), name=o.name)
 
 
+def branch_options(o: Config, spec: Variant) -> Config:
+    """The options of stem and branches."""
+    return replace(o, downsample="blur") if spec.blur and o.downsample == "paper" else o
+
+
 def stem(x: Any, o: Config, spec: Variant) -> Any:
-    """A strided 7x7 convolution (3x3 for CIFAR, or at stride 1) and a 3x3 max pool."""
+    """A strided 7x7 convolution and a 3x3 max pool, or what the variant has in their place."""
+    if spec.block != "preactivation" and spec.widths != CIFAR:
+        return residual_stem(x, o, spec.stem, use_bias=spec.version1 or None)
     pool_stride = 2 if o.stem_stride == 4 and o.downsample != "conv" else 1
     stride = o.stem_stride // pool_stride
-    kernel_size = 3 if spec.widths == CIFAR else 7
-    if spec.block == "preactivation":  # the first block brings norm and activation
-        x = conv(x, o, spec.widths[0], kernel_size, stride=stride, name="stem_conv")
-    else:
-        x = conv_norm(
-            x, o, spec.widths[0], kernel_size, stride=stride, reads_pixels=True, name="stem"
-        )
-    if spec.widths != CIFAR:
+    if spec.widths == CIFAR:
+        x = conv_norm(x, o, spec.widths[0], 3, stride=stride, reads_pixels=True, name="stem")
+    else:  # the first block brings norm and activation
+        x = conv(x, o, spec.widths[0], 7, stride=stride, name="stem_conv")
         x = layers.Identity(name="C1")(x)
     return pool(x, o, 3, pool_stride, padding=1, name="stem_pool")
 
@@ -145,19 +167,10 @@ def stem(x: Any, o: Config, spec: Variant) -> Any:
 def residual_stages(x: Any, o: Config, spec: Variant) -> Any:
     """C2..C5, or C0..C2 for CIFAR; the first block of a stage makes its stride."""
     first_level = 0 if spec.widths == CIFAR else 2
-    rates = iter(o.drop_path_rates(sum(spec.depths)))
-    for s, (stage, depth, width) in enumerate(zip(o.stages, spec.depths, spec.widths, strict=True)):
-        for b in range(depth):
-            x = residual_block(
-                x,
-                o,
-                spec,
-                width,
-                stride=stage.stride if b == 0 else 1,
-                dilation=stage.dilation if b == 0 else stage.next_dilation,
-                drop_rate=next(rates),
-                name=f"stage{s + 1}_block{b}",
-            )
+    stages = zip(block_places(o, spec.depths, first=1), spec.widths, strict=True)
+    for s, (places, width) in enumerate(stages):
+        for place in places:
+            x = residual_block(x, o, spec, width, **place)
         x = end_stage(x, o, f"C{s + first_level}")
     return x
 
@@ -171,36 +184,55 @@ def residual_block(
     stride: int,
     dilation: int,
     drop_rate: float,
+    blocks: int,
     name: str,
 ) -> Any:
     """Apply relu(F(x) + shortcut(x)); F is two 3x3 convolutions, or 1x1 -> 3x3 -> 1x1."""
-    last = branch_end_initializer(o, sum(spec.depths))
-    if spec.block == "basic":
-        filters = width
-        y = conv_norm(x, o, width, 3, stride=stride, dilation=dilation, name=f"{name}_1")
-        y = conv_norm(
-            y,
-            o,
-            filters,
-            3,
-            dilation=dilation,
-            activate=False,
-            kernel_initializer=last,
-            name=f"{name}_2",
-        )
-    else:
-        filters = 4 * width
-        inner = width * spec.width_per_group // 64 * spec.groups
-        y = conv_norm(x, o, inner, 1, name=f"{name}_1")
-        y = conv_norm(
-            y, o, inner, 3, stride=stride, dilation=dilation, groups=spec.groups, name=f"{name}_2"
-        )
-        y = conv_norm(y, o, filters, 1, activate=False, kernel_initializer=last, name=f"{name}_3")
+    filters = width if spec.block == "basic" else 4 * width
+    y = branch(x, branch_options(o, spec), spec, width, stride, dilation, blocks, name=name)
+    if spec.attention == "se":
+        y = squeeze_excite(y, o, make_divisible(filters / spec.squeeze), name=f"{name}_se")
+    elif spec.attention == "eca":
+        y = efficient_channel_attention(y, name=f"{name}_eca")
     y = drop_path(y, drop_rate, name=f"{name}_drop_path")
     if stride > 1 or x.shape[-1] != filters:
         x = shortcut(x, o, spec, filters, stride, name=f"{name}_shortcut")
     x = layers.Add(name=f"{name}_add")([y, x])
     return activation(x, o, name=f"{name}_act")
+
+
+def branch(
+    x: Any,
+    o: Config,
+    spec: Variant,
+    width: int,
+    stride: int,
+    dilation: int,
+    blocks: int,
+    *,
+    name: str,
+) -> Any:
+    """F: convolutions `{name}_1`, `{name}_2` and, of a bottleneck, `{name}_3`."""
+    end = {"activate": False, "kernel_initializer": branch_end_initializer(o, blocks)}
+    if spec.block == "basic":
+        x = conv_norm(x, o, width, 3, stride=stride, dilation=dilation, name=f"{name}_1")
+        return conv_norm(x, o, width, 3, dilation=dilation, name=f"{name}_2", **end)
+    inner = width * spec.width_per_group // 64 * spec.groups
+    use_bias = spec.version1 or None
+    first, second = (stride, 1) if spec.version1 else (1, stride)
+    x = conv_norm(x, o, inner, 1, stride=first, use_bias=use_bias, name=f"{name}_1")
+    x = conv_norm(
+        x,
+        o,
+        inner,
+        3,
+        stride=second,
+        dilation=dilation,
+        groups=spec.groups,
+        use_bias=use_bias,
+        name=f"{name}_2",
+    )
+    return conv_norm(x, o, 4 * width, 1, use_bias=use_bias, name=f"{name}_3", **end)
 
 
 def shortcut(x: Any, o: Config, spec: Variant, filters: int, stride: int, *, name: str) -> Any:
@@ -209,9 +241,15 @@ def shortcut(x: Any, o: Config, spec: Variant, filters: int, stride: int, *, nam
         more = filters - x.shape[-1]
         x = downsample(x, o, stride, name=f"{name}_down")
         return ZeroPadChannels((more // 2, more - more // 2), name=f"{name}_pad")(x)
-    if o.downsample not in ("paper", "conv"):
-        x, stride = downsample(x, o, stride, name=f"{name}_down"), 1
-    return conv_norm(x, o, filters, 1, stride=stride, activate=False, name=name)
+    return projection(
+        x,
+        o,
+        filters,
+        stride=stride,
+        pooled=spec.pooled_shortcuts,
+        use_bias=spec.version1 or None,
+        name=name,
+    )
 
 
 def preactivation_stages(x: Any, o: Config, spec: Variant) -> Any:
@@ -299,6 +337,11 @@ def resnext50_32x4d(**options: Unpack[Options]) -> keras.Model:
     return resnet("resnext50_32x4d", **options)
 
 
+def resnext101_32x4d(**options: Unpack[Options]) -> keras.Model:
+    """ResNeXt-101 32x4d (Xie et al., CVPR 2017), arXiv:1611.05431."""
+    return resnet("resnext101_32x4d", **options)
+
+
 def resnext101_32x8d(**options: Unpack[Options]) -> keras.Model:
     """ResNeXt-101 32x8d (Xie et al., CVPR 2017), arXiv:1611.05431."""
     return resnet("resnext101_32x8d", **options)
@@ -317,6 +360,21 @@ def wide_resnet50_2(**options: Unpack[Options]) -> keras.Model:
 def wide_resnet101_2(**options: Unpack[Options]) -> keras.Model:
     """Wide ResNet-101-2 (Zagoruyko & Komodakis, BMVC 2016), arXiv:1605.07146."""
     return resnet("wide_resnet101_2", **options)
+
+
+def resnet50_v1(**options: Unpack[Options]) -> keras.Model:
+    """ResNet-50 v1 (He et al., CVPR 2016), arXiv:1512.03385."""
+    return resnet("resnet50_v1", **options)
+
+
+def resnet101_v1(**options: Unpack[Options]) -> keras.Model:
+    """ResNet-101 v1 (He et al., CVPR 2016), arXiv:1512.03385."""
+    return resnet("resnet101_v1", **options)
+
+
+def resnet152_v1(**options: Unpack[Options]) -> keras.Model:
+    """ResNet-152 v1 (He et al., CVPR 2016), arXiv:1512.03385."""
+    return resnet("resnet152_v1", **options)
 
 
 def resnet20(**options: Unpack[Options]) -> keras.Model:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,8 @@ import numpy as np
 sys.path[:0] = [str(Path(__file__).parents[1]), str(Path(__file__).parents[2])]
 import golden
 from cases import CASES
+
+from applications.matching import renumbered
 
 
 @dataclass(frozen=True)
@@ -24,6 +26,7 @@ class Reference:
         options: What our builder is to be given, beyond its defaults.
         arguments: What their builder is to be given.
         bgr: Trained on images with the channels turned round.
+        also: Other models of theirs that ours is too, given other options.
     """
 
     name: str
@@ -31,6 +34,7 @@ class Reference:
     options: dict[str, Any] = field(default_factory=dict)
     arguments: dict[str, Any] = field(default_factory=dict)
     bgr: bool = False
+    also: tuple[Reference, ...] = ()
 
 
 SQUARE = (224, 224)
@@ -43,17 +47,135 @@ TIMM = {
     },
     **{f"vgg{depth}{norm}": Reference(f"vgg{depth}{norm}")
        for depth in (11, 13, 16, 19) for norm in ("", "_bn")},
+    **{case.name: Reference(case.name)
+       for case in CASES if case.module in ("inception_v3", "inception_v4", "cspnet", "ghostnet")},
+    "xception": Reference(
+        "legacy_xception", options={"padding": "symmetric", "norm_epsilon": 1e-5}
+    ),
+    **{f"densenet{depth}": Reference(f"densenet{depth}") for depth in (121, 161, 169, 201)},
+    **{f"mobilenet_v2{size}": Reference(f"mobilenetv2{size or '_100'}")
+       for size in ("_035", "_050", "_075", "", "_140", "_110d", "_120d")},
+    "mnasnet1_0": Reference("mnasnet_100"),
+    **{f"mobilenet_v3_{size}": Reference(
+           f"tf_mobilenetv3_{theirs}",
+           options={"padding": "tensorflow"},
+           also=() if "large_" in size or "minimal" in size else (
+               Reference(f"mobilenetv3_{theirs}", options={"norm_epsilon": 1e-5}),
+           ),
+       )
+       for size, theirs in {
+           "small_075": "small_075",
+           "small": "small_100",
+           "small_minimal": "small_minimal_100",
+           "large_075": "large_075",
+           "large": "large_100",
+           "large_minimal": "large_minimal_100",
+       }.items()},
+    "mobilenet_v3_small_050": Reference("mobilenetv3_small_050", options={"norm_epsilon": 1e-5}),
+    **{f"mixer_{size}{patch}": Reference(f"mixer_{size}{patch}_224", SQUARE)
+       for size in "sbl" for patch in (16, 32)},
+    **{name: Reference(name)
+       for name in ("res2net50_48w_2s", "res2net50_26w_4s", "res2net50_14w_8s", "res2net50_26w_6s",
+                    "res2net50_26w_8s", "res2net101_26w_4s", "res2next50", "res2net50d",
+                    "res2net101d", "resnest14d", "resnest26d", "resnest50d", "resnest101e",
+                    "resnest200e", "resnest269e", "resnest50d_1s4x24d", "resnest50d_4s2x40d")},
 }  # fmt: skip
+TIMM |= {
+    case.name: Reference(case.name)
+    for case in CASES
+    if case.module in ("resnet_d", "seresnet", "resnet_rs") or case.name == "resnext101_32x4d"
+}
+TIMM |= {
+    # noise is much the same everywhere: of a large map of it, version 2's mean tells too little
+    case.name: Reference(case.name.replace("_v2", "v2"), (61, 45) if "_v2" in case.name else None)
+    for case in CASES
+    if case.module == "convnext"
+}
 EFFICIENTNET_PYTORCH = {
     f"efficientnet_lite{i}": Reference(f"efficientnet-lite{i}") for i in range(5)
 }
+TENSORFLOW = {"padding": "tensorflow", "norm_epsilon": 1e-3}
 KERAS = {
+    **{
+        f"mobilenet_v2{size}": Reference("MobileNetV2", None, TENSORFLOW, {"alpha": alpha})
+        for size, alpha in {
+            "_035": 0.35,
+            "_050": 0.5,
+            "_075": 0.75,
+            "": 1.0,
+            "_130": 1.3,
+            "_140": 1.4,
+        }.items()
+    },
+    **{
+        f"mobilenet_v3_{size.lower()}{suffix}": Reference(
+            f"MobileNetV3{size}",
+            None,
+            {"padding": "tensorflow"},
+            {"include_preprocessing": False, **arguments},
+        )
+        for size in ("Small", "Large")
+        for suffix, arguments in {
+            "_075": {"alpha": 0.75},
+            "": {},
+            "_minimal": {"minimalistic": True},
+        }.items()
+    },
     "vgg16": Reference("VGG16", SQUARE, bgr=True),
     "vgg19": Reference("VGG19", SQUARE, bgr=True),
+    **{f"densenet{depth}": Reference(f"DenseNet{depth}") for depth in (121, 169, 201)},
+    "inception_v3": Reference("InceptionV3", options={"count_padding": False}),
+    "xception": Reference("Xception"),
     "resnet50_v2": Reference("ResNet50V2"),
     "resnet101_v2": Reference("ResNet101V2"),
     "resnet152_v2": Reference("ResNet152V2"),
 }
+KERAS |= {
+    f"resnet{depth}_v1": Reference(f"ResNet{depth}", bgr=True) for depth in (50, 101, 152)
+}
+KERAS |= {
+    f"convnext_{size.lower()}": Reference(
+        f"ConvNeXt{size}", arguments={"include_preprocessing": False}
+    )
+    for size in ("Tiny", "Small", "Base", "Large", "XLarge")
+}
+
+
+for i in range(8):
+    name = f"efficientnet_b{i}"
+    own, ported = {"norm_epsilon": 1e-5}, Reference(f"tf_{name}", options=TENSORFLOW)
+    TIMM[name] = Reference(name, options=own if i > 4 else {}, also=(ported,))
+    KERAS[name] = Reference(f"EfficientNetB{i}", options=TENSORFLOW)
+for size in ("b0", "b1", "b2", "b3", "s", "m", "l"):
+    name, padding = f"efficientnet_v2_{size}", {"padding": "tensorflow"}
+    TIMM[name] = Reference(f"tf_efficientnetv2_{size}", options=padding)
+    KERAS[name] = Reference(
+        f"EfficientNetV2{size.upper()}", None, padding, {"include_preprocessing": False}
+    )
+
+# Those that are built for one size of images, a square.
+TORCHVISION = {
+    "googlenet": Reference("googlenet", arguments={"init_weights": False}),
+    "inception_v3": Reference("inception_v3", arguments={"init_weights": False}),
+    **{
+        f"vit_{size}": Reference(f"vit_{size}", (side, side), arguments={"image_size": side})
+        for size, side in {"b_16": 80, "b_32": 96, "l_16": 80, "l_32": 96, "h_14": 56}.items()
+    },
+}
+VIT = {"ti": "tiny", "s": "small", "b": "base", "l": "large", "h": "huge"}
+for case in CASES:
+    if case.module == "vit":  # timm's can be told the size
+        family, size, patch = case.name.split("_")
+        shape = case.fitting(80, 112, 3)[:2]
+        first, *also = [
+            Reference(
+                f"{family}_{VIT[size]}_patch{patch}_{side}",
+                shape,
+                arguments={"img_size": shape, "num_classes": 1000},
+            )
+            for side in (224, *[384] * (case.name in ("vit_b_16", "vit_l_32", "deit_b_16")))
+        ]
+        TIMM[case.name] = replace(first, also=tuple(also))
 
 
 def references(source: str) -> dict[str, Reference]:
@@ -61,12 +183,17 @@ def references(source: str) -> dict[str, Reference]:
     if source != "torchvision":
         return globals()[source.upper()]
     models = _torchvision().models
-    return {case.name: Reference(case.name) for case in CASES if hasattr(models, case.name)}
+    names = [case.name for case in CASES if hasattr(models, case.name)]
+    return {name: TORCHVISION.get(name, Reference(name)) for name in names}
 
 
 def answer(source: str, reference: Reference, x: np.ndarray) -> tuple[dict, np.ndarray, str]:
     """Give the reference the drawn values; their shapes, its logits for x, and its version."""
-    return (_run_keras if source == "keras" else _run_torch)(source, reference, x)
+    run = _run_keras if source == "keras" else _run_torch
+    shapes, logits, version = run(source, reference, x)
+    assert np.isfinite(logits).all(), reference.name
+    assert np.ptp(logits, axis=0).max() > 1e-3 * np.abs(logits).max(), "it does not see the image"
+    return shapes, logits, version
 
 
 def _run_torch(source: str, reference: Reference, x: np.ndarray) -> tuple[dict, np.ndarray, str]:
@@ -74,14 +201,14 @@ def _run_torch(source: str, reference: Reference, x: np.ndarray) -> tuple[dict, 
 
     model, version = globals()[f"_build_{source}"](reference, x.shape[1:3])
     shapes = {key: tuple(value.shape) for key, value in model.state_dict().items()}
-    drawn = {key: golden.draw(key, shape, source) for key, shape in shapes.items()}
-    state = {
-        key: torch.tensor(drawn[key]) if value.is_floating_point() or "batches" in key else value
-        for key, value in model.state_dict().items()
-    }
+    state = model.state_dict()
+    for key, value in state.items():
+        if value.is_floating_point() or "batches" in key:
+            state[key] = torch.tensor(golden.draw(key, shapes[key], source))
     model.load_state_dict(state)
+    images = torch.tensor(x).permute(0, 3, 1, 2)
     with torch.no_grad():
-        return shapes, model.eval()(torch.tensor(x).permute(0, 3, 1, 2)).numpy(), version
+        return shapes, model.eval().to(images.dtype)(images).numpy(), version
 
 
 def _torchvision() -> Any:
@@ -125,9 +252,13 @@ def _run_keras(source: str, reference: Reference, x: np.ndarray) -> tuple[dict, 
         **reference.arguments,
     )
     shapes = {}
+    numbers = renumbered(layer.name for layer in model.layers)
     for layer in model.layers:
         for i, weight in enumerate(layer.weights):
-            shapes[f"{layer.name}/{i}"] = tuple(weight.shape)
-            weight.assign(golden.draw(f"{layer.name}/{i}", tuple(weight.shape), source))
+            name = f"{numbers.get(layer.name, layer.name)}/{i}"
+            shapes[name] = tuple(weight.shape)
+            weight.assign(golden.draw(name, tuple(weight.shape), source))
+        if isinstance(layer, keras.layers.Normalization):  # images are normalised already
+            model = keras.Model(layer.output, model.output)
     logits = np.asarray(model(x[..., ::-1] if reference.bgr else x))
     return shapes, logits, f"keras.applications {keras.__version__}"

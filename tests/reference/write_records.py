@@ -10,15 +10,19 @@ timm's packages tell no accuracies; `timm_top1.csv` has those of its repository,
 from __future__ import annotations
 
 import csv
+import json
 import re
 import sys
 from pathlib import Path
 
+import sources
 from sources import TIMM, Reference
 from torchvision_stub import declare_operators
 
 ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT))
+import zoo
+
 COLUMNS = ["model", "tag", "source", "url", "hash", "num_classes", "mean", "std"]
 COLUMNS += [
     "resize",
@@ -30,7 +34,21 @@ COLUMNS += [
     "package",
     "options",
 ]
+SWAG = "CC-BY-NC-4.0"  # of github.com/facebookresearch/SWAG
 IMAGENET = ("0.485 0.456 0.406", "0.229 0.224 0.225")
+INCEPTION = ("0.5 0.5 0.5", "0.5 0.5 0.5")
+TRANSFORM_INPUT = ("googlenet", "inception_v3")  # models that change the normalisation themselves
+
+
+def built_for(name, side):
+    """The option of networks that hold weights for each place, if this is not their own size."""
+    model = zoo.info(name)
+    other = model.module == "vit" and side != model.input_shape[0]
+    return {"input_shape": (side, side, 3)} if other else {}
+
+
+def as_json(options):
+    return json.dumps(options) if options else ""
 
 
 def torchvision_rows(names):
@@ -45,6 +63,7 @@ def torchvision_rows(names):
             scores = weights.meta["_metrics"].get("ImageNet-1K")
             if scores is None or len(weights.meta.get("categories") or ()) != 1000:
                 continue  # the backbone of a detector
+            mean, std = INCEPTION if name in TRANSFORM_INPUT else IMAGENET
             yield {
                 "model": name,
                 "tag": f"torchvision.{weights.name.lower()}",
@@ -52,14 +71,15 @@ def torchvision_rows(names):
                 "url": weights.url,
                 "hash": re.search(r"-([0-9a-f]{8,})\.pth", weights.url)[1],
                 "num_classes": 1000,
-                "mean": IMAGENET[0],
-                "std": IMAGENET[1],
+                "mean": mean,
+                "std": std,
                 "resize": how.get("resize_size", 256),
                 "crop": how["crop_size"],
                 "interpolation": getattr(how.get("interpolation"), "value", "bilinear"),
-                "license": "BSD-3-Clause",
+                "license": SWAG if "SWAG" in weights.meta.get("license", "") else "BSD-3-Clause",
                 "top1": scores["acc@1"],
                 "top1_source": f"torchvision {torchvision.__version__}, Weights.meta",
+                "options": as_json(built_for(name, how["crop_size"])),
             }
 
 
@@ -69,16 +89,23 @@ def timm_rows(names):
     with open(Path(__file__).with_name("timm_top1.csv"), encoding="utf-8") as file:
         scores = {(r["model"], int(r["img_size"])): r["top1"] for r in csv.DictReader(file)}
     for name in names:
-        for theirs in list_pretrained(f"{TIMM.get(name, Reference(name)).name}.*"):
+        first = TIMM.get(name, Reference(name))
+        pretrained = [
+            (theirs, reference.options)
+            for reference in (first, *first.also)
+            for theirs in list_pretrained(f"{reference.name}.*")
+        ]
+        for theirs, options in pretrained:
             config = get_pretrained_cfg(theirs)
             digits = re.search(r"-([0-9a-f]{8,})\.pth$", config.url or "")
             if not digits or config.num_classes != 1000 or "download.pytorch" in config.url:
                 continue
             size = (config.test_input_size or config.input_size)[-1]
             share = config.test_crop_pct or config.crop_pct
+            own_size = built_for(name, size)
             yield {
                 "model": name,
-                "tag": f"timm.{theirs.partition('.')[2]}",
+                "tag": f"timm.{theirs.partition('.')[2]}" + (f"_{size}" if own_size else ""),
                 "source": "timm",
                 "url": config.url,
                 "hash": digits[1],
@@ -91,15 +118,31 @@ def timm_rows(names):
                 "license": config.license or "",
                 "top1": scores.get((theirs, size), ""),
                 "top1_source": TIMM_SCORES if (theirs, size) in scores else "",
+                "options": as_json({**options, **own_size}),
             }
 
 
 TIMM_SCORES = "huggingface/pytorch-image-models@7479d45, results/results-imagenet.csv"
 BASE = "https://storage.googleapis.com/tensorflow/keras-applications/"
-# keras.applications: model -> (file, MD5, convention, published top-1 at keras.io)
+V3 = "mobilenet_v3/weights_mobilenet_v3_"
+# keras.applications: model -> (file, convention, published top-1 at keras.io)
 KERAS = {
     "vgg16": ("vgg16/vgg16_weights_tf_dim_ordering_tf_kernels.h5", "caffe", 71.3),
     "vgg19": ("vgg19/vgg19_weights_tf_dim_ordering_tf_kernels.h5", "caffe", 71.3),
+    "convnext_tiny": ("convnext/convnext_tiny.h5", "torch", 81.3),
+    "convnext_small": ("convnext/convnext_small.h5", "torch", 82.3),
+    "convnext_base": ("convnext/convnext_base.h5", "torch", 85.3),
+    "convnext_large": ("convnext/convnext_large.h5", "torch", 86.3),
+    "convnext_xlarge": ("convnext/convnext_xlarge.h5", "torch", 86.7),
+    "resnet50_v1": ("resnet/resnet50_weights_tf_dim_ordering_tf_kernels.h5", "caffe", 74.9),
+    "resnet101_v1": ("resnet/resnet101_weights_tf_dim_ordering_tf_kernels.h5", "caffe", 76.4),
+    "resnet152_v1": ("resnet/resnet152_weights_tf_dim_ordering_tf_kernels.h5", "caffe", 76.6),
+    "mobilenet_v3_small_075": (f"{V3}small_224_0.75_float.h5", "tf", 65.4),
+    "mobilenet_v3_small": (f"{V3}small_224_1.0_float.h5", "tf", 68.1),
+    "mobilenet_v3_small_minimal": (f"{V3}small_minimalistic_224_1.0_float.h5", "tf", 61.9),
+    "mobilenet_v3_large_075": (f"{V3}large_224_0.75_float.h5", "tf", 73.3),
+    "mobilenet_v3_large": (f"{V3}large_224_1.0_float.h5", "tf", 75.6),
+    "mobilenet_v3_large_minimal": (f"{V3}large_minimalistic_224_1.0_float.h5", "tf", 72.3),
     "resnet50_v2": ("resnet/resnet50v2_weights_tf_dim_ordering_tf_kernels.h5", "tf", 76.0),
     "resnet101_v2": ("resnet/resnet101v2_weights_tf_dim_ordering_tf_kernels.h5", "tf", 77.2),
     "resnet152_v2": ("resnet/resnet152v2_weights_tf_dim_ordering_tf_kernels.h5", "tf", 78.0),
@@ -107,6 +150,7 @@ KERAS = {
 CONVENTIONS = {
     "caffe": ("123.68 116.779 103.939", "1 1 1"),  # RGB: the first kernel is turned round
     "tf": ("127.5 127.5 127.5", "127.5 127.5 127.5"),
+    "torch": ("123.675 116.28 103.53", "58.395 57.12 57.375"),
 }
 
 
@@ -117,18 +161,27 @@ def keras_rows():
     for name, (file, convention, top1) in KERAS.items():
         if name.startswith("resnet"):
             source = (folder / "resnet.py").read_text("utf-8")
-            pattern = rf'"{name.replace("_", "")}": \(\s*"([0-9a-f]{{32}})"'
+            theirs = name.replace("_v1", "").replace("_", "")
+            pattern = rf'"{theirs}": \(\s*"([0-9a-f]{{32}})"'
+        elif name.startswith("convnext"):
+            source = (folder / "convnext.py").read_text("utf-8")
+            pattern = rf'"{name}": \(\s*"([0-9a-f]{{64}})"'
+        elif name.startswith("mobilenet_v3"):
+            source = (folder / "mobilenet_v3.py").read_text("utf-8")
+            theirs = Path(file).stem.removeprefix("weights_mobilenet_v3_")
+            pattern = rf'"{theirs}": \(\s*"([0-9a-f]{{32}})"'
         else:
             source = (folder / f"{name}.py").read_text("utf-8")
             pattern = r'file_hash="([0-9a-f]{32})"'
         digest = re.search(pattern, source)
         mean, std = CONVENTIONS[convention]
+        options = sources.KERAS.get(name, Reference(name)).options
         yield {
             "model": name,
             "tag": "keras.imagenet",
             "source": "keras",
             "url": BASE + file,
-            "hash": f"md5:{digest[1]}",
+            "hash": digest[1] if len(digest[1]) == 64 else f"md5:{digest[1]}",
             "num_classes": 1000,
             "mean": mean,
             "std": std,
@@ -137,7 +190,12 @@ def keras_rows():
             "interpolation": "bilinear",
             "license": "Apache-2.0",
             "top1": top1,
-            "top1_source": "https://keras.io/api/applications/",
+            "top1_source": (
+                f"keras.applications {keras.__version__}, its documentation"
+                if name.startswith("mobilenet_v3")
+                else "https://keras.io/api/applications/"
+            ),
+            "options": json.dumps(options) if options else "",
         }
 
 
@@ -196,8 +254,6 @@ def pixels(row):
 
 
 if __name__ == "__main__":
-    import json
-
     declare_operators()
     table = json.loads((ROOT / "zoo" / "catalogue.json").read_text("utf-8"))
     names = [row["name"] for row in table]

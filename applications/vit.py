@@ -1,0 +1,41 @@
+"""Names of the Vision Transformer's arrays in the checkpoints of torchvision and timm."""
+
+from applications.rules import CONV, DENSE, LAYER_NORM, Kind, Rule, Table, axes
+
+IN_PROJ: Kind = {"kernel": ("in_proj_weight", axes(1, 0)), "bias": ("in_proj_bias", None)}
+BLOCK = "encoder.layers.encoder_layer_{b}"
+
+
+def torchvision(dense1: str, dense2: str) -> list[Rule]:
+    """The rules; the MLP's layers have other names in files from before torchvision 0.14."""
+    return [
+        Rule("stem_conv", "conv_proj", CONV),
+        Rule("class_token", "", {"token": ("class_token", None)}, ""),
+        Rule("position_embedding", "encoder", {"embedding": ("pos_embedding", None)}),
+        Rule("block{b}_norm{i}", BLOCK + ".ln_{i}", LAYER_NORM),
+        Rule("block{b}_qkv", BLOCK + ".self_attention", IN_PROJ),
+        Rule("block{b}_proj", BLOCK + ".self_attention.out_proj", DENSE),
+        Rule("block{b}_dense1", f"{BLOCK}.mlp.{dense1}", DENSE),
+        Rule("block{b}_dense2", f"{BLOCK}.mlp.{dense2}", DENSE),
+        Rule("post_norm", "encoder.ln", LAYER_NORM),
+        Rule("head_dense", "heads.head", DENSE),
+    ]
+
+
+TIMM = [
+    Rule("stem_conv", "patch_embed.proj", CONV),
+    Rule("class_token", "", {"token": ("cls_token", None)}, ""),
+    Rule("position_embedding", "", {"embedding": ("pos_embed", None)}, ""),
+    Rule("block{b}_norm{i}", "blocks.{b}.norm{i}", LAYER_NORM),
+    Rule("block{b}_qkv", "blocks.{b}.attn.qkv", DENSE),
+    Rule("block{b}_proj", "blocks.{b}.attn.proj", DENSE),
+    Rule("block{b}_dense{i}", "blocks.{b}.mlp.fc{i}", DENSE),
+    Rule("post_norm", "norm", LAYER_NORM),
+    Rule("head_dense", "head", DENSE),
+]
+
+TABLES = [
+    Table("torchvision", torchvision("0", "3")),
+    Table("torchvision", torchvision("linear_1", "linear_2")),
+    Table("timm", TIMM),
+]

@@ -1,0 +1,199 @@
+"""GhostNet (Han et al., CVPR 2020), https://arxiv.org/abs/1911.11907.
+
+    stem -> 5 stages of ghost bottlenecks -> 1x1 conv -> global average pool -> 2 dense layers
+
+A ghost module makes half of its maps by a 1x1 convolution, and from each of these another one by a
+depthwise convolution, which is cheap.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Unpack
+
+import keras
+from keras import layers
+
+from zoo._blocks import (
+    block_places,
+    branch_end_initializer,
+    classifier,
+    conv_norm,
+    drop_path,
+    end_stage,
+    image_input,
+    make_divisible,
+    pool,
+    squeeze_excite,
+)
+from zoo._options import Config, Options, check_variant, propose_fixes, resolve
+
+
+@dataclass(frozen=True)
+class Variant:
+    """What differs between members of the family."""
+
+    width_multiplier: float
+
+
+VARIANTS = {
+    "ghostnet_050": Variant(0.5),
+    "ghostnet_100": Variant(1.0),
+    "ghostnet_130": Variant(1.3),
+}
+
+# Table 1: kernel size, expanded channels, filters and squeeze-and-excitation of a stage's blocks.
+STAGES = (
+    ((3, 16, 16, False),),
+    ((3, 48, 24, False), (3, 72, 24, False)),
+    ((5, 72, 40, True), (5, 120, 40, True)),
+    (
+        (3, 240, 80, False),
+        (3, 200, 80, False),
+        (3, 184, 80, False),
+        (3, 184, 80, False),
+        (3, 480, 112, True),
+        (3, 672, 112, True),
+    ),
+    (
+        (5, 672, 160, True),
+        (5, 960, 160, False),
+        (5, 960, 160, True),
+        (5, 960, 160, False),
+        (5, 960, 160, True),
+    ),
+)
+
+
+@propose_fixes()
+def ghostnet(variant: str, **options: Unpack[Options]) -> keras.Model:
+    """Build a GhostNet classifier with random weights.
+
+    Args:
+        variant: A key of `VARIANTS`, e.g. "ghostnet_100".
+        **options: See `zoo.Options`. By default images are 224 x 224 x 3, there are 5 stages, the
+            stem's stride is 2 and dropout is 0.2.
+
+    Returns:
+        A functional `keras.Model` from images (B, H, W, C), pixels in [0, 255], to logits
+        (B, num_classes), or to features (B, H / 32, W / 32, C5) when num_classes is 0.
+
+    Raises:
+        TypeError: If an option is unknown.
+        ValueError: If an option has a value that it cannot take, or the images are too small.
+
+    Example:
+        >>> ghostnet("ghostnet_050", num_classes=10).output_shape
+        (None, 10)
+    """
+    check_variant("ghostnet", VARIANTS, variant)
+    width = VARIANTS[variant].width_multiplier
+    paper = Config(name=variant, stem_stride=2, strides=(1, 2, 2, 2, 2), dropout=0.2, residual=True)
+    o = resolve(paper, options)
+    inputs, x = image_input(o)
+    filters = make_divisible(16 * width, 4)
+    x = conv_norm(x, o, filters, 3, stride=min(2, o.stem_stride), reads_pixels=True, name="stem")
+    x = pool(x, o, 3, o.stem_stride // 2 or 1, padding=1, name="stem_pool")
+    places = block_places(o, [len(rows) for rows in STAGES])
+    for s, (rows, stage, blocks) in enumerate(zip(STAGES, o.stages, places, strict=True)):
+        for b, ((kernel_size, expanded, filters, squeeze), place) in enumerate(
+            zip(rows, blocks, strict=True)
+        ):
+            x = ghost_bottleneck(
+                x,
+                o,
+                make_divisible(filters * width, 4),
+                expanded=make_divisible(expanded * width, 4),
+                kernel_size=kernel_size,
+                squeeze=squeeze,
+                depthwise=b == 0 and s > 0,
+                next_dilation=stage.next_dilation,
+                **place,
+            )
+        if s < 4:
+            x = end_stage(x, o, f"C{s + 1}")
+    x = conv_norm(x, o, make_divisible(960 * width, 4), 1, name="last")
+    x = end_stage(x, o, "C5")
+    return keras.Model(inputs, classifier(x, o, hidden=(1280,)), name=o.name)
+
+
+def ghost_bottleneck(
+    x: Any,
+    o: Config,
+    filters: int,
+    *,
+    expanded: int,
+    kernel_size: int,
+    squeeze: bool,
+    depthwise: bool,
+    stride: int,
+    dilation: int,
+    next_dilation: int,
+    drop_rate: float,
+    blocks: int,
+    name: str,
+) -> Any:
+    """Ghost module -> depthwise convolution where there is a stride -> ghost module, plus x."""
+    down = {"stride": stride, "dilation": dilation, "activate": False}
+    y = ghost(x, o, expanded, dilation=dilation, name=f"{name}_ghost1")
+    if depthwise or stride > 1:
+        y = conv_norm(
+            y, o, expanded, kernel_size, groups=expanded, **down, name=f"{name}_depthwise"
+        )
+    if squeeze:
+        y = squeeze_excite(
+            y, o, make_divisible(expanded / 4, 4), gate="hard_sigmoid", name=f"{name}_se"
+        )
+    y = ghost(
+        y,
+        o,
+        filters,
+        dilation=next_dilation,
+        activate=False,
+        kernel_initializer=branch_end_initializer(o, blocks),
+        gamma_initializer="zeros",
+        name=f"{name}_ghost2",
+    )
+    y = drop_path(y, drop_rate, name=f"{name}_drop_path")
+    if stride > 1 or x.shape[-1] != filters:
+        channels = x.shape[-1]
+        name_1, name_2 = f"{name}_shortcut_depthwise", f"{name}_shortcut"
+        x = conv_norm(x, o, channels, kernel_size, groups=channels, **down, name=name_1)
+        x = conv_norm(x, o, filters, 1, activate=False, name=name_2)
+    return layers.Add(name=f"{name}_add")([y, x])
+
+
+def ghost(
+    x: Any,
+    o: Config,
+    filters: int,
+    *,
+    dilation: int,
+    activate: bool = True,
+    kernel_initializer: Any = "he_normal",
+    gamma_initializer: str = "ones",
+    name: str,
+) -> Any:
+    """Half of the maps by a 1x1 convolution, and the other half from these, one from each."""
+    half = filters // 2
+    norm = {"activate": activate, "gamma_initializer": gamma_initializer}
+    x = conv_norm(
+        x, o, half, 1, kernel_initializer=kernel_initializer, **norm, name=f"{name}_primary"
+    )
+    y = conv_norm(x, o, half, 3, dilation=dilation, groups=half, **norm, name=f"{name}_cheap")
+    return layers.Concatenate(name=f"{name}_concat")([x, y])
+
+
+def ghostnet_050(**options: Unpack[Options]) -> keras.Model:
+    """GhostNet 0.5 (Han et al., CVPR 2020), arXiv:1911.11907."""
+    return ghostnet("ghostnet_050", **options)
+
+
+def ghostnet_100(**options: Unpack[Options]) -> keras.Model:
+    """GhostNet 1.0 (Han et al., CVPR 2020), arXiv:1911.11907."""
+    return ghostnet("ghostnet_100", **options)
+
+
+def ghostnet_130(**options: Unpack[Options]) -> keras.Model:
+    """GhostNet 1.3 (Han et al., CVPR 2020), arXiv:1911.11907."""
+    return ghostnet("ghostnet_130", **options)

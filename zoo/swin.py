@@ -1,0 +1,194 @@
+"""Swin Transformer (Liu et al., ICCV 2021), https://arxiv.org/abs/2103.14030, and version 2.
+
+    4x4 patches -> 4 stages of attention within windows -> global average pool -> logits
+
+Every second block shifts its windows by half their size; between stages the channels of 2x2
+neighbours are merged. Version 2 (Liu et al., CVPR 2022, https://arxiv.org/abs/2111.09883) compares
+queries and keys by their cosine and has the norms at the ends of the branches. Maps that windows
+do not divide are padded, so that images of any size will do.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal, Unpack
+
+import keras
+from keras import layers
+
+from zoo._blocks import (
+    classifier,
+    conv,
+    downsample,
+    end_stage,
+    image_input,
+    norm,
+    transformer_block,
+)
+from zoo._options import Config, Options, Stage, check_variant, propose_fixes, resolve
+from zoo.layers import CosineWindowAttention, Neighbours2D, WindowAttention
+
+
+@dataclass(frozen=True)
+class Variant:
+    """One row of the papers' tables."""
+
+    embed_dim: int  # channels of the first stage; doubled by each that follows
+    depths: tuple[int, int, int, int]  # blocks per stage
+    num_heads: tuple[int, int, int, int]
+    drop_path_rate: float
+    version: Literal[1, 2] = 1
+
+    @property
+    def window_size(self) -> int:
+        """Pixels of the map a side: a seventh or an eighth of the paper's images' fourth."""
+        return 7 if self.version == 1 else 8
+
+
+# fmt: off
+VARIANTS = {
+    "swin_t":    Variant(96,  (2, 2, 6, 2),  (3, 6, 12, 24), 0.2),
+    "swin_s":    Variant(96,  (2, 2, 18, 2), (3, 6, 12, 24), 0.3),
+    "swin_b":    Variant(128, (2, 2, 18, 2), (4, 8, 16, 32), 0.5),
+    "swin_v2_t": Variant(96,  (2, 2, 6, 2),  (3, 6, 12, 24), 0.2, version=2),
+    "swin_v2_s": Variant(96,  (2, 2, 18, 2), (3, 6, 12, 24), 0.3, version=2),
+    "swin_v2_b": Variant(128, (2, 2, 18, 2), (4, 8, 16, 32), 0.5, version=2),
+}
+# fmt: on
+
+
+@propose_fixes()
+def swin(variant: str, **options: Unpack[Options]) -> keras.Model:
+    """Build a Swin Transformer with random weights.
+
+    Args:
+        variant: A key of `VARIANTS`, e.g. "swin_t".
+        **options: See `zoo.Options`. By default images are 224 x 224 x 3, 256 x 256 x 3 for version
+            2; norm is "layer", activation "gelu" and drop_path_rate 0.2, 0.3 or 0.5.
+
+    Returns:
+        A functional `keras.Model` from images (B, H, W, C), pixels in [0, 255], to logits
+        (B, num_classes), or to features (B, H / 32, W / 32, C5) when num_classes is 0.
+
+    Raises:
+        TypeError: If an option is unknown.
+        ValueError: If an option has a value that it cannot take, or the images are too small.
+
+    Example:
+        >>> swin("swin_t", input_shape=(64, 96, 3), num_classes=0).output_shape
+        (None, 2, 3, 768)
+    """
+    check_variant("swin", VARIANTS, variant)
+    spec = VARIANTS[variant]
+    side = 32 * spec.window_size
+    paper = Config(
+        name=variant,
+        input_shape=(side, side, 3),
+        drop_path_rate=spec.drop_path_rate,
+        norm="layer",
+        activation="gelu",
+        residual=True,
+    )
+    o = resolve(paper, options)
+    inputs, x = image_input(o)
+    x = conv(
+        x,
+        o,
+        spec.embed_dim,
+        4,
+        stride=o.stem_stride,
+        padding=0 if o.stem_stride == 4 else "same",
+        kernel_initializer="lecun_normal",
+        name="stem_conv",
+    )
+    x = norm(x, o, name="stem_norm")
+    rates = iter(o.drop_path_rates(sum(spec.depths)))
+    for s, (stage, depth) in enumerate(zip(o.stages, spec.depths, strict=True)):
+        if s == 0:
+            x = downsample(x, o, stage.stride, name="stage0_down")
+        else:
+            x = merge(x, o, spec, stage, name=f"stage{s}_merge")
+        for b in range(depth):
+            x = swin_block(
+                x,
+                o,
+                spec,
+                num_heads=spec.num_heads[s],
+                shift=b % 2 * (spec.window_size // 2),
+                dilation=stage.next_dilation,
+                drop_rate=next(rates),
+                name=f"stage{s}_block{b}",
+            )
+        if s == 3:
+            x = norm(x, o, name="post_norm")
+        x = end_stage(x, o, f"C{s + 2}")
+    return keras.Model(inputs, classifier(x, o), name=o.name)
+
+
+def merge(x: Any, o: Config, spec: Variant, stage: Stage, *, name: str) -> Any:
+    """Make (B, H, W, C) into (B, H / 2, W / 2, 2 C): 2x2 neighbours, side by side, and a dense layer."""
+    strided = stage.stride if o.downsample in ("paper", "conv") else 1
+    channels = 2 * x.shape[-1]
+    x = Neighbours2D(strided, stage.dilation, name=name)(x)
+    if spec.version == 1:
+        x = norm(x, o, name=f"{name}_norm")
+    x = layers.Dense(channels, use_bias=False, name=f"{name}_dense")(x)
+    if spec.version == 2:
+        x = norm(x, o, name=f"{name}_norm")
+    return x if strided == stage.stride else downsample(x, o, stage.stride, name=f"{name}_down")
+
+
+def swin_block(
+    x: Any,
+    o: Config,
+    spec: Variant,
+    *,
+    num_heads: int,
+    shift: int,
+    dilation: int,
+    drop_rate: float,
+    name: str,
+) -> Any:
+    """Attention within windows, shifted or not, and an MLP, each with its shortcut."""
+    attention = WindowAttention if spec.version == 1 else CosineWindowAttention
+    return transformer_block(
+        x,
+        o,
+        attention(num_heads, spec.window_size, shift, dilation, name=f"{name}_attention"),
+        4 * x.shape[-1],
+        norm_last=spec.version == 2,
+        qkv_bias=spec.version == 1,
+        drop_rate=drop_rate,
+        blocks=sum(spec.depths),
+        name=name,
+    )
+
+
+def swin_t(**options: Unpack[Options]) -> keras.Model:
+    """Swin-T (Liu et al., ICCV 2021), arXiv:2103.14030."""
+    return swin("swin_t", **options)
+
+
+def swin_s(**options: Unpack[Options]) -> keras.Model:
+    """Swin-S (Liu et al., ICCV 2021), arXiv:2103.14030."""
+    return swin("swin_s", **options)
+
+
+def swin_b(**options: Unpack[Options]) -> keras.Model:
+    """Swin-B (Liu et al., ICCV 2021), arXiv:2103.14030."""
+    return swin("swin_b", **options)
+
+
+def swin_v2_t(**options: Unpack[Options]) -> keras.Model:
+    """Swin-T v2 (Liu et al., CVPR 2022), arXiv:2111.09883."""
+    return swin("swin_v2_t", **options)
+
+
+def swin_v2_s(**options: Unpack[Options]) -> keras.Model:
+    """Swin-S v2 (Liu et al., CVPR 2022), arXiv:2111.09883."""
+    return swin("swin_v2_s", **options)
+
+
+def swin_v2_b(**options: Unpack[Options]) -> keras.Model:
+    """Swin-B v2 (Liu et al., CVPR 2022), arXiv:2111.09883."""
+    return swin("swin_v2_b", **options)
