@@ -51,5 +51,5 @@ KERAS_RULES = [
 TABLES = [
     Table("torchvision", TORCHVISION),
     Table("timm", TIMM),
-    Table("keras", KERAS_RULES),
+    Table("keras", KERAS_RULES, options={"padding": "tensorflow", "norm_epsilon": 1e-3}),
 ]

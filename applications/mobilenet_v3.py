@@ -97,8 +97,14 @@ def keras(size: str) -> list[Rule]:
     ]
 
 
+# timm's own; those that it has from TensorFlow, "tf_mobilenetv3", are named alike.
+TIMM_OPTIONS = {"norm_epsilon": 1e-5}
 TABLES = [
-    Table(source, rules(size))
-    for source, rules in (("torchvision", torchvision), ("timm", timm), ("keras", keras))
+    table
     for size in STAGES
+    for table in (
+        Table("torchvision", torchvision(size)),
+        Table("timm", timm(size), options=TIMM_OPTIONS),
+        Table("keras", keras(size), options={"padding": "tensorflow"}),
+    )
 ]

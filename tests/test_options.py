@@ -149,7 +149,8 @@ def check(option, value, model, outputs):
         shrunk = np.divide(model.input_shape[1:3], last.shape[1:3])  # sizes are rounded
         np.testing.assert_array_equal(2 ** np.round(np.log2(shrunk)), value)
         dilated = [x for x in model.layers if getattr(x, "dilation_rate", (1, 1)) != (1, 1)]
-        assert dilated or model.name in ("cnn", "alexnet", "vgg11") or value == 2 ** int(level[1])
+        short = ("cnn", "alexnet", "vgg11", "resnest14d", "repvgg_a0")  # one convolution, or block, per stage
+        assert dilated or model.name in short or value == 2 ** int(level[1])
     elif option == "downsample":
         assert ("BlurPool2D" in kinds) == (value == "blur")
         if value == "avg":
@@ -162,7 +163,12 @@ def check(option, value, model, outputs):
         assert ("GlobalMaxPooling2D" in kinds) == (value in ("max", "avgmax"))
         assert ("Flatten" in kinds) == (value == "flatten")
     elif option in ("dropout", "drop_path_rate"):
-        rates = [layer.rate for layer in model.layers if type(layer).__name__ == "Dropout"]
+        rates = [
+            layer.rate
+            for layer in model.layers
+            if type(layer).__name__ == "Dropout"
+            and layer.name.endswith("drop_path") == (option == "drop_path_rate")
+        ]
         # the last block may have no shortcut, and its rate no use
         assert 0.9 * value < max(rates) <= value + 1e-6
     elif option == "spatial_dropout":
@@ -268,6 +274,10 @@ def test_own_options_are_checked():
         zoo.create("cnn", depths=(1, 2))
     with pytest.raises(ValueError, match="kernel_size must be odd"):
         zoo.create("cnn", kernel_size=4)
+    with pytest.raises(ValueError, match="padding must be one of 'symmetric', 'tensorflow'"):
+        zoo.create("mobilenet_v2", padding="same")
+    with pytest.raises(ValueError, match="norm_epsilon must be above 0 and below 1; received 0"):
+        zoo.create("mobilenet_v2", norm_epsilon=0)
     with pytest.raises(ValueError, match="hidden must be"):
         zoo.create("cnn", hidden=[0])
     with pytest.raises(ValueError, match=r"no variant 'resnet51'; did you mean .*'resnet50'"):

@@ -142,16 +142,17 @@ def separable_conv(
     *,
     stride: int = 1,
     dilation: int = 1,
-    kernel_initializer: Any = "he_normal",
+    kernel_initializer: Any = "lecun_normal",
     name: str,
 ) -> Any:
     """A depthwise and a 1x1 convolution, `{name}_depthwise` and `{name}_pointwise`, and a norm."""
+    strided = stride if o.downsample in ("paper", "conv") else 1
     x = conv(
         x,
         o,
         x.shape[-1],
         kernel_size,
-        stride=stride,
+        stride=strided,
         dilation=dilation,
         groups=x.shape[-1],
         use_bias=False,
@@ -166,7 +167,8 @@ def separable_conv(
         kernel_initializer=kernel_initializer,
         name=f"{name}_pointwise",
     )
-    return norm(x, o, name=f"{name}_norm")
+    x = norm(x, o, name=f"{name}_norm")
+    return downsample(x, o, stride, name=f"{name}_down") if strided != stride else x
 
 
 def branch_end_initializer(o: Config, blocks: int) -> Any:
@@ -552,11 +554,12 @@ def inception(
     return layers.Concatenate(name=f"{name}_concat")(ends)
 
 
-def _branch_pool(x: Any, o: Config, kind: str, stride: int, *, name: str) -> Any:
+def _branch_pool(x: Any, o: Config, kind: Any, stride: int, *, name: str) -> Any:
     """A 3x3 pool of the same size as the convolutions beside it."""
     if stride > 1:
-        padding = 0 if o.downsample == "paper" else 1
-        return pool(x, o, 3, stride, padding=padding, kind=kind, name=name)
+        return pool(
+            x, o, 3, stride, padding=0 if o.downsample == "paper" else 1, kind=kind, name=name
+        )
     if kind == "max":
         return layers.MaxPooling2D(3, 1, padding="same", name=name)(x)
     padding = "same"  # Keras leaves it out of the average
@@ -632,6 +635,20 @@ def attention(
     return layers.Dense(x.shape[-1], kernel_initializer=last, name=f"{name}_proj")(y)
 
 
+def inception_stem(x: Any, o: Config) -> Any:
+    """The stem of Inception-v3 up to C2; strides 2 and 2, without padding."""
+    stride, next_stride = {4: (2, 2), 2: (2, 1), 1: (1, 1)}[o.stem_stride]
+    padding: int | Literal["same"] = 0 if stride > 1 else "same"
+    x = conv_norm(x, o, 32, 3, stride=stride, padding=padding, reads_pixels=True, name="conv1a")
+    x = conv_norm(x, o, 32, 3, padding=0, name="conv2a")
+    x = conv_norm(x, o, 64, 3, name="conv2b")
+    x = end_stage(x, o, "C1")
+    x = pool(x, o, 3, next_stride, name="pool3a")
+    x = conv_norm(x, o, 80, 1, name="conv3b")
+    x = conv_norm(x, o, 192, 3, padding=0, name="conv4a")
+    return end_stage(x, o, "C2")
+
+
 def block_places(o: Config, depths: Sequence[int], first: int = 0) -> list[list[dict[str, Any]]]:
     """For each stage, what its blocks are given of their place: the first makes the stride.
 
@@ -659,10 +676,10 @@ def block_places(o: Config, depths: Sequence[int], first: int = 0) -> list[list[
     ]
 
 
-def make_divisible(channels: float, divisor: int = 8) -> int:
-    """Round to a multiple of `divisor`, down by no more than a tenth."""
+def make_divisible(channels: float, divisor: int = 8, least: float = 0.9) -> int:
+    """Round to a multiple of `divisor`, down to no less than the share `least`."""
     rounded = max(divisor, int(channels + divisor / 2) // divisor * divisor)
-    return rounded + divisor if rounded < 0.9 * channels else rounded
+    return rounded + divisor if rounded < least * channels else rounded
 
 
 def end_stage(x: Any, o: Config, level: str) -> Any:

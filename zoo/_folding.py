@@ -178,12 +178,14 @@ class _Plan:
         )
         if not same or len({branch.name for branch in known}) < len(known):
             return
-        self.merged[layer.name] = [branch for branch in known if branch is not main]
+        merged = self.merged.setdefault(layer.name, [])  # sums of sums have some already
         self.gone[node.layer.name] = branches.index(main)
         self.folded[node.layer.name] = layer.name
-        for branch in self.merged[layer.name]:
-            self.folded[branch.name] = layer.name
-            self.kept.pop(branch.name, None)
+        for branch in known:
+            if branch is not main:
+                merged += [branch, *self.merged.pop(branch.name, ())]
+                self.folded[branch.name] = layer.name
+                self.kept.pop(branch.name, None)
 
     def _branch(self, tensor: Any) -> _Branch | None:
         node = self._source(tensor)

@@ -6,7 +6,8 @@
 
 Cross stage partial networks of ResNet, ResNeXt and DarkNet, and DarkNet-53 itself (Redmon & Farhadi
 2018), https://arxiv.org/abs/1804.02767, whose stages have no second half. Laid out as in PyTorch
-Image Models, where one convolution makes both halves.
+Image Models, where one convolution makes both halves, and whose "cs3" networks have no 1x1
+convolution after the blocks.
 """
 
 from __future__ import annotations
@@ -26,37 +27,63 @@ from zoo._blocks import (
     drop_path,
     end_stage,
     image_input,
+    make_divisible,
     pool,
     residual_stem,
+    squeeze_excite,
 )
 from zoo._options import Config, Options, Stage, check_variant, propose_fixes, resolve
 from zoo.layers import SplitChannels
+
+# Depths and widths, by size.
+RESNET, DARKNET = (3, 3, 5, 2), (1, 2, 8, 8, 4)
+M, L, X = (2, 4, 6, 2), (3, 6, 9, 3), (3, 7, 11, 3)
+W64, W96 = (64, 128, 256, 512, 1024), (96, 192, 384, 768)
+W128, W160, W256 = (128, 256, 512, 1024), (160, 320, 640, 1280), (256, 512, 1024, 2048)
+ONE, HALF = (1, 1, 1, 1), (0.5, 0.5, 0.5, 0.5)
 
 
 @dataclass(frozen=True)
 class Variant:
     """What differs between members of the family."""
 
-    block: Literal["bottleneck", "dark"]
+    stage: Literal["plain", "csp", "cs3"]
+    block: Literal["bottleneck", "dark", "edge"]
     depths: Sequence[int]  # blocks per stage
     widths: Sequence[int]  # channels at the end of each stage
-    expand_ratios: Sequence[float]  # of the 1x1 convolution that is split; 0 for no split
-    bottleneck_ratios: Sequence[float]  # of the blocks' inner channels
+    inner: Sequence[float] = ONE  # channels within a block, over those at its end
+    expand: Sequence[int] = ONE  # channels of the convolution that is split, over those at the end
     groups: int = 1
+    squeeze: float = 0.0  # share of the channels within squeeze-and-excitation
+    focus: bool = False  # one 6x6 convolution is the stem
+    pooled: bool = False  # a stride is an average
 
+    @property
+    def stem_stride(self) -> int:
+        """That of a ResNet, of a DarkNet, or of a network between them."""
+        return 4 if self.block == "bottleneck" else 6 - len(self.depths)
 
-RESNET, DARKNET = (3, 3, 5, 2), (1, 2, 8, 8, 4)
-NARROW, WIDE, LONG = (128, 256, 512, 1024), (256, 512, 1024, 2048), (64, 128, 256, 512, 1024)
 
 # fmt: off
 VARIANTS = {
-    #                        block         depths   widths   expand           bottleneck
-    "cspresnet50":  Variant("bottleneck", RESNET,  NARROW,  (2,) * 4,        (0.5,) * 4),
-    "cspresnext50": Variant("bottleneck", RESNET,  WIDE,    (1,) * 4,        (1,) * 4, groups=32),
-    "cspdarknet53": Variant("dark",       DARKNET, LONG,    (2, 1, 1, 1, 1), (0.5, 1, 1, 1, 1)),
-    "darknet53":    Variant("dark",       DARKNET, LONG,    (0,) * 5,        (0.5,) * 5),
+    #                             stage    block         depths   widths inner         expand
+    "cspresnet50":        Variant("csp",   "bottleneck", RESNET,  W128,  HALF,         (2,) * 4),
+    "cspresnext50":       Variant("csp",   "bottleneck", RESNET,  W256,  groups=32),
+    "cspdarknet53":       Variant("csp",   "dark",       DARKNET, W64,   (0.5, *ONE),  (2, *ONE)),
+    "darknet53":          Variant("plain", "dark",       DARKNET, W64,   (0.5, *HALF)),
+    "darknetaa53":        Variant("plain", "dark",       DARKNET, W64,   (0.5, *HALF), pooled=True),
+    "cs3darknet_m":       Variant("cs3",   "dark",       M,       W96),
+    "cs3darknet_l":       Variant("cs3",   "dark",       L,       W128),
+    "cs3darknet_x":       Variant("cs3",   "dark",       X,       W160),
+    "cs3darknet_focus_m": Variant("cs3",   "dark",       M,       W96,   focus=True),
+    "cs3darknet_focus_l": Variant("cs3",   "dark",       L,       W128,  focus=True),
+    "cs3sedarknet_l":     Variant("cs3",   "dark",       L,       W128,  squeeze=1 / 4),
+    "cs3sedarknet_x":     Variant("cs3",   "dark",       X,       W160,  squeeze=1 / 16),
+    "cs3edgenet_x":       Variant("cs3",   "edge",       X,       W160,  (1.5,) * 4),
+    "cs3se_edgenet_x":    Variant("cs3",   "edge",       X,       W160,  (1.5,) * 4, squeeze=1 / 4),
 }
 # fmt: on
+KERNELS = {"bottleneck": (1, 3, 1), "dark": (1, 3), "edge": (3, 1)}
 
 
 @propose_fixes()
@@ -65,8 +92,8 @@ def cspnet(variant: str, **options: Unpack[Options]) -> keras.Model:
 
     Args:
         variant: A key of `VARIANTS`, e.g. "cspresnet50".
-        **options: See `zoo.Options`. By default images are 256 x 256 x 3. The DarkNets have 5
-            stages after a stem of stride 1.
+        **options: See `zoo.Options`. By default images are 256 x 256 x 3. CSPDarkNet and DarkNet
+            have 5 stages after a stem of stride 1, and the "cs3" networks 4 after one of stride 2.
 
     Returns:
         A functional `keras.Model` from images (B, H, W, C), pixels in [0, 255], to logits
@@ -82,105 +109,128 @@ def cspnet(variant: str, **options: Unpack[Options]) -> keras.Model:
     """
     check_variant("cspnet", VARIANTS, variant)
     spec = VARIANTS[variant]
-    dark = spec.block == "dark"
+    stages = len(spec.depths)
     paper = Config(
         name=variant,
         input_shape=(256, 256, 3),
-        stem_stride=1 if dark else 4,
-        strides=(2, 2, 2, 2, 2) if dark else (1, 2, 2, 2),
-        activation="leaky_relu",
+        stem_stride=spec.stem_stride,
+        strides=(1, 2, 2, 2) if spec.stem_stride == 4 else (2,) * stages,
+        activation="silu" if spec.stage == "cs3" else "leaky_relu",
         negative_slope=0.01,
         residual=True,
     )
     o = resolve(paper, options)
     rates = o.drop_path_rates(sum(spec.depths))
     inputs, x = image_input(o)
-    x = dark_stem(x, o) if dark else residual_stem(x, o)
+    x = stem(x, o, spec)
     for s, (stage, depth) in enumerate(zip(o.stages, spec.depths, strict=True)):
-        name = f"stage{s}"
         if stage.stride > 1 or paper.strides[s] > 1:
-            x = conv_norm(
-                x,
-                o,
-                spec.widths[s] if dark else x.shape[-1],
-                3,
-                stride=stage.stride,
-                dilation=stage.dilation,
-                groups=spec.groups,
-                name=f"{name}_down",
-            )
-        x = cross_stage(x, o, spec, s, stage, rates[:depth], name=name)
+            filters = spec.widths[s] if stages == 5 else x.shape[-1]
+            x = strided(x, o, spec, filters, stage, name=f"stage{s}")
+        x = cross_stage(x, o, spec, s, stage, rates[:depth], name=f"stage{s}")
         rates = rates[depth:]
-        x = end_stage(x, o, f"C{s + (1 if dark else 2)}")
+        x = end_stage(x, o, f"C{s + 6 - stages}")
     return keras.Model(inputs, classifier(x, o), name=o.name)
 
 
-def dark_stem(x: Any, o: Config) -> Any:
-    """A 3x3 convolution; where there is to be a stride of 4, it and a pool make 2 each."""
-    pool_stride = 2 if o.stem_stride == 4 and o.downsample != "conv" else 1
-    x = conv_norm(x, o, 32, 3, stride=o.stem_stride // pool_stride, reads_pixels=True, name="stem")
-    return pool(x, o, 3, pool_stride, padding=1, name="stem_pool")
+def stem(x: Any, o: Config, spec: Variant) -> Any:
+    """ResNet's, a 3x3 convolution, or two of them or a 6x6 one that end in C1."""
+    if spec.block == "bottleneck":
+        return residual_stem(x, o)
+    stride = min(2, o.stem_stride)
+    if spec.stage != "cs3":
+        x = conv_norm(x, o, 32, 3, stride=stride, reads_pixels=True, name="stem")
+    else:
+        width = spec.widths[0] // 2
+        if spec.focus:
+            x = conv_norm(x, o, width, 6, stride=stride, padding=2, reads_pixels=True, name="stem")
+        else:
+            x = conv_norm(x, o, width // 2, 3, stride=stride, reads_pixels=True, name="stem_1")
+            x = conv_norm(x, o, width, 3, name="stem_2")
+        x = layers.Identity(name="C1")(x)
+    return pool(x, o, 3, o.stem_stride // 2 or 1, padding=1, name="stem_pool")
+
+
+def strided(x: Any, o: Config, spec: Variant, filters: int, stage: Stage, *, name: str) -> Any:
+    """What makes the stride of a stage: a 3x3 convolution, or an average and a 1x1 convolution."""
+    if spec.pooled:
+        x = pool(x, o, 2, stage.stride, kind="avg", name=f"{name}_pool")
+        return conv_norm(x, o, filters, 1, name=f"{name}_pooled")
+    return conv_norm(
+        x,
+        o,
+        filters,
+        3,
+        stride=stage.stride,
+        dilation=stage.dilation,
+        groups=spec.groups,
+        name=f"{name}_down",
+    )
 
 
 def cross_stage(
     x: Any, o: Config, spec: Variant, s: int, stage: Stage, rates: Sequence[float], *, name: str
 ) -> Any:
     """Blocks over one half of the channels, concatenated with the other half."""
-    dark = spec.block == "dark"
-    expanded = int(spec.widths[s] * spec.expand_ratios[s])
-    past = None
-    if expanded:
-        x = conv_norm(x, o, expanded, 1, activate=dark, name=f"{name}_expand")
-        past, x = SplitChannels(2, name=f"{name}_split")(x)
+    if spec.stage == "plain":
+        return residual_blocks(x, o, spec, s, stage, rates, name=name)
+    linear = spec.block == "bottleneck"
+    expanded = spec.widths[s] * spec.expand[s]
+    x = conv_norm(x, o, expanded, 1, activate=not linear, name=f"{name}_expand")
+    first, second = SplitChannels(2, name=f"{name}_split")(x)
+    if spec.stage == "cs3":
+        first = residual_blocks(first, o, spec, s, stage, rates, name=name)
+    else:
+        second = residual_blocks(second, o, spec, s, stage, rates, name=name)
+        second = conv_norm(second, o, expanded // 2, 1, name=f"{name}_blocks")
+    x = layers.Concatenate(name=f"{name}_concat")([first, second])
+    return conv_norm(x, o, spec.widths[s], 1, name=f"{name}_transition")
+
+
+def residual_blocks(
+    x: Any, o: Config, spec: Variant, s: int, stage: Stage, rates: Sequence[float], *, name: str
+) -> Any:
+    """The blocks of a stage, one for each rate."""
+    inner = int(x.shape[-1] * spec.inner[s])
     for b, rate in enumerate(rates):
         x = residual_block(
             x,
             o,
             spec,
-            int(x.shape[-1] * spec.bottleneck_ratios[s]),
+            inner,
             dilation=stage.next_dilation,
             drop_rate=rate,
             name=f"{name}_block{b}",
         )
-    if past is None:
-        return x
-    x = conv_norm(x, o, expanded // 2, 1, name=f"{name}_blocks")
-    x = layers.Concatenate(name=f"{name}_concat")([past, x])
-    return conv_norm(x, o, spec.widths[s], 1, name=f"{name}_transition")
+    return x
 
 
 def residual_block(
     x: Any, o: Config, spec: Variant, inner: int, *, dilation: int, drop_rate: float, name: str
 ) -> Any:
-    """F(x) + x; F is 1x1 -> 3x3 -> 1x1 and an activation after the sum, or 1x1 -> 3x3."""
-    dark = spec.block == "dark"
-    last = branch_end_initializer(o, sum(spec.depths))
-    y = conv_norm(x, o, inner, 1, name=f"{name}_1")
-    y = conv_norm(
-        y,
-        o,
-        x.shape[-1] if dark else inner,
-        3,
-        dilation=dilation,
-        groups=spec.groups,
-        kernel_initializer=last if dark else "he_normal",
-        gamma_initializer="zeros" if dark else "ones",
-        name=f"{name}_2",
-    )
-    if not dark:
+    """F(x) + x, with an activation after the sum of a bottleneck; see `KERNELS`."""
+    y, last = x, len(KERNELS[spec.block])
+    for i, kernel_size in enumerate(KERNELS[spec.block], start=1):
         y = conv_norm(
             y,
             o,
-            x.shape[-1],
-            1,
-            activate=False,
-            kernel_initializer=last,
-            gamma_initializer="zeros",
-            name=f"{name}_3",
+            x.shape[-1] if i == last else inner,
+            kernel_size,
+            dilation=dilation,
+            groups=spec.groups if kernel_size > 1 else 1,
+            activate=i < 3,
+            kernel_initializer=(
+                branch_end_initializer(o, sum(spec.depths)) if i == last else "he_normal"
+            ),
+            gamma_initializer="zeros" if i == last else "ones",
+            name=f"{name}_{i}",
         )
+        if i == 1 and spec.squeeze:
+            squeezed = make_divisible(inner * spec.squeeze, least=0.0)
+            y = squeeze_excite(y, o, squeezed, name=f"{name}_se")
     y = drop_path(y, drop_rate, name=f"{name}_drop_path")
     y = layers.Add(name=f"{name}_add")([y, x])
-    return y if dark else activation(y, o, name=f"{name}_act")
+    return activation(y, o, name=f"{name}_act") if last == 3 else y
 
 
 def cspresnet50(**options: Unpack[Options]) -> keras.Model:
@@ -201,3 +251,53 @@ def cspdarknet53(**options: Unpack[Options]) -> keras.Model:
 def darknet53(**options: Unpack[Options]) -> keras.Model:
     """DarkNet-53 (Redmon & Farhadi 2018), arXiv:1804.02767."""
     return cspnet("darknet53", **options)
+
+
+def darknetaa53(**options: Unpack[Options]) -> keras.Model:
+    """DarkNet-53, anti-aliased (Redmon & Farhadi 2018), arXiv:1804.02767."""
+    return cspnet("darknetaa53", **options)
+
+
+def cs3darknet_m(**options: Unpack[Options]) -> keras.Model:
+    """CS3DarkNet-M (Wang et al., CVPR Workshops 2020), arXiv:1911.11929."""
+    return cspnet("cs3darknet_m", **options)
+
+
+def cs3darknet_l(**options: Unpack[Options]) -> keras.Model:
+    """CS3DarkNet-L (Wang et al., CVPR Workshops 2020), arXiv:1911.11929."""
+    return cspnet("cs3darknet_l", **options)
+
+
+def cs3darknet_x(**options: Unpack[Options]) -> keras.Model:
+    """CS3DarkNet-X (Wang et al., CVPR Workshops 2020), arXiv:1911.11929."""
+    return cspnet("cs3darknet_x", **options)
+
+
+def cs3darknet_focus_m(**options: Unpack[Options]) -> keras.Model:
+    """CS3DarkNet-Focus-M (Wang et al., CVPR Workshops 2020), arXiv:1911.11929."""
+    return cspnet("cs3darknet_focus_m", **options)
+
+
+def cs3darknet_focus_l(**options: Unpack[Options]) -> keras.Model:
+    """CS3DarkNet-Focus-L (Wang et al., CVPR Workshops 2020), arXiv:1911.11929."""
+    return cspnet("cs3darknet_focus_l", **options)
+
+
+def cs3sedarknet_l(**options: Unpack[Options]) -> keras.Model:
+    """CS3SEDarkNet-L (Wang et al., CVPR Workshops 2020), arXiv:1911.11929."""
+    return cspnet("cs3sedarknet_l", **options)
+
+
+def cs3sedarknet_x(**options: Unpack[Options]) -> keras.Model:
+    """CS3SEDarkNet-X (Wang et al., CVPR Workshops 2020), arXiv:1911.11929."""
+    return cspnet("cs3sedarknet_x", **options)
+
+
+def cs3edgenet_x(**options: Unpack[Options]) -> keras.Model:
+    """CS3EdgeNet-X (Wang et al., CVPR Workshops 2020), arXiv:1911.11929."""
+    return cspnet("cs3edgenet_x", **options)
+
+
+def cs3se_edgenet_x(**options: Unpack[Options]) -> keras.Model:
+    """CS3SEEdgeNet-X (Wang et al., CVPR Workshops 2020), arXiv:1911.11929."""
+    return cspnet("cs3se_edgenet_x", **options)

@@ -134,7 +134,7 @@ def ghost_bottleneck(
     name: str,
 ) -> Any:
     """Ghost module -> depthwise convolution where there is a stride -> ghost module, plus x."""
-    down = {"stride": stride, "dilation": dilation, "activate": False}
+    down: dict[str, Any] = {"stride": stride, "dilation": dilation, "activate": False}
     y = ghost(x, o, expanded, dilation=dilation, name=f"{name}_ghost1")
     if depthwise or stride > 1:
         y = conv_norm(
@@ -176,7 +176,7 @@ def ghost(
 ) -> Any:
     """Half of the maps by a 1x1 convolution, and the other half from these, one from each."""
     half = filters // 2
-    norm = {"activate": activate, "gamma_initializer": gamma_initializer}
+    norm: dict[str, Any] = {"activate": activate, "gamma_initializer": gamma_initializer}
     x = conv_norm(
         x, o, half, 1, kernel_initializer=kernel_initializer, **norm, name=f"{name}_primary"
     )

@@ -12,7 +12,14 @@ from typing import Any, Unpack
 
 import keras
 
-from zoo._blocks import classifier, conv_norm, end_stage, image_input, inception, pool
+from zoo._blocks import (
+    classifier,
+    end_stage,
+    image_input,
+    inception,
+    inception_stem,
+    pool,
+)
 from zoo._options import Config, Options, check_choice, propose_fixes, resolve
 
 VARIANTS = ("inception_v3",)
@@ -109,7 +116,7 @@ def inception_v3(*, count_padding: bool = True, **options: Unpack[Options]) -> k
     )
     o = resolve(paper, options)
     inputs, x = image_input(o)
-    x = stem(x, o)
+    x = inception_stem(x, o)
     rows = stages("padded_avg" if count_padding else "avg")
     for s, (stage, modules) in enumerate(zip(o.stages, rows, strict=True), start=3):
         if s == 3:
@@ -126,17 +133,3 @@ def inception_v3(*, count_padding: bool = True, **options: Unpack[Options]) -> k
             )
         x = end_stage(x, o, f"C{s}")
     return keras.Model(inputs, classifier(x, o), name=o.name)
-
-
-def stem(x: Any, o: Config) -> Any:
-    """Convolutions and a pool; strides 2 and 2."""
-    stride, next_stride = {4: (2, 2), 2: (2, 1), 1: (1, 1)}[o.stem_stride]
-    padding = 0 if stride > 1 else "same"
-    x = conv_norm(x, o, 32, 3, stride=stride, padding=padding, reads_pixels=True, name="conv1a")
-    x = conv_norm(x, o, 32, 3, padding=0, name="conv2a")
-    x = conv_norm(x, o, 64, 3, name="conv2b")
-    x = end_stage(x, o, "C1")
-    x = pool(x, o, 3, next_stride, name="pool3a")
-    x = conv_norm(x, o, 80, 1, name="conv3b")
-    x = conv_norm(x, o, 192, 3, padding=0, name="conv4a")
-    return end_stage(x, o, "C2")

@@ -94,8 +94,16 @@ def inception_v4(**options: Unpack[Options]) -> keras.Model:
 def stem(x: Any, o: Config) -> Any:
     """Figure 3 but for its last module; strides 2 and 2."""
     stride, next_stride = {4: (2, 2), 2: (2, 1), 1: (1, 1)}[o.stem_stride]
-    padding = 0 if stride > 1 else "same"
-    x = conv_norm(x, o, 32, 3, stride=stride, padding=padding, reads_pixels=True, name="stem0")
+    x = conv_norm(
+        x,
+        o,
+        32,
+        3,
+        stride=stride,
+        padding=0 if stride > 1 else "same",
+        reads_pixels=True,
+        name="stem0",
+    )
     x = conv_norm(x, o, 32, 3, padding=0, name="stem1")
     x = conv_norm(x, o, 64, 3, name="stem2")
     x = end_stage(x, o, "C1")

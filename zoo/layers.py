@@ -359,8 +359,8 @@ class ShuffleChannels(keras.layers.Layer):
     Input and output shape: (B, H, W, C).
 
     Example:
-        >>> ShuffleChannels(2)(keras.ops.reshape([0, 1, 2, 3], (1, 1, 1, 4))).numpy().ravel()
-        array([0, 2, 1, 3], dtype=int32)
+        >>> np.asarray(ShuffleChannels(2)(np.arange(4.0).reshape(1, 1, 1, 4))).ravel().tolist()
+        [0.0, 2.0, 1.0, 3.0]
     """
 
     def __init__(self, parts: int, **kwargs: Any) -> None:
@@ -540,8 +540,8 @@ class WindowAttention(keras.layers.Layer):
     def call(self, inputs: Any) -> Any:
         batch, height, width, channels = keras.ops.shape(inputs)
         w, heads = self.window_size, self.num_heads
-        steps = self._steps(height, width)
-        shifts = [self._shift(size, step) for size, step in zip((height, width), steps, strict=True)]
+        sizes, steps = (height, width), self._steps(height, width)
+        shifts = [self._shift(size, step) for size, step in zip(sizes, steps, strict=True)]
         shifted = any(not isinstance(shift, int) or shift for shift in shifts)
         x = keras.ops.roll(inputs, [-shift for shift in shifts], (1, 2)) if shifted else inputs
         x = _windows(keras.ops, x, w, steps)  # (B, windows, N, 3 C)
@@ -549,7 +549,7 @@ class WindowAttention(keras.layers.Layer):
         query, key, value = keras.ops.unstack(keras.ops.transpose(x, (3, 0, 1, 4, 2, 5)), 3)
         logits = self.similarity(query, key) + keras.ops.cast(self.bias(), "float32")
         if shifted:
-            logits = logits + self._mask((height, width), steps, shifts)
+            logits = logits + self._mask(sizes, steps, shifts)
         x = keras.ops.matmul(keras.ops.cast(keras.ops.softmax(logits), value.dtype), value)
         x = keras.ops.transpose(x, (0, 1, 3, 2, 4))
         x = _map(x, (batch, height, width, channels // 3), w, steps)
@@ -579,12 +579,13 @@ class WindowAttention(keras.layers.Layer):
         return keras.ops.where(several, self.shift * step, 0)
 
     def _mask(self, sizes: Shape, steps: Shape, shifts: Shape) -> Any:
-        """-100 between pixels that the shift brought together from two sides, (windows, 1, N, N)."""
+        """-100 between pixels that the shift brought together, (windows, 1, N, N)."""
         xp = np if all(isinstance(size, int) for size in sizes) else keras.ops
         sides = []
         for size, step, shift in zip(sizes, steps, shifts, strict=True):
             at = xp.arange(size) // step * step
-            sides.append(xp.where(at >= size - shift, 2, xp.where(at >= size - self.window_size * step, 1, 0)))
+            in_last_window = xp.where(at >= size - self.window_size * step, 1, 0)
+            sides.append(xp.where(at >= size - shift, 2, in_last_window))
         labels = (3 * sides[0][:, None] + sides[1])[None, :, :, None]
         labels = _windows(xp, labels, self.window_size, steps)[0, :, None, :, 0]
         apart = labels[..., None] != labels[..., None, :]
@@ -646,8 +647,10 @@ class CosineWindowAttention(WindowAttention):
         away = 8 * np.arange(-far, far + 1) / max(1, far)
         away = (np.sign(away) * np.log2(abs(away) + 1) / 3).astype("float32")
         places = np.stack(np.meshgrid(away, away, indexing="ij"), axis=-1).reshape(-1, 2)
-        x = keras.ops.relu(keras.ops.matmul(places, self.kernel1) + self.bias1)
-        table = 16 * keras.ops.sigmoid(keras.ops.matmul(x, self.kernel2))
+        weights = (self.kernel1, self.bias1, self.kernel2)
+        kernel1, bias1, kernel2 = (keras.ops.cast(weight, "float32") for weight in weights)
+        x = keras.ops.relu(keras.ops.matmul(places, kernel1) + bias1)
+        table = 16 * keras.ops.sigmoid(keras.ops.matmul(x, kernel2))
         return keras.ops.transpose(keras.ops.take(table, self.relative, axis=0), (2, 0, 1))
 
     def macs(self, input_shape: Shape) -> int:
@@ -679,6 +682,47 @@ def _unit(x: Any) -> Any:
     """Vectors of length 1; those of length 0 stay, with a gradient of 0."""
     squares = keras.ops.sum(keras.ops.square(x), axis=-1, keepdims=True)
     return x * keras.ops.rsqrt(keras.ops.maximum(squares, 1e-24))
+
+
+@keras.saving.register_keras_serializable(package="zoo")
+class SamePadding2D(keras.layers.Layer):
+    """Put zeros around a map where TensorFlow's "same" puts its padding.
+
+    Args:
+        size: Of the window that follows, at least its stride.
+        stride: Of that window.
+
+    Input shape: (B, H, W, C). Output shape: (B, H + up to size - 1, W + up to size - 1, C).
+
+    Example:
+        >>> [tuple(SamePadding2D(3, 2)(keras.ops.ones((1, n, n, 8))).shape) for n in (8, 9)]
+        [(1, 9, 9, 8), (1, 11, 11, 8)]
+    """
+
+    def __init__(self, size: int, stride: int, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.size, self.stride = size, stride
+
+    def call(self, inputs: Any) -> Any:
+        margin = self.size // 2
+        x = keras.ops.pad(inputs, [(0, 0), (margin, margin), (margin, margin), (0, 0)])
+        height, width = keras.ops.shape(inputs)[1:3]
+        return x[:, self._kept(height, margin), self._kept(width, margin)]
+
+    def _total(self, side: Any) -> Any:
+        return self.size - 1 - (side - 1) % self.stride
+
+    def _kept(self, side: Any, margin: int) -> slice:
+        total = self._total(side)
+        start = margin - total // 2
+        return slice(start, start + side + total)
+
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
+        batch, *sides, channels = input_shape
+        return (batch, *(side and side + self._total(side) for side in sides), channels)
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "size": self.size, "stride": self.stride}
 
 
 SUPPORT = {"bilinear": 1, "bicubic": 2}  # half of each filter's width

@@ -9,38 +9,41 @@ one. The anti-aliased network (Zhang, ICML 2019) has ResNet's stem, and blurs be
 
 from __future__ import annotations
 
-from typing import Unpack
+from typing import Any, Unpack
 
 import keras
 
 from zoo._options import Config, Options, check_variant, propose_fixes, resolve
 from zoo.resnet import Variant, build
 
-DEEP, WIDE, TIERED = (32, 32, 64), (64, 64, 128), (24, 32, 64)  # filters of the stem
+C: dict[str, Any] = {"stem": (32, 32, 64)}
+D: dict[str, Any] = {"stem": (32, 32, 64), "pooled_shortcuts": True}
+S: dict[str, Any] = {"stem": (64, 64, 128)}
+T: dict[str, Any] = {"stem": (24, 32, 64), "pooled_shortcuts": True}
 
+# fmt: off
 VARIANTS = {
-    "resnet50c": Variant("bottleneck", (3, 4, 6, 3), stem=DEEP),
-    "resnet101c": Variant("bottleneck", (3, 4, 23, 3), stem=DEEP),
-    "resnet152c": Variant("bottleneck", (3, 8, 36, 3), stem=DEEP),
-    "resnet18d": Variant("basic", (2, 2, 2, 2), stem=DEEP, pooled_shortcuts=True),
-    "resnet26d": Variant("bottleneck", (2, 2, 2, 2), stem=DEEP, pooled_shortcuts=True),
-    "resnet34d": Variant("basic", (3, 4, 6, 3), stem=DEEP, pooled_shortcuts=True),
-    "resnet50d": Variant("bottleneck", (3, 4, 6, 3), stem=DEEP, pooled_shortcuts=True),
-    "resnet101d": Variant("bottleneck", (3, 4, 23, 3), stem=DEEP, pooled_shortcuts=True),
-    "resnet152d": Variant("bottleneck", (3, 8, 36, 3), stem=DEEP, pooled_shortcuts=True),
-    "resnet200d": Variant("bottleneck", (3, 24, 36, 3), stem=DEEP, pooled_shortcuts=True),
-    "resnet50s": Variant("bottleneck", (3, 4, 6, 3), stem=WIDE),
-    "resnet101s": Variant("bottleneck", (3, 4, 23, 3), stem=WIDE),
-    "resnet152s": Variant("bottleneck", (3, 8, 36, 3), stem=WIDE),
-    "resnet10t": Variant("basic", (1, 1, 1, 1), stem=TIERED, pooled_shortcuts=True),
-    "resnet14t": Variant("bottleneck", (1, 1, 1, 1), stem=TIERED, pooled_shortcuts=True),
-    "resnet26t": Variant("bottleneck", (2, 2, 2, 2), stem=TIERED, pooled_shortcuts=True),
-    "resnet50t": Variant("bottleneck", (3, 4, 6, 3), stem=TIERED, pooled_shortcuts=True),
-    "resnext50d_32x4d": Variant(
-        "bottleneck", (3, 4, 6, 3), stem=DEEP, pooled_shortcuts=True, groups=32, width_per_group=4
-    ),
-    "resnetblur50": Variant("bottleneck", (3, 4, 6, 3), blur=True),
+    "resnet50c":        Variant("bottleneck", (3, 4, 6, 3), **C),
+    "resnet101c":       Variant("bottleneck", (3, 4, 23, 3), **C),
+    "resnet152c":       Variant("bottleneck", (3, 8, 36, 3), **C),
+    "resnet18d":        Variant("basic",      (2, 2, 2, 2), **D),
+    "resnet26d":        Variant("bottleneck", (2, 2, 2, 2), **D),
+    "resnet34d":        Variant("basic",      (3, 4, 6, 3), **D),
+    "resnet50d":        Variant("bottleneck", (3, 4, 6, 3), **D),
+    "resnet101d":       Variant("bottleneck", (3, 4, 23, 3), **D),
+    "resnet152d":       Variant("bottleneck", (3, 8, 36, 3), **D),
+    "resnet200d":       Variant("bottleneck", (3, 24, 36, 3), **D),
+    "resnext50d_32x4d": Variant("bottleneck", (3, 4, 6, 3), **D, groups=32, width_per_group=4),
+    "resnet50s":        Variant("bottleneck", (3, 4, 6, 3), **S),
+    "resnet101s":       Variant("bottleneck", (3, 4, 23, 3), **S),
+    "resnet152s":       Variant("bottleneck", (3, 8, 36, 3), **S),
+    "resnet10t":        Variant("basic",      (1, 1, 1, 1), **T),
+    "resnet14t":        Variant("bottleneck", (1, 1, 1, 1), **T),
+    "resnet26t":        Variant("bottleneck", (2, 2, 2, 2), **T),
+    "resnet50t":        Variant("bottleneck", (3, 4, 6, 3), **T),
+    "resnetblur50":     Variant("bottleneck", (3, 4, 6, 3), blur=True),
 }
+# fmt: on
 
 
 @propose_fixes()

@@ -9,79 +9,41 @@ makes each from the means of a few, by a 1-D convolution. For "d" and "t" see `z
 
 from __future__ import annotations
 
-from typing import Unpack
+from typing import Any, Unpack
 
 import keras
 
 from zoo._options import Config, Options, check_variant, propose_fixes, resolve
 from zoo.resnet import Variant, build
-from zoo.resnet_d import DEEP, TIERED
+from zoo.resnet_d import D, T
 
+SE: dict[str, Any] = {"attention": "se"}
+ECA: dict[str, Any] = {"attention": "eca"}
+X4: dict[str, Any] = {"groups": 32, "width_per_group": 4}
+X8: dict[str, Any] = {"groups": 32, "width_per_group": 8}
+
+# fmt: off
 VARIANTS = {
-    "seresnet18": Variant("basic", (2, 2, 2, 2), attention="se"),
-    "seresnet34": Variant("basic", (3, 4, 6, 3), attention="se"),
-    "seresnet50": Variant("bottleneck", (3, 4, 6, 3), attention="se"),
-    "seresnet101": Variant("bottleneck", (3, 4, 23, 3), attention="se"),
-    "seresnet152": Variant("bottleneck", (3, 8, 36, 3), attention="se"),
-    "seresnet152d": Variant(
-        "bottleneck", (3, 8, 36, 3), attention="se", stem=DEEP, pooled_shortcuts=True
-    ),
-    "seresnext26d_32x4d": Variant(
-        "bottleneck",
-        (2, 2, 2, 2),
-        attention="se",
-        stem=DEEP,
-        pooled_shortcuts=True,
-        groups=32,
-        width_per_group=4,
-    ),
-    "seresnext26t_32x4d": Variant(
-        "bottleneck",
-        (2, 2, 2, 2),
-        attention="se",
-        stem=TIERED,
-        pooled_shortcuts=True,
-        groups=32,
-        width_per_group=4,
-    ),
-    "seresnext50_32x4d": Variant(
-        "bottleneck", (3, 4, 6, 3), attention="se", groups=32, width_per_group=4
-    ),
-    "seresnext101_32x4d": Variant(
-        "bottleneck", (3, 4, 23, 3), attention="se", groups=32, width_per_group=4
-    ),
-    "seresnext101_32x8d": Variant(
-        "bottleneck", (3, 4, 23, 3), attention="se", groups=32, width_per_group=8
-    ),
-    "seresnext101_64x4d": Variant(
-        "bottleneck", (3, 4, 23, 3), attention="se", groups=64, width_per_group=4
-    ),
-    "seresnext101d_32x8d": Variant(
-        "bottleneck",
-        (3, 4, 23, 3),
-        attention="se",
-        stem=DEEP,
-        pooled_shortcuts=True,
-        groups=32,
-        width_per_group=8,
-    ),
-    "ecaresnet26t": Variant(
-        "bottleneck", (2, 2, 2, 2), attention="eca", stem=TIERED, pooled_shortcuts=True
-    ),
-    "ecaresnet50d": Variant(
-        "bottleneck", (3, 4, 6, 3), attention="eca", stem=DEEP, pooled_shortcuts=True
-    ),
-    "ecaresnet50t": Variant(
-        "bottleneck", (3, 4, 6, 3), attention="eca", stem=TIERED, pooled_shortcuts=True
-    ),
-    "ecaresnet101d": Variant(
-        "bottleneck", (3, 4, 23, 3), attention="eca", stem=DEEP, pooled_shortcuts=True
-    ),
-    "ecaresnet269d": Variant(
-        "bottleneck", (3, 30, 48, 8), attention="eca", stem=DEEP, pooled_shortcuts=True
-    ),
-    "ecaresnetlight": Variant("bottleneck", (1, 1, 11, 3), attention="eca", pooled_shortcuts=True),
+    "seresnet18":          Variant("basic",      (2, 2, 2, 2), **SE),
+    "seresnet34":          Variant("basic",      (3, 4, 6, 3), **SE),
+    "seresnet50":          Variant("bottleneck", (3, 4, 6, 3), **SE),
+    "seresnet101":         Variant("bottleneck", (3, 4, 23, 3), **SE),
+    "seresnet152":         Variant("bottleneck", (3, 8, 36, 3), **SE),
+    "seresnet152d":        Variant("bottleneck", (3, 8, 36, 3), **SE, **D),
+    "seresnext26d_32x4d":  Variant("bottleneck", (2, 2, 2, 2), **SE, **D, **X4),
+    "seresnext26t_32x4d":  Variant("bottleneck", (2, 2, 2, 2), **SE, **T, **X4),
+    "seresnext50_32x4d":   Variant("bottleneck", (3, 4, 6, 3), **SE, **X4),
+    "seresnext101_32x4d":  Variant("bottleneck", (3, 4, 23, 3), **SE, **X4),
+    "seresnext101_32x8d":  Variant("bottleneck", (3, 4, 23, 3), **SE, **X8),
+    "seresnext101_64x4d":  Variant("bottleneck", (3, 4, 23, 3), **SE, groups=64, width_per_group=4),
+    "seresnext101d_32x8d": Variant("bottleneck", (3, 4, 23, 3), **SE, **D, **X8),
+    "ecaresnet26t":        Variant("bottleneck", (2, 2, 2, 2), **ECA, **T),
+    "ecaresnet50d":        Variant("bottleneck", (3, 4, 6, 3), **ECA, **D),
+    "ecaresnet50t":        Variant("bottleneck", (3, 4, 6, 3), **ECA, **T),
+    "ecaresnet101d":       Variant("bottleneck", (3, 4, 23, 3), **ECA, **D),
+    "ecaresnetlight":      Variant("bottleneck", (1, 1, 11, 3), **ECA, pooled_shortcuts=True),
 }
+# fmt: on
 
 
 @propose_fixes()
@@ -191,11 +153,6 @@ def ecaresnet50t(**options: Unpack[Options]) -> keras.Model:
 def ecaresnet101d(**options: Unpack[Options]) -> keras.Model:
     """ECA-ResNet-101-D (Wang et al., CVPR 2020), arXiv:1910.03151."""
     return seresnet("ecaresnet101d", **options)
-
-
-def ecaresnet269d(**options: Unpack[Options]) -> keras.Model:
-    """ECA-ResNet-269-D (Wang et al., CVPR 2020), arXiv:1910.03151."""
-    return seresnet("ecaresnet269d", **options)
 
 
 def ecaresnetlight(**options: Unpack[Options]) -> keras.Model:

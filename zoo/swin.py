@@ -126,7 +126,7 @@ def swin(variant: str, **options: Unpack[Options]) -> keras.Model:
 
 
 def merge(x: Any, o: Config, spec: Variant, stage: Stage, *, name: str) -> Any:
-    """Make (B, H, W, C) into (B, H / 2, W / 2, 2 C): 2x2 neighbours, side by side, and a dense layer."""
+    """Make (B, H, W, C) into (B, H / 2, W / 2, 2 C): 2x2 neighbours stacked, and a dense layer."""
     strided = stage.stride if o.downsample in ("paper", "conv") else 1
     channels = 2 * x.shape[-1]
     x = Neighbours2D(strided, stage.dilation, name=name)(x)

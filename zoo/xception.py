@@ -76,8 +76,16 @@ def xception(**options: Unpack[PortedOptions]) -> keras.Model:
     o = resolve_ported(paper, options)
     inputs, x = image_input(o)
     stride = min(2, o.stem_stride)
-    padding = 0 if stride > 1 else "same"
-    x = conv_norm(x, o, 32, 3, stride=stride, padding=padding, reads_pixels=True, name="stem1")
+    x = conv_norm(
+        x,
+        o,
+        32,
+        3,
+        stride=stride,
+        padding=0 if stride > 1 else "same",
+        reads_pixels=True,
+        name="stem1",
+    )
     x = conv_norm(x, o, 64, 3, padding=0, name="stem2")
     x = pool(x, o, 3, o.stem_stride // 2 or 1, padding=1, name="stem_pool")
     x = end_stage(x, o, "C1")
@@ -121,7 +129,9 @@ def residual_block(
     for i, width in enumerate(widths, start=1):
         if (name, i) != ("stage1_block0", 1):  # the stem ends in one
             y = activation(y, o, name=f"{name}_{i}_act")
-        start = branch_end_initializer(o, blocks) if i == len(widths) else "he_normal"
+        start = "lecun_normal"
+        if i == len(widths) and o.norm == "none":
+            start = branch_end_initializer(o, blocks)
         y = separable_conv(
             y, o, width, 3, dilation=dilation, kernel_initializer=start, name=f"{name}_{i}"
         )

@@ -38,6 +38,8 @@ class Reference:
 
 
 SQUARE = (224, 224)
+TENSORFLOW = {"padding": "tensorflow", "norm_epsilon": 1e-3}
+PYTORCH = {"padding": "symmetric", "norm_epsilon": 1e-5}
 TIMM = {
     **{
         f"efficientnet_lite{i}": Reference(
@@ -49,6 +51,8 @@ TIMM = {
        for depth in (11, 13, 16, 19) for norm in ("", "_bn")},
     **{case.name: Reference(case.name)
        for case in CASES if case.module in ("inception_v3", "inception_v4", "cspnet", "ghostnet")},
+    **{case.name: Reference(case.name, (160, 96)) for case in CASES if case.module == "hrnet"},
+    "inception_resnet_v2": Reference("inception_resnet_v2"),
     "xception": Reference(
         "legacy_xception", options={"padding": "symmetric", "norm_epsilon": 1e-5}
     ),
@@ -56,22 +60,8 @@ TIMM = {
     **{f"mobilenet_v2{size}": Reference(f"mobilenetv2{size or '_100'}")
        for size in ("_035", "_050", "_075", "", "_140", "_110d", "_120d")},
     "mnasnet1_0": Reference("mnasnet_100"),
-    **{f"mobilenet_v3_{size}": Reference(
-           f"tf_mobilenetv3_{theirs}",
-           options={"padding": "tensorflow"},
-           also=() if "large_" in size or "minimal" in size else (
-               Reference(f"mobilenetv3_{theirs}", options={"norm_epsilon": 1e-5}),
-           ),
-       )
-       for size, theirs in {
-           "small_075": "small_075",
-           "small": "small_100",
-           "small_minimal": "small_minimal_100",
-           "large_075": "large_075",
-           "large": "large_100",
-           "large_minimal": "large_minimal_100",
-       }.items()},
-    "mobilenet_v3_small_050": Reference("mobilenetv3_small_050", options={"norm_epsilon": 1e-5}),
+    **{f"mobilenet_v1{size}": Reference(f"mobilenetv1{size or '_100'}", options=PYTORCH)
+       for size in ("", "_125")},
     **{f"mixer_{size}{patch}": Reference(f"mixer_{size}{patch}_224", SQUARE)
        for size in "sbl" for patch in (16, 32)},
     **{name: Reference(name)
@@ -79,6 +69,8 @@ TIMM = {
                     "res2net50_26w_8s", "res2net101_26w_4s", "res2next50", "res2net50d",
                     "res2net101d", "resnest14d", "resnest26d", "resnest50d", "resnest101e",
                     "resnest200e", "resnest269e", "resnest50d_1s4x24d", "resnest50d_4s2x40d")},
+    **{f"repvgg_{size}": Reference(f"repvgg_{size}")
+       for size in ("a0", "a1", "a2", "b0", "b1", "b1g4", "b2", "b2g4", "b3", "b3g4")},
 }  # fmt: skip
 TIMM |= {
     case.name: Reference(case.name)
@@ -94,8 +86,21 @@ TIMM |= {
 EFFICIENTNET_PYTORCH = {
     f"efficientnet_lite{i}": Reference(f"efficientnet-lite{i}") for i in range(5)
 }
-TENSORFLOW = {"padding": "tensorflow", "norm_epsilon": 1e-3}
+OWN = ("small_050", "small_075", "small_100", "large_100")
+PORTED = ("small_075", "small_minimal_100", "small_100")
+PORTED += ("large_075", "large_minimal_100", "large_100")
+for size in dict.fromkeys(OWN + PORTED):
+    first, *also = [
+        Reference(f"{prefix}mobilenetv3_{size}", options=options)
+        for prefix, options, sizes in (("", PYTORCH, OWN), ("tf_", TENSORFLOW, PORTED))
+        if size in sizes
+    ]
+    TIMM[f"mobilenet_v3_{size.removesuffix('_100')}"] = replace(first, also=tuple(also))
 KERAS = {
+    **{  # whose port pads images of odd sizes in its own way
+        f"mobilenet_v1{size}": Reference("MobileNet", (160, 128), {}, {"alpha": alpha})
+        for size, alpha in {"_025": 0.25, "_050": 0.5, "_075": 0.75, "": 1.0}.items()
+    },
     **{
         f"mobilenet_v2{size}": Reference("MobileNetV2", None, TENSORFLOW, {"alpha": alpha})
         for size, alpha in {
@@ -111,7 +116,7 @@ KERAS = {
         f"mobilenet_v3_{size.lower()}{suffix}": Reference(
             f"MobileNetV3{size}",
             None,
-            {"padding": "tensorflow"},
+            TENSORFLOW,
             {"include_preprocessing": False, **arguments},
         )
         for size in ("Small", "Large")
@@ -125,14 +130,15 @@ KERAS = {
     "vgg19": Reference("VGG19", SQUARE, bgr=True),
     **{f"densenet{depth}": Reference(f"DenseNet{depth}") for depth in (121, 169, 201)},
     "inception_v3": Reference("InceptionV3", options={"count_padding": False}),
+    "inception_resnet_v2": Reference("InceptionResNetV2"),
     "xception": Reference("Xception"),
+    "nasnet_mobile": Reference("NASNetMobile"),
+    "nasnet_large": Reference("NASNetLarge"),
     "resnet50_v2": Reference("ResNet50V2"),
     "resnet101_v2": Reference("ResNet101V2"),
     "resnet152_v2": Reference("ResNet152V2"),
 }
-KERAS |= {
-    f"resnet{depth}_v1": Reference(f"ResNet{depth}", bgr=True) for depth in (50, 101, 152)
-}
+KERAS |= {f"resnet{depth}_v1": Reference(f"ResNet{depth}", bgr=True) for depth in (50, 101, 152)}
 KERAS |= {
     f"convnext_{size.lower()}": Reference(
         f"ConvNeXt{size}", arguments={"include_preprocessing": False}
@@ -146,6 +152,25 @@ for i in range(8):
     own, ported = {"norm_epsilon": 1e-5}, Reference(f"tf_{name}", options=TENSORFLOW)
     TIMM[name] = Reference(name, options=own if i > 4 else {}, also=(ported,))
     KERAS[name] = Reference(f"EfficientNetB{i}", options=TENSORFLOW)
+TIMM |= {
+    f"regnet_{kind}_{ours}": Reference(f"regnet{kind}_{theirs}")
+    for kind, sizes in {
+        "x": {"400mf": "004_tv", "800mf": "008", "8gf": "080"},
+        "y": {"400mf": "004", "800mf": "008_tv", "8gf": "080_tv", "128gf": "1280"},
+    }.items()
+    for ours, theirs in {
+        "200mf": "002",
+        "600mf": "006",
+        "1_6gf": "016",
+        "3_2gf": "032",
+        "4gf": "040",
+        "6_4gf": "064",
+        "12gf": "120",
+        "16gf": "160",
+        "32gf": "320",
+        **sizes,
+    }.items()
+}
 for size in ("b0", "b1", "b2", "b3", "s", "m", "l"):
     name, padding = f"efficientnet_v2_{size}", {"padding": "tensorflow"}
     TIMM[name] = Reference(f"tf_efficientnetv2_{size}", options=padding)
@@ -203,7 +228,8 @@ def _run_torch(source: str, reference: Reference, x: np.ndarray) -> tuple[dict, 
     shapes = {key: tuple(value.shape) for key, value in model.state_dict().items()}
     state = model.state_dict()
     for key, value in state.items():
-        if value.is_floating_point() or "batches" in key:
+        computed = key.endswith("relative_coords_table")
+        if value.is_floating_point() and not computed or "batches" in key:
             state[key] = torch.tensor(golden.draw(key, shapes[key], source))
     model.load_state_dict(state)
     images = torch.tensor(x).permute(0, 3, 1, 2)

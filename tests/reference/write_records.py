@@ -125,10 +125,20 @@ def timm_rows(names):
 TIMM_SCORES = "huggingface/pytorch-image-models@7479d45, results/results-imagenet.csv"
 BASE = "https://storage.googleapis.com/tensorflow/keras-applications/"
 V3 = "mobilenet_v3/weights_mobilenet_v3_"
+TF_KERNELS = "weights_tf_dim_ordering_tf_kernels.h5"
+KERAS_SIZES = {"inception_v3": 299, "inception_resnet_v2": 299, "xception": 299, "nasnet_large": 331}
 # keras.applications: model -> (file, convention, published top-1 at keras.io)
 KERAS = {
     "vgg16": ("vgg16/vgg16_weights_tf_dim_ordering_tf_kernels.h5", "caffe", 71.3),
     "vgg19": ("vgg19/vgg19_weights_tf_dim_ordering_tf_kernels.h5", "caffe", 71.3),
+    "densenet121": (f"densenet/densenet121_{TF_KERNELS}", "torch", 75.0),
+    "densenet169": (f"densenet/densenet169_{TF_KERNELS}", "torch", 76.2),
+    "densenet201": (f"densenet/densenet201_{TF_KERNELS}", "torch", 77.3),
+    "inception_v3": (f"inception_v3/inception_v3_{TF_KERNELS}", "tf", 77.9),
+    "inception_resnet_v2": (f"inception_resnet_v2/inception_resnet_v2_{TF_KERNELS}", "tf", 80.3),
+    "xception": (f"xception/xception_{TF_KERNELS}", "tf", 79.0),
+    "nasnet_mobile": ("nasnet/NASNet-mobile.h5", "tf", 74.4),
+    "nasnet_large": ("nasnet/NASNet-large.h5", "tf", 82.5),
     "convnext_tiny": ("convnext/convnext_tiny.h5", "torch", 81.3),
     "convnext_small": ("convnext/convnext_small.h5", "torch", 82.3),
     "convnext_base": ("convnext/convnext_base.h5", "torch", 85.3),
@@ -171,10 +181,12 @@ def keras_rows():
             theirs = Path(file).stem.removeprefix("weights_mobilenet_v3_")
             pattern = rf'"{theirs}": \(\s*"([0-9a-f]{{32}})"'
         else:
-            source = (folder / f"{name}.py").read_text("utf-8")
-            pattern = r'file_hash="([0-9a-f]{32})"'
+            module, _, stored = file.partition("/")
+            source = (folder / f"{module}.py").read_text("utf-8")
+            pattern = rf'(?s)"(?:{stored}|{name}.h5)".*?file_hash="([0-9a-f]{{32}})"'
         digest = re.search(pattern, source)
         mean, std = CONVENTIONS[convention]
+        side = KERAS_SIZES.get(name, 224)
         options = sources.KERAS.get(name, Reference(name)).options
         yield {
             "model": name,
@@ -185,8 +197,8 @@ def keras_rows():
             "num_classes": 1000,
             "mean": mean,
             "std": std,
-            "resize": 256,
-            "crop": 224,
+            "resize": int(side / 0.875),
+            "crop": side,
             "interpolation": "bilinear",
             "license": "Apache-2.0",
             "top1": top1,

@@ -1,0 +1,263 @@
+"""RegNet (Radosavovic et al., CVPR 2020), https://arxiv.org/abs/2003.13678.
+
+    stem -> 4 stages of residual blocks -> global average pool -> logits
+
+Bottlenecks that do not narrow, with groups of one width throughout the network. RegNetY has a
+squeeze-and-excitation after the 3x3 convolution. Names tell the paper's multiply-adds at 224 x 224;
+where torchvision rounds widths otherwise than the paper, they are torchvision's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Unpack
+
+import keras
+from keras import layers
+
+from zoo._blocks import (
+    activation,
+    block_places,
+    branch_end_initializer,
+    classifier,
+    conv_norm,
+    drop_path,
+    end_stage,
+    image_input,
+    pool,
+    projection,
+    squeeze_excite,
+)
+from zoo._options import Config, Options, check_variant, propose_fixes, resolve
+
+
+@dataclass(frozen=True)
+class Variant:
+    """One row of the paper's tables of models."""
+
+    depths: Sequence[int]  # blocks per stage
+    widths: Sequence[int]
+    group_width: int
+    squeeze: bool = False  # whether blocks have a squeeze-and-excitation
+
+
+# fmt: off
+VARIANTS = {
+    #                          depths         widths                    group width
+    "regnet_x_200mf": Variant((1, 1, 4, 7),  (24, 56, 152, 368),        8),
+    "regnet_x_400mf": Variant((1, 2, 7, 12), (32, 64, 160, 400),        16),
+    "regnet_x_600mf": Variant((1, 3, 5, 7),  (48, 96, 240, 528),        24),
+    "regnet_x_800mf": Variant((1, 3, 7, 5),  (64, 128, 288, 672),       16),
+    "regnet_x_1_6gf": Variant((2, 4, 10, 2), (72, 168, 408, 912),       24),
+    "regnet_x_3_2gf": Variant((2, 6, 15, 2), (96, 192, 432, 1008),      48),
+    "regnet_x_4gf":   Variant((2, 5, 14, 2), (80, 240, 560, 1360),      40),
+    "regnet_x_6_4gf": Variant((2, 4, 10, 1), (168, 392, 784, 1624),     56),
+    "regnet_x_8gf":   Variant((2, 5, 15, 1), (80, 240, 720, 1920),      120),
+    "regnet_x_12gf":  Variant((2, 5, 11, 1), (224, 448, 896, 2240),     112),
+    "regnet_x_16gf":  Variant((2, 6, 13, 1), (256, 512, 896, 2048),     128),
+    "regnet_x_32gf":  Variant((2, 7, 13, 1), (336, 672, 1344, 2520),    168),
+    "regnet_y_200mf": Variant((1, 1, 4, 7),  (24, 56, 152, 368),        8,   squeeze=True),
+    "regnet_y_400mf": Variant((1, 3, 6, 6),  (48, 104, 208, 440),       8,   squeeze=True),
+    "regnet_y_600mf": Variant((1, 3, 7, 4),  (48, 112, 256, 608),       16,  squeeze=True),
+    "regnet_y_800mf": Variant((1, 3, 8, 2),  (64, 144, 320, 784),       16,  squeeze=True),
+    "regnet_y_1_6gf": Variant((2, 6, 17, 2), (48, 120, 336, 888),       24,  squeeze=True),
+    "regnet_y_3_2gf": Variant((2, 5, 13, 1), (72, 216, 576, 1512),      24,  squeeze=True),
+    "regnet_y_4gf":   Variant((2, 6, 12, 2), (128, 192, 512, 1088),     64,  squeeze=True),
+    "regnet_y_6_4gf": Variant((2, 7, 14, 2), (144, 288, 576, 1296),     72,  squeeze=True),
+    "regnet_y_8gf":   Variant((2, 4, 10, 1), (224, 448, 896, 2016),     56,  squeeze=True),
+    "regnet_y_12gf":  Variant((2, 5, 11, 1), (224, 448, 896, 2240),     112, squeeze=True),
+    "regnet_y_16gf":  Variant((2, 4, 11, 1), (224, 448, 1232, 3024),    112, squeeze=True),
+    "regnet_y_32gf":  Variant((2, 5, 12, 1), (232, 696, 1392, 3712),    232, squeeze=True),
+    "regnet_y_128gf": Variant((2, 7, 17, 1), (528, 1056, 2904, 7392),   264, squeeze=True),
+}
+# fmt: on
+
+
+@propose_fixes()
+def regnet(variant: str, **options: Unpack[Options]) -> keras.Model:
+    """Build a RegNet classifier with random weights.
+
+    Args:
+        variant: A key of `VARIANTS`, e.g. "regnet_y_400mf".
+        **options: See `zoo.Options`. By default images are 224 x 224 x 3, the stem's stride is 2
+            and that of each stage, too.
+
+    Returns:
+        A functional `keras.Model` from images (B, H, W, C), pixels in [0, 255], to logits
+        (B, num_classes), or to features (B, H / 32, W / 32, C5) when num_classes is 0.
+
+    Raises:
+        TypeError: If an option is unknown.
+        ValueError: If an option has a value that it cannot take, or the images are too small.
+
+    Example:
+        >>> regnet("regnet_x_200mf", num_classes=10).output_shape
+        (None, 10)
+    """
+    check_variant("regnet", VARIANTS, variant)
+    spec = VARIANTS[variant]
+    paper = Config(name=variant, stem_stride=2, strides=(2, 2, 2, 2), residual=True)
+    o = resolve(paper, options)
+    inputs, x = image_input(o)
+    x = conv_norm(x, o, 32, 3, stride=min(2, o.stem_stride), reads_pixels=True, name="stem")
+    x = pool(x, o, 3, o.stem_stride // 2 or 1, padding=1, name="stem_pool")
+    x = end_stage(x, o, "C1")
+    places = block_places(o, spec.depths, first=1)
+    for level, width, blocks in zip(("C2", "C3", "C4", "C5"), spec.widths, places, strict=True):
+        for place in blocks:
+            x = residual_block(x, o, spec, width, **place)
+        x = end_stage(x, o, level)
+    return keras.Model(inputs, classifier(x, o), name=o.name)
+
+
+def residual_block(
+    x: Any,
+    o: Config,
+    spec: Variant,
+    width: int,
+    *,
+    stride: int,
+    dilation: int,
+    drop_rate: float,
+    blocks: int,
+    name: str,
+) -> Any:
+    """Apply relu(F(x) + shortcut(x)); F is 1x1 -> grouped 3x3 -> squeeze-and-excitation -> 1x1."""
+    groups = width // min(width, spec.group_width)
+    y = conv_norm(x, o, width, 1, name=f"{name}_1")
+    y = conv_norm(y, o, width, 3, stride=stride, dilation=dilation, groups=groups, name=f"{name}_2")
+    if spec.squeeze:
+        y = squeeze_excite(y, o, x.shape[-1] // 4, name=f"{name}_se")
+    last = branch_end_initializer(o, blocks)
+    y = conv_norm(y, o, width, 1, activate=False, kernel_initializer=last, name=f"{name}_3")
+    y = drop_path(y, drop_rate, name=f"{name}_drop_path")
+    if stride > 1 or x.shape[-1] != width:
+        x = projection(x, o, width, stride=stride, name=f"{name}_shortcut")
+    x = layers.Add(name=f"{name}_add")([y, x])
+    return activation(x, o, name=f"{name}_act")
+
+
+def regnet_x_200mf(**options: Unpack[Options]) -> keras.Model:
+    """RegNetX-200MF (Radosavovic et al., CVPR 2020), arXiv:2003.13678."""
+    return regnet("regnet_x_200mf", **options)
+
+
+def regnet_x_400mf(**options: Unpack[Options]) -> keras.Model:
+    """RegNetX-400MF (Radosavovic et al., CVPR 2020), arXiv:2003.13678."""
+    return regnet("regnet_x_400mf", **options)
+
+
+def regnet_x_600mf(**options: Unpack[Options]) -> keras.Model:
+    """RegNetX-600MF (Radosavovic et al., CVPR 2020), arXiv:2003.13678."""
+    return regnet("regnet_x_600mf", **options)
+
+
+def regnet_x_800mf(**options: Unpack[Options]) -> keras.Model:
+    """RegNetX-800MF (Radosavovic et al., CVPR 2020), arXiv:2003.13678."""
+    return regnet("regnet_x_800mf", **options)
+
+
+def regnet_x_1_6gf(**options: Unpack[Options]) -> keras.Model:
+    """RegNetX-1.6GF (Radosavovic et al., CVPR 2020), arXiv:2003.13678."""
+    return regnet("regnet_x_1_6gf", **options)
+
+
+def regnet_x_3_2gf(**options: Unpack[Options]) -> keras.Model:
+    """RegNetX-3.2GF (Radosavovic et al., CVPR 2020), arXiv:2003.13678."""
+    return regnet("regnet_x_3_2gf", **options)
+
+
+def regnet_x_4gf(**options: Unpack[Options]) -> keras.Model:
+    """RegNetX-4GF (Radosavovic et al., CVPR 2020), arXiv:2003.13678."""
+    return regnet("regnet_x_4gf", **options)
+
+
+def regnet_x_6_4gf(**options: Unpack[Options]) -> keras.Model:
+    """RegNetX-6.4GF (Radosavovic et al., CVPR 2020), arXiv:2003.13678."""
+    return regnet("regnet_x_6_4gf", **options)
+
+
+def regnet_x_8gf(**options: Unpack[Options]) -> keras.Model:
+    """RegNetX-8GF (Radosavovic et al., CVPR 2020), arXiv:2003.13678."""
+    return regnet("regnet_x_8gf", **options)
+
+
+def regnet_x_12gf(**options: Unpack[Options]) -> keras.Model:
+    """RegNetX-12GF (Radosavovic et al., CVPR 2020), arXiv:2003.13678."""
+    return regnet("regnet_x_12gf", **options)
+
+
+def regnet_x_16gf(**options: Unpack[Options]) -> keras.Model:
+    """RegNetX-16GF (Radosavovic et al., CVPR 2020), arXiv:2003.13678."""
+    return regnet("regnet_x_16gf", **options)
+
+
+def regnet_x_32gf(**options: Unpack[Options]) -> keras.Model:
+    """RegNetX-32GF (Radosavovic et al., CVPR 2020), arXiv:2003.13678."""
+    return regnet("regnet_x_32gf", **options)
+
+
+def regnet_y_200mf(**options: Unpack[Options]) -> keras.Model:
+    """RegNetY-200MF (Radosavovic et al., CVPR 2020), arXiv:2003.13678."""
+    return regnet("regnet_y_200mf", **options)
+
+
+def regnet_y_400mf(**options: Unpack[Options]) -> keras.Model:
+    """RegNetY-400MF (Radosavovic et al., CVPR 2020), arXiv:2003.13678."""
+    return regnet("regnet_y_400mf", **options)
+
+
+def regnet_y_600mf(**options: Unpack[Options]) -> keras.Model:
+    """RegNetY-600MF (Radosavovic et al., CVPR 2020), arXiv:2003.13678."""
+    return regnet("regnet_y_600mf", **options)
+
+
+def regnet_y_800mf(**options: Unpack[Options]) -> keras.Model:
+    """RegNetY-800MF (Radosavovic et al., CVPR 2020), arXiv:2003.13678."""
+    return regnet("regnet_y_800mf", **options)
+
+
+def regnet_y_1_6gf(**options: Unpack[Options]) -> keras.Model:
+    """RegNetY-1.6GF (Radosavovic et al., CVPR 2020), arXiv:2003.13678."""
+    return regnet("regnet_y_1_6gf", **options)
+
+
+def regnet_y_3_2gf(**options: Unpack[Options]) -> keras.Model:
+    """RegNetY-3.2GF (Radosavovic et al., CVPR 2020), arXiv:2003.13678."""
+    return regnet("regnet_y_3_2gf", **options)
+
+
+def regnet_y_4gf(**options: Unpack[Options]) -> keras.Model:
+    """RegNetY-4GF (Radosavovic et al., CVPR 2020), arXiv:2003.13678."""
+    return regnet("regnet_y_4gf", **options)
+
+
+def regnet_y_6_4gf(**options: Unpack[Options]) -> keras.Model:
+    """RegNetY-6.4GF (Radosavovic et al., CVPR 2020), arXiv:2003.13678."""
+    return regnet("regnet_y_6_4gf", **options)
+
+
+def regnet_y_8gf(**options: Unpack[Options]) -> keras.Model:
+    """RegNetY-8GF (Radosavovic et al., CVPR 2020), arXiv:2003.13678."""
+    return regnet("regnet_y_8gf", **options)
+
+
+def regnet_y_12gf(**options: Unpack[Options]) -> keras.Model:
+    """RegNetY-12GF (Radosavovic et al., CVPR 2020), arXiv:2003.13678."""
+    return regnet("regnet_y_12gf", **options)
+
+
+def regnet_y_16gf(**options: Unpack[Options]) -> keras.Model:
+    """RegNetY-16GF (Radosavovic et al., CVPR 2020), arXiv:2003.13678."""
+    return regnet("regnet_y_16gf", **options)
+
+
+def regnet_y_32gf(**options: Unpack[Options]) -> keras.Model:
+    """RegNetY-32GF (Radosavovic et al., CVPR 2020), arXiv:2003.13678."""
+    return regnet("regnet_y_32gf", **options)
+
+
+def regnet_y_128gf(**options: Unpack[Options]) -> keras.Model:
+    """RegNetY-128GF (Goyal et al. 2021), arXiv:2103.01988."""
+    return regnet("regnet_y_128gf", **options)
