@@ -14,7 +14,15 @@ import numpy as np
 from applications import formats
 from applications.arrays import tensor
 from applications.download import fetch
-from applications.matching import HEAD, LoadReport, WeightsError, names_of, plan, tables
+from applications.matching import (
+    HEAD,
+    LoadReport,
+    WeightsError,
+    names_of,
+    plan,
+    shape_after,
+    tables,
+)
 from applications.weights import Weights, find, list_weights
 from zoo._symbolic import leave_untouched
 from zoo.catalogue import create, info
@@ -138,9 +146,11 @@ def _defaults(
         head = next((rule for rule in table.rules if rule.layer == HEAD), None)
         if head is None:
             continue
-        bias = f"{head.source}{head.separator}{head.kind.get('bias', ('1', None))[0]}"
-        if bias in aliases:
-            options = {**table.options, "num_classes": checkpoint.shapes[aliases[bias]][0]}
+        array, change = head.kind.get("kernel", ("0", None))
+        kernel = f"{head.source}{head.separator}{array}"
+        if kernel in aliases:
+            classes = shape_after(change, checkpoint.shapes[aliases[kernel]])[-1]
+            options = {**table.options, "num_classes": classes}
             alike = (r for r in list_weights(name) if r.source == table.source)
             shown = record or next(alike, None)
             break

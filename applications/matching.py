@@ -89,7 +89,7 @@ def plan(
         stored = aliases[name]
         used.add(stored)
         changes = [change] if change else []
-        theirs, shape = _shape_after(change, shapes[stored]), tuple(variable.shape)
+        theirs, shape = shape_after(change, shapes[stored]), tuple(variable.shape)
         if layer.name == HEAD and theirs != shape and theirs[:-1] == shape[:-1]:
             initialized.append(ours)
             ignored.append(stored)
@@ -206,7 +206,8 @@ def _read(checkpoint: formats.Checkpoint, name: str, changes: Sequence[Change]) 
     return functools.reduce(lambda array, change: change(array), changes, checkpoint[name])
 
 
-def _shape_after(change: Change | None, shape: tuple[int, ...]) -> tuple[int, ...]:
+def shape_after(change: Change | None, shape: tuple[int, ...]) -> tuple[int, ...]:
+    """The shape that an array of this one has after a change."""
     if change is None:
         return shape
     try:

@@ -324,6 +324,7 @@ CASES = [
     Case("repvgg", "repvgg_b2g4", 61_758_376, TIMM),
     Case("repvgg", "repvgg_b3", 123_085_288, TIMM),
     Case("repvgg", "repvgg_b3g4", 83_825_128, TIMM),
+    Case("maxvit", "maxvit_t", 30_919_624, TORCHVISION, 5.558, numerics=True),
 ]
 
 NO_BRANCHES = {("drop_path_rate", 0.3): "no residual branches"}
@@ -373,5 +374,14 @@ DEFAULTS = {"output_stride": (32,), "downsample": ("paper",)}  # never refused
 
 NUMERICS = [case for case in CASES if case.numerics]
 # One of each family and block is enough for the table of options.
-SAME_BLOCKS = ("regnet_x_200mf", "ecaresnet26t", "resnet50_v1", "convnext_atto", "vgg11_bn", "resnext50_32x4d")
+SAME_BLOCKS = (
+    "mnasnet0_5",
+    "regnet_x_200mf",
+    "ecaresnet26t",
+    "resnet50_v1",
+    "cspdarknet53",
+    "convnext_atto",
+    "vgg11_bn",
+    "resnext50_32x4d",
+)
 FAMILIES = [case for case in NUMERICS if case.name not in SAME_BLOCKS]

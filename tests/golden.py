@@ -55,7 +55,7 @@ class Golden:
         shapes: Name -> shape of the reference's tensors.
         size: Height and width of the images.
         options: What our builder is to be given beside the size.
-        logits: The reference's answer, (2, 1000).
+        logits: The reference's answer, (2, 1000); in the precision that it takes to compare.
     """
 
     model: str

@@ -49,12 +49,27 @@ def test_same_logits_as_the_reference(path, tmp_path):
     formats.write(checkpoint, golden.tensors)
     x = images(golden.size)
     options = {"normalization": None, "input_shape": x.shape[1:], **golden.options}
+    keras.config.set_dtype_policy(golden.logits.dtype.name)
     model = applications.load(golden.model, checkpoint, **options)
     report = model.load_report
     assert report.source == golden.source
     assert len(report.loaded) + len(report.ignored) == len(golden.shapes)
     logits = np.asarray(model(x))
     assert np.abs(logits - golden.logits).max() / np.abs(golden.logits).max() < 1e-4
+
+
+@pytest.mark.parametrize("name", ["mobilenet_v2_035.keras", "mobilenet_v1.timm"])
+def test_load_takes_what_the_source_builds_otherwise_from_its_table(name, tmp_path):
+    golden = load(FOLDER / f"{name}.npz")
+    formats.write(tmp_path / "checkpoint.safetensors", golden.tensors)
+    x = images(golden.size)
+    options = {"normalization": None, "input_shape": x.shape[1:]}
+    model = applications.load(golden.model, tmp_path / "checkpoint.safetensors", **options)
+    np.testing.assert_allclose(model(x), golden.logits, atol=1e-4 * np.abs(golden.logits).max())
+    other = applications.load(
+        golden.model, tmp_path / "checkpoint.safetensors", **options, norm_epsilon=0.1
+    )
+    assert np.abs(other(x) - golden.logits).max() > 1e-3 * np.abs(golden.logits).max()
 
 
 def test_load_takes_classes_and_normalization_from_the_file(resnet18_file):
@@ -201,7 +216,7 @@ def test_another_architecture_is_told(resnet18_file):
 
 
 def test_names_in_files_older_than_the_modules_names(tmp_path):
-    """torchvision's and Keras's files of DenseNet, which their packages rename while loading."""
+    """DenseNet's files of torchvision and Keras, whose packages rename while loading."""
     model = symbolic(zoo.create, "densenet121")
     theirs = load(FOLDER / "densenet121.torchvision.npz").tensors
     formats.write(
@@ -221,9 +236,7 @@ def test_names_in_files_older_than_the_modules_names(tmp_path):
         layers: dict[str, list[str]] = {}
         for name, values in golden.tensors.items():
             layer, number = name.split("/")
-            layer = {"predictions": "fc1000"}.get(layer, layer.replace("conv1_", "conv1/", 1))
-            if "block" in layer:
-                layer = name.split("/")[0]
+            layer = {"predictions": "fc1000"}.get(layer, layer.replace("conv1_", "conv1/"))
             layers.setdefault(layer, []).append(f"{layer}/{number}:0")
             file[f"{layer}/{layer}/{number}:0"] = values
         file.attrs["layer_names"] = [layer.encode() for layer in layers]

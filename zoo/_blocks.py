@@ -699,6 +699,7 @@ def classifier(
     norm_pooled: bool = False,
     per_pixel: bool = False,
     tokens: Any = None,
+    use_bias: bool = True,
 ) -> Any:
     """Pooling, hidden layers, dropout and logits; nothing when `o.num_classes` is 0.
 
@@ -712,6 +713,7 @@ def classifier(
         norm_pooled: A norm follows the pooling: `head_norm`.
         per_pixel: Logits are of every pixel, activated, and then pooled (SqueezeNet).
         tokens: With pooling="token", the class token and those of the map, (B, 1 + H W, C).
+        use_bias: Whether the logits have a bias.
 
     Returns:
         Logits (B, num_classes) in float32, or `x`.
@@ -736,7 +738,7 @@ def classifier(
             x = layers.Dropout(o.dropout, name=f"head_dropout{i}")(x)
     if o.dropout and not hidden:
         x = layers.Dropout(o.dropout, name="head_dropout")(x)
-    x = layers.Dense(o.num_classes, dtype="float32", name="head_dense")(x)
+    x = layers.Dense(o.num_classes, use_bias=use_bias, dtype="float32", name="head_dense")(x)
     if per_pixel:
         x = layers.Activation(o.activation, dtype="float32", name="head_act")(x)
         x = _pool_head(x, o, flatten_to, tokens, dtype="float32")

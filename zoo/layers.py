@@ -547,23 +547,27 @@ class WindowAttention(keras.layers.Layer):
         x = _windows(keras.ops, x, w, steps)  # (B, windows, N, 3 C)
         x = keras.ops.reshape(x, (batch, -1, w * w, 3, heads, channels // (3 * heads)))
         query, key, value = keras.ops.unstack(keras.ops.transpose(x, (3, 0, 1, 4, 2, 5)), 3)
-        logits = self.similarity(query, key) + keras.ops.cast(self.bias(), "float32")
+        logits = self.similarity(query, key) + self.bias()
         if shifted:
-            logits = logits + self._mask(sizes, steps, shifts)
+            logits = keras.ops.where(self._apart(sizes, steps, shifts), logits - 100.0, logits)
         x = keras.ops.matmul(keras.ops.cast(keras.ops.softmax(logits), value.dtype), value)
         x = keras.ops.transpose(x, (0, 1, 3, 2, 4))
         x = _map(x, (batch, height, width, channels // 3), w, steps)
         return keras.ops.roll(x, shifts, (1, 2)) if shifted else x
 
     def similarity(self, query: Any, key: Any) -> Any:
-        """Logits (..., N, N) in float32, from (..., N, C / heads)."""
+        """Logits (..., N, N), from (..., N, C / heads)."""
         scale = query.shape[-1] ** -0.5 if self.scale is None else self.scale
         products = keras.ops.matmul(query * scale, keras.ops.swapaxes(key, -1, -2))
-        return keras.ops.cast(products, "float32")
+        return _at_least_float32(products)
 
     def bias(self) -> Any:
         """What is added to the logits, (heads, N, N)."""
-        return keras.ops.transpose(keras.ops.take(self.table, self.relative, axis=0), (2, 0, 1))
+        return self.of_pairs(_at_least_float32(self.table))
+
+    def of_pairs(self, table: Any) -> Any:
+        """Rows of a table of relative positions, (heads, N, N)."""
+        return keras.ops.transpose(keras.ops.take(table, self.relative, axis=0), (2, 0, 1))
 
     def _steps(self, *sizes: Any) -> tuple[Any, ...]:
         """Distance of a window's pixels along each axis."""
@@ -578,8 +582,8 @@ class WindowAttention(keras.layers.Layer):
             return self.shift * step if several else 0
         return keras.ops.where(several, self.shift * step, 0)
 
-    def _mask(self, sizes: Shape, steps: Shape, shifts: Shape) -> Any:
-        """-100 between pixels that the shift brought together, (windows, 1, N, N)."""
+    def _apart(self, sizes: Shape, steps: Shape, shifts: Shape) -> Any:
+        """Which pixels the shift alone brought together, (windows, 1, N, N)."""
         xp = np if all(isinstance(size, int) for size in sizes) else keras.ops
         sides = []
         for size, step, shift in zip(sizes, steps, shifts, strict=True):
@@ -588,8 +592,7 @@ class WindowAttention(keras.layers.Layer):
             sides.append(xp.where(at >= size - shift, 2, in_last_window))
         labels = (3 * sides[0][:, None] + sides[1])[None, :, :, None]
         labels = _windows(xp, labels, self.window_size, steps)[0, :, None, :, 0]
-        apart = labels[..., None] != labels[..., None, :]
-        return keras.ops.cast(apart, "float32") * -100.0
+        return labels[..., None] != labels[..., None, :]
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         return (*input_shape[:-1], input_shape[-1] // 3)
@@ -632,26 +635,25 @@ class CosineWindowAttention(WindowAttention):
         self.kernel2 = self.add_weight((self.hidden, heads), name="kernel2")
 
     def call(self, inputs: Any) -> Any:
-        no_bias = keras.ops.zeros_like(self.query_bias)
-        bias = keras.ops.concatenate([self.query_bias, no_bias, self.value_bias])
+        bias = keras.ops.concatenate([self.query_bias, 0 * self.query_bias, self.value_bias])
         return super().call(inputs + bias)
 
     def similarity(self, query: Any, key: Any) -> Any:
-        query, key = (_unit(keras.ops.cast(x, "float32")) for x in (query, key))
+        query, key = (_unit(_at_least_float32(x)) for x in (query, key))
         cosine = keras.ops.matmul(query, keras.ops.swapaxes(key, -1, -2))
         scale = keras.ops.exp(keras.ops.minimum(self.logit_scale, math.log(100)))
-        return cosine * keras.ops.cast(scale, "float32")[:, None, None]
+        return cosine * keras.ops.cast(scale, cosine.dtype)[:, None, None]
 
     def bias(self) -> Any:
         far = self.window_size - 1
         away = 8 * np.arange(-far, far + 1) / max(1, far)
-        away = (np.sign(away) * np.log2(abs(away) + 1) / 3).astype("float32")
+        away = np.sign(away) * np.log2(abs(away) + 1) / 3
         places = np.stack(np.meshgrid(away, away, indexing="ij"), axis=-1).reshape(-1, 2)
         weights = (self.kernel1, self.bias1, self.kernel2)
-        kernel1, bias1, kernel2 = (keras.ops.cast(weight, "float32") for weight in weights)
+        kernel1, bias1, kernel2 = (_at_least_float32(weight) for weight in weights)
+        places = keras.ops.convert_to_tensor(places, kernel1.dtype)
         x = keras.ops.relu(keras.ops.matmul(places, kernel1) + bias1)
-        table = 16 * keras.ops.sigmoid(keras.ops.matmul(x, kernel2))
-        return keras.ops.transpose(keras.ops.take(table, self.relative, axis=0), (2, 0, 1))
+        return self.of_pairs(16 * keras.ops.sigmoid(keras.ops.matmul(x, kernel2)))
 
     def macs(self, input_shape: Shape) -> int:
         """Multiply-accumulates for one image, those of the small network among them."""
@@ -676,6 +678,11 @@ def _map(x: Any, shape: Shape, size: int, steps: Shape) -> Any:
     rows, columns = height // (size * steps[0]), width // (size * steps[1])
     x = keras.ops.reshape(x, (batch, rows, steps[0], columns, steps[1], size, size, channels))
     return keras.ops.reshape(keras.ops.transpose(x, (0, 1, 5, 2, 3, 6, 4, 7)), shape)
+
+
+def _at_least_float32(x: Any) -> Any:
+    """Softmax wants more than half precision."""
+    return keras.ops.cast(x, keras.backend.result_type(x.dtype, "float32"))
 
 
 def _unit(x: Any) -> Any:

@@ -81,9 +81,9 @@ def mixer(variant: str, **options: Unpack[Options]) -> keras.Model:
     height, width, _ = o.input_shape
     if not height or not width or height % o.stem_stride or width % o.stem_stride:
         raise ValueError(
-            f"{o.name} needs a fixed image size, since the layers that mix tokens have one weight "
-            f"per token, and whole patches: height and width must be multiples of {o.stem_stride}, "
-            f"the stem_stride; received {height} x {width}"
+            f"{o.name} needs a fixed image size, since the layers that mix tokens have weights for "
+            f"each, and whole patches: height and width must be multiples of {o.stem_stride}, the "
+            f"stem_stride; received {height} x {width}"
         )
     inputs, x = image_input(o)
     x = conv(x, o, spec.embed_dim, o.stem_stride, stride=o.stem_stride, padding=0, name="stem_conv")

@@ -113,12 +113,11 @@ def mobilenet_v3(variant: str, **options: Unpack[PortedOptions]) -> keras.Model:
     inputs, x = image_input(o)
     x = conv_norm(x, o, 16, 3, stride=min(2, o.stem_stride), reads_pixels=True, name="stem")
     x = pool(x, o, 3, o.stem_stride // 2 or 1, padding=1, name="stem_pool")
-    before = 16
+    before, replaced = 16, "activation" in options
     places = block_places(o, [len(rows) for rows in tables])
     for level, rows, blocks in zip(levels, tables, places, strict=True):
         for (kernel_size, wide, filters, squeeze, kind), place in zip(rows, blocks, strict=True):
             expanded = make_divisible(x.shape[-1] * wide / before)
-            activation = o.activation if spec.minimal or "activation" in options else kind
             x = inverted_residual(
                 x,
                 o,
@@ -126,9 +125,9 @@ def mobilenet_v3(variant: str, **options: Unpack[PortedOptions]) -> keras.Model:
                 expanded=expanded,
                 kernel_size=3 if spec.minimal else kernel_size,
                 squeeze=make_divisible(expanded / 4) if squeeze and not spec.minimal else 0,
-                squeeze_activation=o.activation if "activation" in options else RE,
+                squeeze_activation=o.activation if replaced else RE,
                 gate="hard_sigmoid",
-                activate=activation,
+                activate=o.activation if replaced or spec.minimal else kind,
                 **place,
             )
             before = filters

@@ -102,14 +102,15 @@ def nasnet(variant: str, **options: Unpack[Options]) -> keras.Model:
     y = reduction_cell(
         x, p, o, filters // 4, stride=next_stride, drop_rate=next(rates), name="stem1"
     )
-    x, p, shrunk = end_stage(y, o, "C2"), x, next_stride  # p is larger than x by `shrunk`
+    x, p = end_stage(y, o, "C2"), x
+    between: int | None = next_stride  # the stride of a reduction cell between p and x
     for s, stage in enumerate(o.stages):
         width = filters * 2**s
         reduced = width if s else width // 2
         name = f"reduce{s * n}" if s else "stem2"
         y = reduction_cell(
             x,
-            adjust(p, o, reduced, stride=shrunk, name=f"{name}_adjust"),
+            adjust(p, o, reduced, stride=between, name=f"{name}_adjust"),
             o,
             reduced,
             stride=stage.stride,
@@ -118,35 +119,36 @@ def nasnet(variant: str, **options: Unpack[Options]) -> keras.Model:
             name=name,
         )
         x, p = y, p if s and spec.skip else x
-        shrunk = stage.stride
+        between = stage.stride
         for i in range(n):
             name = f"normal{s * n + i + (s > 0)}"
             y = normal_cell(
                 x,
-                adjust(p, o, width, stride=shrunk, name=f"{name}_adjust"),
+                adjust(p, o, width, stride=between, name=f"{name}_adjust"),
                 o,
                 width,
                 dilation=stage.next_dilation,
                 drop_rate=next(rates),
                 name=name,
             )
-            x, p, shrunk = y, x, 1
+            x, p, between = y, x, None
         if s < 2:
             x = end_stage(x, o, f"C{s + 3}")
     x = end_stage(activation(x, o, name="post_act"), o, "C5")
     return keras.Model(inputs, classifier(x, o), name=o.name)
 
 
-def adjust(p: Any, o: Config, filters: int, *, stride: int, name: str) -> Any:
-    """Bring p to `filters` channels and to the size of x, which is smaller by `stride`.
+def adjust(p: Any, o: Config, filters: int, *, stride: int | None, name: str) -> Any:
+    """Bring p to `filters` channels, and to the size of x.
 
-    A stride takes half of the channels from every stride-th pixel, half from those beside them.
+    With a `stride`, that of the reduction cell between p and x, half of the channels are from every
+    stride-th pixel and half from those beside them.
     """
-    if stride == 1 and p.shape[-1] == filters:
+    if stride is None and p.shape[-1] == filters:
         return p
     p = activation(p, o, name=f"{name}_act")
     bias = o.norm == "none"
-    if stride == 1:
+    if stride is None:
         p = conv(p, o, filters, 1, use_bias=bias, name=f"{name}_conv")
     else:
         beside = layers.ZeroPadding2D(((0, 1), (0, 1)), name=f"{name}_2_pad")(p)

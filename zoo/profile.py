@@ -225,7 +225,7 @@ def _receptive_field(
         return field, (step[0] / layer.size[0], step[1] / layer.size[1])
     if window is None:
         return field, step
-    dilation = getattr(layer, "dilation_rate", 1)
+    dilation = getattr(layer, "dilation_rate", 1) or math.inf  # None: over the whole map
     k, s, d = (x if isinstance(x, tuple) else (x, x) for x in (window, stride, dilation))
     if type(layer).__name__ == "Conv2DTranspose":
         s = (1 / s[0], 1 / s[1])

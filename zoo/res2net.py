@@ -111,7 +111,7 @@ def res2net_block(
     inner = width * spec.width_per_scale // 64 * spec.groups
     y = conv_norm(x, o, inner * spec.scale, 1, name=f"{name}_1")
     *parts, rest = SplitChannels(spec.scale, name=f"{name}_split")(y)
-    seen = []
+    seen: list[Any] = []
     for i, part in enumerate(parts):
         if i > 0 and not first:
             part = layers.Add(name=f"{name}_2_{i}_add")([seen[-1], part])

@@ -4,7 +4,7 @@
 
 SOURCE as for `write_goldens.py`; patterns of our names, such as "resnet*". Both sides get the same
 drawn values, ours through a file and `applications.load`. Prints the relative error of the logits;
-exits with 1 if one is not below 1e-4. Deep networks of random values make the rounding of float32 so
+exits with 1 if one is not below 1e-4. Deep networks of random values make float32's rounding so
 large that two exact implementations differ; those are compared once more in float64.
 """
 

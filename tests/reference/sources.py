@@ -187,6 +187,7 @@ TORCHVISION = {
         for size, side in {"b_16": 80, "b_32": 96, "l_16": 80, "l_32": 96, "h_14": 56}.items()
     },
 }
+TORCHVISION["maxvit_t"] = Reference("maxvit_t", SQUARE)
 VIT = {"ti": "tiny", "s": "small", "b": "base", "l": "large", "h": "huge"}
 for case in CASES:
     if case.module == "vit":  # timm's can be told the size

@@ -37,6 +37,7 @@ GOLDENS = {
         "convnext_tiny",
         "swin_t",
         "swin_v2_t",
+        "maxvit_t",
         "vit_b_32",
     ],
     "timm": [
@@ -64,6 +65,7 @@ GOLDENS = {
         "res2net50d",
         "res2next50",
         "resnest14d",
+        "resnest50d_4s2x40d",
         "repvgg_a0",
         "repvgg_b1g4",
         "convnext_atto",
@@ -101,7 +103,11 @@ def main(source: str, *names: str) -> None:
     for name in names or GOLDENS[source]:
         reference = references(source)[name]
         size = reference.size or golden.SIZE
-        shapes, logits, version = answer(source, reference, golden.images(size))
+        x = golden.images(size)
+        shapes, logits, version = answer(source, reference, x)
+        _, exact, _ = answer(source, reference, x.astype("float64"))
+        if abs(logits - exact).max() > 1e-5 * abs(exact).max():  # random values amplify rounding
+            logits = exact
         golden.Golden(name, source, version, shapes, size, reference.options, logits).save()
         print(name, float(abs(logits).max()), flush=True)
 

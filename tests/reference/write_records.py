@@ -14,6 +14,7 @@ import json
 import re
 import sys
 from pathlib import Path
+from urllib.parse import urljoin
 
 import sources
 from sources import TIMM, Reference
@@ -64,6 +65,8 @@ def torchvision_rows(names):
             if scores is None or len(weights.meta.get("categories") or ()) != 1000:
                 continue  # the backbone of a detector
             mean, std = INCEPTION if name in TRANSFORM_INPUT else IMAGENET
+            if "mean" in how:
+                mean, std = (" ".join(map(str, how[key])) for key in ("mean", "std"))
             yield {
                 "model": name,
                 "tag": f"torchvision.{weights.name.lower()}",
@@ -124,9 +127,19 @@ def timm_rows(names):
 
 TIMM_SCORES = "huggingface/pytorch-image-models@7479d45, results/results-imagenet.csv"
 BASE = "https://storage.googleapis.com/tensorflow/keras-applications/"
+V1 = "https://storage.googleapis.com/keras-applications/efficientnet"
+V2 = "efficientnet_v2/efficientnetv2-"
 V3 = "mobilenet_v3/weights_mobilenet_v3_"
 TF_KERNELS = "weights_tf_dim_ordering_tf_kernels.h5"
-KERAS_SIZES = {"inception_v3": 299, "inception_resnet_v2": 299, "xception": 299, "nasnet_large": 331}
+KERAS_SIZES = {
+    "inception_v3": 299,
+    "inception_resnet_v2": 299,
+    "xception": 299,
+    "nasnet_large": 331,
+    **{f"efficientnet_b{i}": s for i, s in enumerate((224, 240, 260, 300, 380, 456, 528, 600))},
+    **{f"efficientnet_v2_b{i}": size for i, size in enumerate((224, 240, 260, 300))},
+    **{"efficientnet_v2_s": 384, "efficientnet_v2_m": 480, "efficientnet_v2_l": 480},
+}
 # keras.applications: model -> (file, convention, published top-1 at keras.io)
 KERAS = {
     "vgg16": ("vgg16/vgg16_weights_tf_dim_ordering_tf_kernels.h5", "caffe", 71.3),
@@ -147,6 +160,17 @@ KERAS = {
     "resnet50_v1": ("resnet/resnet50_weights_tf_dim_ordering_tf_kernels.h5", "caffe", 74.9),
     "resnet101_v1": ("resnet/resnet101_weights_tf_dim_ordering_tf_kernels.h5", "caffe", 76.4),
     "resnet152_v1": ("resnet/resnet152_weights_tf_dim_ordering_tf_kernels.h5", "caffe", 76.6),
+    **{
+        f"efficientnet_b{i}": (f"{V1}b{i}.h5", "torch", top1)
+        for i, top1 in enumerate((77.1, 79.1, 80.1, 81.6, 82.9, 83.6, 84.0, 84.3))
+    },
+    "efficientnet_v2_b0": (f"{V2}b0.h5", "torch", 78.7),
+    "efficientnet_v2_b1": (f"{V2}b1.h5", "torch", 79.8),
+    "efficientnet_v2_b2": (f"{V2}b2.h5", "torch", 80.5),
+    "efficientnet_v2_b3": (f"{V2}b3.h5", "torch", 82.0),
+    "efficientnet_v2_s": (f"{V2}s.h5", "128", 83.9),
+    "efficientnet_v2_m": (f"{V2}m.h5", "128", 85.3),
+    "efficientnet_v2_l": (f"{V2}l.h5", "128", 85.7),
     "mobilenet_v3_small_075": (f"{V3}small_224_0.75_float.h5", "tf", 65.4),
     "mobilenet_v3_small": (f"{V3}small_224_1.0_float.h5", "tf", 68.1),
     "mobilenet_v3_small_minimal": (f"{V3}small_minimalistic_224_1.0_float.h5", "tf", 61.9),
@@ -161,6 +185,7 @@ CONVENTIONS = {
     "caffe": ("123.68 116.779 103.939", "1 1 1"),  # RGB: the first kernel is turned round
     "tf": ("127.5 127.5 127.5", "127.5 127.5 127.5"),
     "torch": ("123.675 116.28 103.53", "58.395 57.12 57.375"),
+    "128": ("128 128 128", "128 128 128"),
 }
 
 
@@ -176,6 +201,9 @@ def keras_rows():
         elif name.startswith("convnext"):
             source = (folder / "convnext.py").read_text("utf-8")
             pattern = rf'"{name}": \(\s*"([0-9a-f]{{64}})"'
+        elif name.startswith("efficientnet"):
+            source = (folder / f"{name.rpartition('_')[0]}.py").read_text("utf-8")
+            pattern = rf'"-?{name.rpartition("_")[2]}": \(\s*"([0-9a-f]{{32}})"'
         elif name.startswith("mobilenet_v3"):
             source = (folder / "mobilenet_v3.py").read_text("utf-8")
             theirs = Path(file).stem.removeprefix("weights_mobilenet_v3_")
@@ -187,19 +215,22 @@ def keras_rows():
         digest = re.search(pattern, source)
         mean, std = CONVENTIONS[convention]
         side = KERAS_SIZES.get(name, 224)
+        resize, interpolation = int(side / 0.875), "bilinear"
+        if name.startswith("efficientnet"):  # as in google/automl
+            resize, interpolation = (side if name[-1] in "sml" else side + 32), "bicubic"
         options = sources.KERAS.get(name, Reference(name)).options
         yield {
             "model": name,
             "tag": "keras.imagenet",
             "source": "keras",
-            "url": BASE + file,
+            "url": urljoin(BASE, file),
             "hash": digest[1] if len(digest[1]) == 64 else f"md5:{digest[1]}",
             "num_classes": 1000,
             "mean": mean,
             "std": std,
-            "resize": int(side / 0.875),
+            "resize": resize,
             "crop": side,
-            "interpolation": "bilinear",
+            "interpolation": interpolation,
             "license": "Apache-2.0",
             "top1": top1,
             "top1_source": (
