@@ -65,5 +65,10 @@ KERAS_BLOCK = {
 TABLES = [
     Table("torchvision", TORCHVISION),
     Table("timm", TIMM),
-    Table("keras", keras_rules(KERAS_BLOCK), ignored=[r"normalization.*"]),
+    Table(
+        "keras",
+        keras_rules(KERAS_BLOCK),
+        [r"normalization.*"],
+        {"padding": "tensorflow", "norm_epsilon": 1e-3},
+    ),
 ]

@@ -70,5 +70,5 @@ TABLES = [
     Table("torchvision", torchvision(6)),
     Table("torchvision", torchvision(7)),
     Table("timm", TIMM),
-    Table("keras", KERAS_RULES, ignored=[r"normalization.*"]),
+    Table("keras", KERAS_RULES, [r"normalization.*"], {"padding": "tensorflow"}),
 ]

@@ -71,7 +71,7 @@ def load(name: str, weights: Weights | str | Path = "imagenet", **options: Any) 
         with keras.StatelessScope():
             model = create(name, **options)
             try:
-                readers, report = plan(model, checkpoint)
+                readers, report = plan(model, checkpoint, module=info(name).module)
             except ValueError:
                 leave_untouched(model)  # nobody will see it
                 raise

@@ -61,9 +61,18 @@ class LoadReport:
 
 
 def plan(
-    model: keras.Model, checkpoint: formats.Checkpoint, source: str | None = None
+    model: keras.Model,
+    checkpoint: formats.Checkpoint,
+    source: str | None = None,
+    module: str | None = None,
 ) -> tuple[list[tuple[Any, Callable[[], np.ndarray]]], LoadReport]:
     """Pair the model's variables with arrays, and check all of them; change nothing.
+
+    Args:
+        model: A model of this zoo.
+        checkpoint: An open file.
+        source: Whose names the file has, if that is known.
+        module: The family of the model, if that is known.
 
     Returns:
         Pairs of a variable and a function that reads its array, which has the variable's shape or
@@ -74,14 +83,14 @@ def plan(
         formats.CheckpointError: If an array cannot be read or has a value that is not finite.
         WeightsError: As for `load_weights`.
     """
-    table = _choose(model, checkpoint, source)
+    table, pairs = _choose(model, checkpoint, [*tables(source, module)])
     aliases, shapes = names_of(checkpoint), checkpoint.shapes
     readers: list[tuple[Any, Callable[[], np.ndarray]]] = []
     loaded, initialized, ignored, missing, wrong = [], [], [], [], []
     used: set[str] = set()
     adapted: dict[str, str] = {}
     first = next((layer.name for layer in model.layers if _is_convolution(layer)), None)
-    for layer, variable, name, change in table.pairs(model):
+    for layer, variable, name, change in pairs:
         ours = f"{layer.name}/{variable.name}"
         if name not in aliases:
             missing.append(f"{ours} (as {name})")
@@ -149,22 +158,25 @@ def tables(source: str | None = None, module: str | None = None) -> Iterator[Tab
     yield from (table for table in found if source in (None, table.source))
 
 
-def _choose(model: keras.Model, checkpoint: formats.Checkpoint, source: str | None) -> Table:
-    """The table under which most of the model's variables are in the file."""
-    candidates = [*tables(source)]
+def _choose(
+    model: keras.Model, checkpoint: formats.Checkpoint, candidates: Sequence[Table]
+) -> tuple[Table, Sequence[tuple[Any, Any, str, Change | None]]]:
+    """The table under which most of the model's variables are in the file, and its pairs."""
     aliases, shapes = names_of(checkpoint), checkpoint.shapes
     best, most = None, 0
     for table in candidates:
         try:
-            pairs = [(name, variable) for _, variable, name, _ in table.pairs(model)]
+            pairs = [*table.pairs(model)]
         except LookupError:
             continue
         found = sum(
             name in aliases and math.prod(shapes[aliases[name]]) == math.prod(variable.shape)
-            for name, variable in pairs
+            for _, variable, name, _ in pairs
         )
         if found > most:
-            best, most = table, found
+            best, most = (table, pairs), found
+        if found == len(pairs):
+            break
     if best is None:
         known = ", ".join(sorted({table.source for table in candidates})) or "none"
         raise WeightsError(

@@ -23,6 +23,7 @@ MODELS = {  # ours: (keras.applications, timm)
     "resnet50": (None, "resnet50"),
     "resnet50_v2": ("ResNet50V2", None),
     "vgg16": ("VGG16", "vgg16"),
+    "efficientnet_b7": ("EfficientNetB7", "efficientnet_b7"),
 }
 
 TURN = """

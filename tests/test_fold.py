@@ -33,8 +33,12 @@ def same(model, images, limit=1e-5):
     return folded
 
 
+AMPLIFIES = ("maxvit_t",)  # rounding, beyond the limit in float32
+
+
 @pytest.mark.parametrize("case", NUMERICS, ids=str)
 def test_every_family(case, pixels):
+    keras.config.set_dtype_policy("float64" if case.name in AMPLIFIES else "float32")
     shape = case.fitting(97, 65, 3)
     model = small(case.name, input_shape=shape)
     randomise(model)

@@ -516,7 +516,7 @@ class WindowAttention(keras.layers.Layer):
         self.relative = rows * (2 * window_size - 1) + columns  # (N, N): rows of the table
 
     @property
-    def grid(self) -> tuple[int, int]:
+    def grid(self) -> tuple[int, int] | None:
         """Rows and columns of the relative positions that the table is of."""
         return (2 * self.window_size - 1,) * 2
 
@@ -541,7 +541,7 @@ class WindowAttention(keras.layers.Layer):
         batch, height, width, channels = keras.ops.shape(inputs)
         w, heads = self.window_size, self.num_heads
         sizes, steps = (height, width), self._steps(height, width)
-        shifts = [self._shift(size, step) for size, step in zip(sizes, steps, strict=True)]
+        shifts = tuple(self._shift(size, step) for size, step in zip(sizes, steps, strict=True))
         shifted = any(not isinstance(shift, int) or shift for shift in shifts)
         x = keras.ops.roll(inputs, [-shift for shift in shifts], (1, 2)) if shifted else inputs
         x = _windows(keras.ops, x, w, steps)  # (B, windows, N, 3 C)
@@ -621,7 +621,7 @@ class CosineWindowAttention(WindowAttention):
         (2, 16, 16, 32)
     """
 
-    grid = None
+    grid = None  # no table
     hidden = 512  # units of the small network
 
     def build(self, input_shape: Shape) -> None:

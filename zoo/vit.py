@@ -9,7 +9,7 @@ Norms come before attention and MLP. The tiny and the small network are of Stein
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Unpack
+from typing import Unpack
 
 import keras
 from keras import layers
