@@ -21,7 +21,8 @@ from zoo._symbolic import symbolic
 THOROUGH = [
     case
     for case in FAMILIES
-    if case.module in ("lenet", "cnn", "alexnet", "vgg", "resnet") or os.environ.get("ZOO_THOROUGH")
+    if case.name in ("lenet5", "cnn", "alexnet", "vgg11", "resnet18", "resnet20")
+    or os.environ.get("ZOO_THOROUGH")
 ]
 OTHERS = [case for case in FAMILIES if case not in THOROUGH]
 

@@ -334,9 +334,7 @@ def projection(
     kind = "avg" if pooled and o.downsample == "paper" else o.downsample
     if kind not in ("paper", "conv"):
         x, stride = downsample(x, o, stride, kind, name=f"{name}_down"), 1
-    return conv_norm(
-        x, o, filters, 1, stride=stride, activate=False, use_bias=use_bias, name=name
-    )
+    return conv_norm(x, o, filters, 1, stride=stride, activate=False, use_bias=use_bias, name=name)
 
 
 def conv_pool(
