@@ -2,8 +2,9 @@
 
     python examples/accuracy_over_macs.py docs/accuracy.png
 
-A point is a model with the best of its published weights that saw ImageNet-1k alone and were tested
-at the size for which `zoo.info` counts the multiply-accumulates; a line joins the models of a file.
+A point is a model with the best of its published weights whose tag tells of no more data than
+ImageNet-1k and that were tested at the size for which `zoo.info` counts the multiply-accumulates;
+Keras's larger ConvNeXts saw ImageNet-21k all the same. A line joins the models of a file.
 """
 
 from __future__ import annotations

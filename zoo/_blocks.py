@@ -720,8 +720,8 @@ def classifier(
         return x
     if per_pixel and o.pooling == "flatten":
         raise ValueError(
-            f'{o.name}: pooling="flatten" is impossible, since the logits of all pixels are pooled; '
-            'use pooling="avg"'
+            f'{o.name}: pooling="flatten" is impossible, since the logits of all pixels are '
+            'pooled; use pooling="avg"'
         )
     if not per_pixel:
         x = _pool_head(x, o, flatten_to, tokens)

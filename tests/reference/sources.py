@@ -230,7 +230,7 @@ def _run_torch(source: str, reference: Reference, x: np.ndarray) -> tuple[dict, 
     state = model.state_dict()
     for key, value in state.items():
         computed = key.endswith("relative_coords_table")
-        if value.is_floating_point() and not computed or "batches" in key:
+        if (value.is_floating_point() and not computed) or "batches" in key:
             state[key] = torch.tensor(golden.draw(key, shapes[key], source))
     model.load_state_dict(state)
     images = torch.tensor(x).permute(0, 3, 1, 2)
