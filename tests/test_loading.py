@@ -314,7 +314,7 @@ def test_records():
             assert len(mean) == len(std) == 3
             assert all(m == 0 or 100 < m < 130 for m in mean)
             assert all(1 <= s < 130 or s == 255 for s in std)
-            assert 128 <= record.preprocess.crop <= record.preprocess.resize <= 518
+            assert 128 <= record.preprocess.crop <= record.preprocess.resize <= 700
             assert record.preprocess.interpolation in ("bilinear", "bicubic")
             assert record.top1 is None or 50 < record.top1 < 90
             assert (record.top1 is None) == (not record.top1_source)

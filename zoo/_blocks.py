@@ -285,6 +285,12 @@ def average(x: Any, o: Config, stride: int, *, name: str) -> Any:
     return downsample(x, o, stride // strided, name=f"{name}_down")
 
 
+def conv_stem(x: Any, o: Config, filters: int) -> Any:
+    """The stem of networks for phones: a 3x3 convolution at stride 2, a pool only for stride 4."""
+    x = conv_norm(x, o, filters, 3, stride=min(2, o.stem_stride), reads_pixels=True, name="stem")
+    return pool(x, o, 3, o.stem_stride // 2 or 1, padding=1, name="stem_pool")
+
+
 def residual_stem(
     x: Any, o: Config, widths: Sequence[int] = (64,), *, use_bias: bool | None = None
 ) -> Any:

@@ -18,7 +18,7 @@ def symbolic(builder: Callable[..., keras.Model], *args: Any, **options: Any) ->
     Example:
         >>> from zoo import resnet
         >>> symbolic(resnet.resnet152, num_classes=10).count_params()
-        58364170
+        58315722
     """
     with keras.StatelessScope():
         model = builder(*args, **options)

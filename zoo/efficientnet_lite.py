@@ -11,20 +11,22 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Literal, Unpack, get_args
+from typing import Unpack
 
 import keras
 
 from zoo._blocks import (
+    block_places,
     classifier,
     conv_norm,
+    conv_stem,
     end_stage,
     image_input,
     inverted_residual,
     make_divisible,
-    pool,
 )
-from zoo._options import Config, Options, check_choice, check_variant, propose_fixes, resolve
+from zoo._options import Config, PortedOptions, check_variant, propose_fixes, resolve_ported
+from zoo.efficientnet import STAGES
 
 
 @dataclass(frozen=True)
@@ -45,32 +47,17 @@ VARIANTS = {
     "efficientnet_lite4": Variant(1.4, 1.8, 300, 0.3),
 }
 
-# fmt: off
-# Table 1: blocks, kernel size, expand ratio, filters, and the level that ends there.
-STAGES = (
-    (1, 3, 1, 16,  "C1"),
-    (2, 3, 6, 24,  "C2"),
-    (2, 5, 6, 40,  "C3"),
-    (3, 3, 6, 80,  None),
-    (3, 5, 6, 112, "C4"),
-    (4, 5, 6, 192, None),
-    (1, 3, 6, 320, None),
-)
-# fmt: on
-Padding = Literal["tensorflow", "symmetric"]
-
 
 @propose_fixes()
-def efficientnet_lite(
-    variant: str, *, padding: Padding = "tensorflow", **options: Unpack[Options]
-) -> keras.Model:
+def efficientnet_lite(variant: str, **options: Unpack[PortedOptions]) -> keras.Model:
     """Build an EfficientNet-Lite classifier with random weights.
 
     Args:
         variant: A key of `VARIANTS`, e.g. "efficientnet_lite0".
-        padding: Of strided convolutions: "tensorflow" or "symmetric", as PyTorch pads.
         **options: See `zoo.Options`. By default images are as large as the paper's, 224 to 300
             pixels a side; there are 7 stages, the stem's stride is 2 and drop_path_rate is 0.2.
+            Beyond these, `padding` of strided convolutions is "tensorflow" or "symmetric", as
+            PyTorch pads, and `norm_epsilon` is 1e-3.
 
     Returns:
         A functional `keras.Model` from images (B, H, W, C), pixels in [0, 255], to logits
@@ -85,7 +72,6 @@ def efficientnet_lite(
         (None, 10)
     """
     check_variant("efficientnet_lite", VARIANTS, variant)
-    check_choice(variant, "padding", padding, get_args(Padding))
     spec = VARIANTS[variant]
     paper = Config(
         name=variant,
@@ -98,28 +84,21 @@ def efficientnet_lite(
         norm_epsilon=1e-3,
         norm_momentum=0.99,
         residual=True,
-        same_padding=padding,
+        same_padding="tensorflow",
     )
-    o = resolve(paper, options)
-    repeats = depths(spec)
-    rates = iter(o.drop_path_rates(sum(repeats)))
+    o = resolve_ported(paper, options)
     inputs, x = image_input(o)
-    x = conv_norm(x, o, 32, 3, stride=min(2, o.stem_stride), reads_pixels=True, name="stem")
-    x = pool(x, o, 3, o.stem_stride // 2 or 1, padding=1, name="stem_pool")
-    for s, (stage, repeat, row) in enumerate(zip(o.stages, repeats, STAGES, strict=True)):
-        _, kernel_size, expand_ratio, filters, level = row
-        for b in range(repeat):
+    x = conv_stem(x, o, 32)
+    places = block_places(o, depths(spec))
+    for (_, kernel_size, expand_ratio, filters, level), blocks in zip(STAGES, places, strict=True):
+        for place in blocks:
             x = inverted_residual(
                 x,
                 o,
                 make_divisible(filters * spec.width_multiplier),
                 expanded=x.shape[-1] * expand_ratio,
                 kernel_size=kernel_size,
-                stride=stage.stride if b == 0 else 1,
-                dilation=stage.dilation if b == 0 else stage.next_dilation,
-                drop_rate=next(rates),
-                blocks=sum(repeats),
-                name=f"stage{s}_block{b}",
+                **place,
             )
         if level:
             x = end_stage(x, o, level)
@@ -134,36 +113,26 @@ def depths(spec: Variant) -> list[int]:
     return [STAGES[0][0], *grown[1:-1], STAGES[-1][0]]
 
 
-def efficientnet_lite0(
-    *, padding: Padding = "tensorflow", **options: Unpack[Options]
-) -> keras.Model:
+def efficientnet_lite0(**options: Unpack[PortedOptions]) -> keras.Model:
     """EfficientNet-Lite0 (Tan & Le, ICML 2019), arXiv:1905.11946."""
-    return efficientnet_lite("efficientnet_lite0", padding=padding, **options)
+    return efficientnet_lite("efficientnet_lite0", **options)
 
 
-def efficientnet_lite1(
-    *, padding: Padding = "tensorflow", **options: Unpack[Options]
-) -> keras.Model:
+def efficientnet_lite1(**options: Unpack[PortedOptions]) -> keras.Model:
     """EfficientNet-Lite1 (Tan & Le, ICML 2019), arXiv:1905.11946."""
-    return efficientnet_lite("efficientnet_lite1", padding=padding, **options)
+    return efficientnet_lite("efficientnet_lite1", **options)
 
 
-def efficientnet_lite2(
-    *, padding: Padding = "tensorflow", **options: Unpack[Options]
-) -> keras.Model:
+def efficientnet_lite2(**options: Unpack[PortedOptions]) -> keras.Model:
     """EfficientNet-Lite2 (Tan & Le, ICML 2019), arXiv:1905.11946."""
-    return efficientnet_lite("efficientnet_lite2", padding=padding, **options)
+    return efficientnet_lite("efficientnet_lite2", **options)
 
 
-def efficientnet_lite3(
-    *, padding: Padding = "tensorflow", **options: Unpack[Options]
-) -> keras.Model:
+def efficientnet_lite3(**options: Unpack[PortedOptions]) -> keras.Model:
     """EfficientNet-Lite3 (Tan & Le, ICML 2019), arXiv:1905.11946."""
-    return efficientnet_lite("efficientnet_lite3", padding=padding, **options)
+    return efficientnet_lite("efficientnet_lite3", **options)
 
 
-def efficientnet_lite4(
-    *, padding: Padding = "tensorflow", **options: Unpack[Options]
-) -> keras.Model:
+def efficientnet_lite4(**options: Unpack[PortedOptions]) -> keras.Model:
     """EfficientNet-Lite4 (Tan & Le, ICML 2019), arXiv:1905.11946."""
-    return efficientnet_lite("efficientnet_lite4", padding=padding, **options)
+    return efficientnet_lite("efficientnet_lite4", **options)

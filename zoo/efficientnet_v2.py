@@ -22,11 +22,11 @@ from zoo._blocks import (
     branch_end_initializer,
     classifier,
     conv_norm,
+    conv_stem,
     drop_path,
     end_stage,
     image_input,
     inverted_residual,
-    pool,
 )
 from zoo._options import Config, PortedOptions, check_variant, propose_fixes, resolve_ported
 
@@ -121,8 +121,7 @@ def efficientnet(variant: str, **options: Unpack[PortedOptions]) -> keras.Model:
     )
     o = resolve_ported(paper, options)
     inputs, x = image_input(o)
-    x = conv_norm(x, o, spec.stem, 3, stride=min(2, o.stem_stride), reads_pixels=True, name="stem")
-    x = pool(x, o, 3, o.stem_stride // 2 or 1, padding=1, name="stem_pool")
+    x = conv_stem(x, o, spec.stem)
     places = block_places(o, spec.depths)
     for (fused, _, ratio, level), width, blocks in zip(stages, spec.widths, places, strict=True):
         for place in blocks:

@@ -19,11 +19,11 @@ from zoo._blocks import (
     branch_end_initializer,
     classifier,
     conv_norm,
+    conv_stem,
     drop_path,
     end_stage,
     image_input,
     make_divisible,
-    pool,
     squeeze_excite,
 )
 from zoo._options import Config, Options, check_variant, propose_fixes, resolve
@@ -92,8 +92,7 @@ def ghostnet(variant: str, **options: Unpack[Options]) -> keras.Model:
     o = resolve(paper, options)
     inputs, x = image_input(o)
     filters = make_divisible(16 * width, 4)
-    x = conv_norm(x, o, filters, 3, stride=min(2, o.stem_stride), reads_pixels=True, name="stem")
-    x = pool(x, o, 3, o.stem_stride // 2 or 1, padding=1, name="stem_pool")
+    x = conv_stem(x, o, filters)
     places = block_places(o, [len(rows) for rows in STAGES])
     for s, (rows, stage, blocks) in enumerate(zip(STAGES, o.stages, places, strict=True)):
         for b, ((kernel_size, expanded, filters, squeeze), place) in enumerate(

@@ -16,11 +16,11 @@ from zoo._blocks import (
     block_places,
     classifier,
     conv_norm,
+    conv_stem,
     end_stage,
     image_input,
     inverted_residual,
     make_divisible,
-    pool,
 )
 from zoo._options import Config, Options, check_variant, propose_fixes, resolve
 
@@ -86,16 +86,7 @@ def mnasnet(variant: str, **options: Unpack[Options]) -> keras.Model:
     )
     o = resolve(paper, options)
     inputs, x = image_input(o)
-    x = conv_norm(
-        x,
-        o,
-        make_divisible(32 * width),
-        3,
-        stride=min(2, o.stem_stride),
-        reads_pixels=True,
-        name="stem",
-    )
-    x = pool(x, o, 3, o.stem_stride // 2 or 1, padding=1, name="stem_pool")
+    x = conv_stem(x, o, make_divisible(32 * width))
     places = block_places(o, [row[0] for row in STAGES])
     for (_, kernel_size, expand_ratio, filters, level), blocks in zip(STAGES, places, strict=True):
         for place in blocks:

@@ -18,11 +18,11 @@ from zoo._blocks import (
     block_places,
     classifier,
     conv_norm,
+    conv_stem,
     end_stage,
     image_input,
     inverted_residual,
     make_divisible,
-    pool,
 )
 from zoo._options import Config, PortedOptions, check_variant, propose_fixes, resolve_ported
 
@@ -102,16 +102,7 @@ def mobilenet(variant: str, **options: Unpack[PortedOptions]) -> keras.Model:
     o = resolve_ported(paper, options)
     ends = spec.width_multiplier if spec.wide_ends else 1.0
     inputs, x = image_input(o)
-    x = conv_norm(
-        x,
-        o,
-        make_divisible(32 * ends),
-        3,
-        stride=min(2, o.stem_stride),
-        reads_pixels=True,
-        name="stem",
-    )
-    x = pool(x, o, 3, o.stem_stride // 2 or 1, padding=1, name="stem_pool")
+    x = conv_stem(x, o, make_divisible(32 * ends))
     places = block_places(o, spec.depths)
     for (_, expand_ratio, filters, level), blocks in zip(STAGES, places, strict=True):
         for place in blocks:

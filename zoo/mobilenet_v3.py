@@ -19,11 +19,11 @@ from zoo._blocks import (
     block_places,
     classifier,
     conv_norm,
+    conv_stem,
     end_stage,
     image_input,
     inverted_residual,
     make_divisible,
-    pool,
 )
 from zoo._options import Config, PortedOptions, check_variant, propose_fixes, resolve_ported
 
@@ -111,8 +111,7 @@ def mobilenet_v3(variant: str, **options: Unpack[PortedOptions]) -> keras.Model:
     )
     o = resolve_ported(paper, options)
     inputs, x = image_input(o)
-    x = conv_norm(x, o, 16, 3, stride=min(2, o.stem_stride), reads_pixels=True, name="stem")
-    x = pool(x, o, 3, o.stem_stride // 2 or 1, padding=1, name="stem_pool")
+    x = conv_stem(x, o, 16)
     before, replaced = 16, "activation" in options
     places = block_places(o, [len(rows) for rows in tables])
     for level, rows, blocks in zip(levels, tables, places, strict=True):

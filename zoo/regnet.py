@@ -22,10 +22,10 @@ from zoo._blocks import (
     branch_end_initializer,
     classifier,
     conv_norm,
+    conv_stem,
     drop_path,
     end_stage,
     image_input,
-    pool,
     projection,
     squeeze_excite,
 )
@@ -100,8 +100,7 @@ def regnet(variant: str, **options: Unpack[Options]) -> keras.Model:
     paper = Config(name=variant, stem_stride=2, strides=(2, 2, 2, 2), residual=True)
     o = resolve(paper, options)
     inputs, x = image_input(o)
-    x = conv_norm(x, o, 32, 3, stride=min(2, o.stem_stride), reads_pixels=True, name="stem")
-    x = pool(x, o, 3, o.stem_stride // 2 or 1, padding=1, name="stem_pool")
+    x = conv_stem(x, o, 32)
     x = end_stage(x, o, "C1")
     places = block_places(o, spec.depths, first=1)
     for level, width, blocks in zip(("C2", "C3", "C4", "C5"), spec.widths, places, strict=True):
