@@ -216,6 +216,9 @@ CASES = [
     Case("shufflenet_v2", "shufflenet_v2_x1_0", 2_278_604, TORCHVISION, 0.145),
     Case("shufflenet_v2", "shufflenet_v2_x1_5", 3_503_624, TORCHVISION, 0.296),
     Case("shufflenet_v2", "shufflenet_v2_x2_0", 7_393_996, TORCHVISION, 0.583),
+    Case("convmixer", "convmixer_768_32", 21_110_248, TIMM, numerics=True),
+    Case("convmixer", "convmixer_1024_20_ks9_p14", 24_383_464, TIMM),
+    Case("convmixer", "convmixer_1536_20", 51_625_960, TIMM),
     Case("mixer", "mixer_s32", 19_104_624, TIMM, multiple=32),
     Case("mixer", "mixer_s16", 18_528_264, TIMM, numerics=True, multiple=16),
     Case("mixer", "mixer_b32", 60_293_428, TIMM, multiple=32),
@@ -349,6 +352,9 @@ REFUSED: dict[str, dict] = {
     "googlenet": NO_BRANCHES,
     "inception_v3": NO_BRANCHES,
     "inception_v4": NO_BRANCHES,
+    "convmixer": dict.fromkeys(
+        ("strides", "output_stride", "downsample"), "a ConvMixer has one resolution"
+    ),
     "mixer": {
         "strides": "a Mixer has one resolution",
         "output_stride": "a Mixer has one resolution",

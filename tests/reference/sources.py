@@ -62,6 +62,8 @@ TIMM = {
     "mnasnet1_0": Reference("mnasnet_100"),
     **{f"mobilenet_v1{size}": Reference(f"mobilenetv1{size or '_100'}", options=PYTORCH)
        for size in ("", "_125")},
+    **{name: Reference(name)
+       for name in ("convmixer_768_32", "convmixer_1024_20_ks9_p14", "convmixer_1536_20")},
     **{f"mixer_{size}{patch}": Reference(f"mixer_{size}{patch}_224", SQUARE)
        for size in "sbl" for patch in (16, 32)},
     **{name: Reference(name)

@@ -61,6 +61,7 @@ GOLDENS = {
         "vgg11",
         "vgg11_bn",
         "mixer_s32",
+        "convmixer_1024_20_ks9_p14",
         "res2net50_26w_4s",
         "res2net50d",
         "res2next50",
