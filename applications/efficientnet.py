@@ -62,6 +62,7 @@ KERAS_BLOCK = {
     "project_norm": "project_bn",
 }
 
+TENSORFLOW = {"padding": "tensorflow", "norm_epsilon": 1e-3}
 TABLES = [
     Table("torchvision", TORCHVISION),
     Table("timm", TIMM),

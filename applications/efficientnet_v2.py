@@ -69,6 +69,6 @@ KERAS_RULES = [
 TABLES = [
     Table("torchvision", torchvision(6)),
     Table("torchvision", torchvision(7)),
-    Table("timm", TIMM),
+    Table("timm", TIMM, options={"padding": "tensorflow"}),
     Table("keras", KERAS_RULES, [r"normalization.*"], {"padding": "tensorflow"}),
 ]

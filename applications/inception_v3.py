@@ -60,5 +60,5 @@ KERAS_RULES = [
 
 TABLES = [
     Table("torchvision", PYTORCH, ignored=(r".*\.num_batches_tracked", r"AuxLogits\..*")),
-    Table("keras", KERAS_RULES),
+    Table("keras", KERAS_RULES, options={"count_padding": False}),
 ]

@@ -38,8 +38,11 @@ def load(name: str, weights: Weights | str | Path = "imagenet", **options: Any) 
         weights: "imagenet" for the default, a tag or a record of `list_weights(name)`, or the path
             of a checkpoint of any known format and source.
         **options: The builder's own. Number of classes, normalisation and what else the weights
-            were trained with are by default those of the record; of a file that has no record, the
-            classes it holds and the habits of its source.
+            were trained with are by default those of the record, which a file has as long as it
+            keeps the name under which it was published; of another file, the classes it holds and
+            the habits of its source. timm's ports from TensorFlow ("tf_...") name their arrays as
+            its own networks do: for a renamed file of these, give padding="tensorflow" and
+            norm_epsilon=1e-3.
 
     Returns:
         The builder's model. `model.load_report` has the `LoadReport`, `model.pretrained` the

@@ -62,4 +62,7 @@ for number, (s, b) in enumerate(PLACES, start=1):
         Rule(f"{ours}_shortcut_norm", f"{theirs}.skipbn", BATCH_NORM),
     ]
 
-TABLES = [Table("keras", KERAS_RULES), Table("timm", TIMM)]
+TABLES = [
+    Table("keras", KERAS_RULES),
+    Table("timm", TIMM, options={"padding": "symmetric", "norm_epsilon": 1e-5}),
+]
