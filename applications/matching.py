@@ -99,7 +99,8 @@ def plan(
         used.add(stored)
         changes = [change] if change else []
         theirs, shape = shape_after(change, shapes[stored]), tuple(variable.shape)
-        if layer.name == HEAD and theirs != shape and theirs[:-1] == shape[:-1]:
+        flat = _merged(theirs, len(shape))  # a dense layer may be a convolution there
+        if layer.name == HEAD and flat != shape and flat[:-1] == shape[:-1]:
             initialized.append(ours)
             ignored.append(stored)
             continue
@@ -109,7 +110,7 @@ def plan(
         elif (places := _places(layer, theirs, shape)) is not None:
             adapted[ours] = "resized from {} x {} places to {} x {}".format(*places[0], *places[1])
             changes.append(functools.partial(resized_grid, old=places[0], new=places[1]))
-        elif _merged(theirs, len(shape)) != shape:
+        elif flat != shape:
             wrong.append(f"{ours} is {_size(shape)}, {name} {_size(theirs)}")
             continue
         readers.append((variable, functools.partial(_read, checkpoint, stored, changes)))

@@ -136,6 +136,15 @@ def test_head_for_other_classes_is_initialised_anew(resnet18_file):
     assert {"fc.weight", "fc.bias"} <= set(headless.load_report.ignored)
 
 
+@pytest.mark.parametrize("name", ["squeezenet1_1.torchvision", "mobilenet_v3_small.keras"])
+def test_a_head_that_is_a_convolution_there_is_initialised_anew_too(name, tmp_path):
+    golden = load(FOLDER / f"{name}.npz")
+    formats.write(tmp_path / "checkpoint.safetensors", golden.tensors)
+    model = applications.load(golden.model, tmp_path / "checkpoint.safetensors", num_classes=7)
+    assert model.load_report.initialized == ("head_dense/kernel", "head_dense/bias")
+    assert model.output_shape == (None, 7)
+
+
 @pytest.mark.parametrize("channels", [1, 2, 5])
 def test_first_convolution_for_other_channels(resnet18_file, channels):
     """A grey image gives what it gives as three equal channels."""
