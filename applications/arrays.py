@@ -8,6 +8,7 @@ import keras
 import numpy as np
 
 from zoo._symbolic import adopt, aligned
+from zoo.layers import cubic
 
 BLOCK = 64  # rows that are transposed at once: their cache lines stay near
 
@@ -60,9 +61,7 @@ def resized_grid(array: np.ndarray, old: tuple[int, int], new: tuple[int, int]) 
 
 
 def _bicubic(old: int, new: int) -> np.ndarray:
-    """Weights (new, old) of Keys' cubic with a = -0.5, widened where the grid shrinks."""
+    """Weights (new, old) of the cubic, which widens where the grid shrinks."""
     centres = (np.arange(new)[:, None] + 0.5) * old / new - 0.5
-    t = np.minimum(abs(np.arange(old) - centres) / max(1, old / new), 2)
-    near, far = ((3 * t - 5) * t * t + 2) / 2, (((5 - t) * t - 8) * t + 4) / 2
-    weights = np.where(t < 1, near, far)
+    weights = cubic(abs(np.arange(old) - centres) / max(1, old / new))
     return weights / weights.sum(axis=1, keepdims=True)

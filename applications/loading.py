@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import importlib.util
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +24,7 @@ from applications.matching import (
     plan,
     shape_after,
     tables,
+    told,
 )
 from applications.weights import Weights, find, list_weights
 from zoo._symbolic import leave_untouched
@@ -69,8 +72,8 @@ def load(name: str, weights: Weights | str | Path = "imagenet", **options: Any) 
     record = record or _published_as(name, path)
     with formats.read(path) as checkpoint:
         channels = options.get("input_shape", info(name).input_shape)[-1]
-        defaults, record = _defaults(name, checkpoint, record, channels)
-        options = {**defaults, **options}
+        asked, record = _defaults(name, checkpoint, record, channels)
+        options = {**asked, **options}
         with keras.StatelessScope():
             model = create(name, **options)
             try:
@@ -79,8 +82,8 @@ def load(name: str, weights: Weights | str | Path = "imagenet", **options: Any) 
                 leave_untouched(model)  # nobody will see it
                 raise
             for variable, read in readers:
-                variable._initializer = _Given(read)
-    model.load_report = report
+                variable._initializer = functools.partial(_read_tensor, read)
+    model.load_report = replace(report, options=asked)
     model.pretrained = record
     return model
 
@@ -114,14 +117,9 @@ def locate(record: Weights) -> Path:
     return fetch(record.url, sha256=record.hash, size=None)
 
 
-class _Given:
-    """An initializer that reads an array: variables take it when the stateless scope is left."""
-
-    def __init__(self, read: Callable[[], np.ndarray]) -> None:
-        self.read = read
-
-    def __call__(self, shape: Any, dtype: Any = None, **_: Any) -> Any:
-        return tensor(self.read(), tuple(shape), dtype)
+def _read_tensor(read: Callable[[], np.ndarray], shape: Any, dtype: str | None = None) -> Any:
+    """An initializer: variables take its result when the stateless scope is left."""
+    return tensor(read(), tuple(shape), dtype)
 
 
 def _is_path(weights: str) -> bool:
@@ -139,9 +137,10 @@ def _published_as(name: str, path: Path) -> Weights | None:
 def _defaults(
     name: str, checkpoint: formats.Checkpoint, record: Weights | None, channels: int
 ) -> tuple[dict[str, Any], Weights | None]:
-    """Options of the builder, as the file's head, its source and its record tell.
+    """Options of the builder, as the file, its head, its source and its record tell.
 
-    A file without a record has the normalisation of the first record of its source.
+    A file without a record that does not tell its normalisation has that of the first record of its
+    source.
     """
     options: dict[str, Any] = {}
     aliases = names_of(checkpoint)
@@ -161,7 +160,8 @@ def _defaults(
         shown = record
     if record is not None:
         options |= record.options
-    if shown is not None:
+    options |= told(checkpoint)
+    if shown is not None and "normalization" not in options:
         mean, std = shown.normalization
         if channels != len(mean):
             mean, std = (sum(mean) / len(mean),), (sum(std) / len(std),)

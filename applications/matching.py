@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import importlib
 import importlib.util
+import json
 import math
 import re
 from collections import Counter
@@ -22,6 +23,7 @@ from applications.rules import NATIVE, Change, Table
 from zoo.catalogue import info, list_models
 
 HEAD = "head_dense"
+TOLD = "zoo.options"  # key in a file's metadata
 
 
 class WeightsError(ValueError):
@@ -40,6 +42,9 @@ class LoadReport:
         initialized: Our variables that were initialised anew, since the file's do not fit: the
             head for another number of classes.
         ignored: Names of the file's arrays that the model does not need.
+        options: What the weights ask of the builder beyond its defaults, such as
+            {"padding": "tensorflow"}: `load` builds so; a model that is given to `load_weights`
+            must have been built so.
     """
 
     path: Path
@@ -48,12 +53,16 @@ class LoadReport:
     adapted: Mapping[str, str]
     initialized: tuple[str, ...]
     ignored: tuple[str, ...]
+    options: Mapping[str, Any]
 
     def __str__(self) -> str:
         lines = [f"{self.path}: {len(self.loaded)} arrays loaded, named as {self.source} does"]
         lines += [f"  {name}: {how}" for name, how in self.adapted.items()]
         if self.initialized:
             lines.append(f"  initialised anew: {', '.join(self.initialized)}")
+        if self.options:
+            asked = ", ".join(f"{name}={value!r}" for name, value in self.options.items())
+            lines.append(f"  trained with {asked}")
         if self.ignored:
             shown = ", ".join(self.ignored[:4]) + (", ..." if len(self.ignored) > 4 else "")
             lines.append(f"  not needed: {shown} ({len(self.ignored)})")
@@ -145,8 +154,26 @@ def plan(
         adapted=adapted,
         initialized=tuple(initialized),
         ignored=tuple(ignored),
+        options={**table.options, **told(checkpoint)},
     )
     return readers, report
+
+
+def told(checkpoint: formats.Checkpoint) -> dict[str, Any]:
+    """Options of the builder that one of our own files carries, as `zoo convert` writes them.
+
+    Raises:
+        WeightsError: If they cannot be read.
+    """
+    try:
+        options = json.loads(checkpoint.metadata.get(TOLD, "{}"))
+    except ValueError:
+        options = None
+    if not isinstance(options, dict):
+        raise WeightsError(
+            f"{checkpoint.path} has metadata {TOLD!r} that is no JSON object: convert it again"
+        )
+    return options
 
 
 def tables(source: str | None = None, module: str | None = None) -> Iterator[Table]:

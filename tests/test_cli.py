@@ -9,8 +9,11 @@ import sys
 
 import numpy as np
 import pytest
+from golden import FOLDER, images, load
 
+import applications
 import zoo
+from applications import formats
 
 
 def run(*arguments, folder=None):
@@ -102,3 +105,27 @@ def test_convert_gives_back_the_same_bits(tmp_path):
     other.load_weights(tmp_path / "d.weights.h5")
     for mine, theirs in zip(model.get_weights(), other.get_weights(), strict=True):
         np.testing.assert_array_equal(mine, theirs)
+
+
+def test_a_converted_file_tells_what_its_weights_ask_for(tmp_path):
+    """TensorFlow's padding and epsilon, and the normalisation, which names alone do not tell."""
+    golden = load(FOLDER / "mobilenet_v2_035.keras.npz")
+    formats.write(tmp_path / "theirs.npz", golden.tensors)
+    options = ["--model", "mobilenet_v2_035"]
+    for target in ("ours.safetensors", "ours.npz"):
+        process = run("convert", "theirs.npz", target, *options, folder=tmp_path)
+        assert process.returncode == 0, process.stderr
+        assert ("padding='tensorflow'" in process.stdout) == (target == "ours.npz")
+    x = images(golden.size)
+    shape = x.shape[1:]
+    model = applications.load(
+        "mobilenet_v2_035", tmp_path / "ours.safetensors", input_shape=shape, normalization=None
+    )
+    assert model.load_report.source == "zoo"
+    assert "padding='tensorflow', norm_epsilon=0.001" in str(model.load_report)
+    np.testing.assert_allclose(model(x), golden.logits, atol=1e-4 * np.abs(golden.logits).max())
+    with formats.read(tmp_path / "ours.safetensors") as checkpoint:
+        arrays = dict(checkpoint)
+    formats.write(tmp_path / "bad.safetensors", arrays, {"zoo.options": "[1"})
+    with pytest.raises(applications.WeightsError, match=r"bad\.safetensors has metadata"):
+        applications.load("mobilenet_v2_035", tmp_path / "bad.safetensors")

@@ -265,7 +265,9 @@ def check(option, value, model, outputs):
             if type(x).__name__ == "Activation" and not x.name.endswith(("_gate", "probabilities"))
         }
         assert used == {value}
-    elif option == "classifier_activation" and value and computed:
+    elif option == "classifier_activation" and not computed:
+        assert ("probabilities" in names(model)) == (value is not None)
+    elif option == "classifier_activation" and value:
         np.testing.assert_allclose(np.asarray(outputs).sum(-1), 1, atol=1e-5)
     elif option == "name":
         assert model.name == value

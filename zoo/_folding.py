@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -64,7 +65,7 @@ def folded_copy(model: keras.Model) -> tuple[keras.Model, FoldReport]:
             continue
         values = plan.weights(originals[layer.name], [v.name for v in layer.variables])
         for variable, value in zip(layer.variables, values, strict=True):
-            variable._initializer = _Given(value)
+            variable._initializer = functools.partial(_tensor, value)
     report = FoldReport(plan.folded, tuple(plan.removed), plan.kept)
     for other in inner.values():
         report = FoldReport(
@@ -75,14 +76,9 @@ def folded_copy(model: keras.Model) -> tuple[keras.Model, FoldReport]:
     return folded, report
 
 
-class _Given:
-    """An initializer that gives an array."""
-
-    def __init__(self, array: np.ndarray) -> None:
-        self.array = array
-
-    def __call__(self, shape: Any, dtype: Any = None, **_: Any) -> Any:
-        return keras.ops.convert_to_tensor(self.array, dtype)
+def _tensor(value: np.ndarray, shape: Any, dtype: str | None = None) -> Any:
+    """An initializer: variables take its result when the stateless scope is left."""
+    return keras.ops.convert_to_tensor(value, dtype)
 
 
 class _Plan:

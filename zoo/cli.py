@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import contextlib
 import dataclasses
+import json
 import os
 import re
 import sys
@@ -208,23 +209,32 @@ def convert(
 
     if target.name.endswith(".weights.h5") and model is None:
         raise ValueError("a .weights.h5 holds a model's layers: say which model with --model")
+    carries = target.suffix == ".safetensors"
     if model is None:
         with formats.read(source) as checkpoint:
-            formats.write(target, dict(checkpoint), checkpoint.metadata)
+            formats.write(target, dict(checkpoint), checkpoint.metadata if carries else None)
             print(f"{target}: {len(checkpoint)} arrays")
+            if checkpoint.metadata and not carries:
+                print(f"  not carried over: metadata {', '.join(checkpoint.metadata)}")
         return
     with _quiet_import():
         import applications
+        from applications.matching import TOLD
 
         loaded = applications.load(model, source, normalization=None)
+    asked = dict(loaded.load_report.options)
     if target.name.endswith(".weights.h5"):
         from zoo._files import atomic
 
         with atomic(target) as temporary:
             loaded.save_weights(temporary)
     else:
-        formats.write(target, {v.path: v.numpy() for v in loaded.weights})
+        metadata = {TOLD: json.dumps(asked)} if carries and asked else None
+        formats.write(target, {v.path: v.numpy() for v in loaded.weights}, metadata)
     print(f"{target}: {len(loaded.weights)} arrays of {model}")
+    if asked and not carries:
+        told = ", ".join(f"{option}={value!r}" for option, value in asked.items())
+        print(f"  not carried over, so say it when you load the file: {told}")
 
 
 def main() -> None:

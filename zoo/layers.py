@@ -810,12 +810,7 @@ class ResizeAndCrop(keras.layers.Layer):
         source = xp.arange(margin, side - margin, dtype="int64")[:, None]
         target = xp.arange(self.crop, dtype="int64") + middle(smaller, self.crop)
         t = abs((2 * source + 1) * smaller - (2 * target + 1) * side) / (2 * unit)  # float64
-        if self.interpolation == "bilinear":
-            weights = xp.maximum(1 - t, 0)
-        else:  # Keys' cubic with a = -0.5
-            t = xp.minimum(t, 2)
-            near, far = ((3 * t - 5) * t * t + 2) / 2, (((5 - t) * t - 8) * t + 4) / 2
-            weights = xp.where(t < 1, near, far)
+        weights = xp.maximum(1 - t, 0) if self.interpolation == "bilinear" else cubic(t, xp)
         weights = xp.floor(weights / xp.sum(weights, axis=0) * 2**22 + 0.5)
         high = xp.floor(weights / 2**12 + 0.5)
         return margin, keras.ops.cast(xp.stack([high, weights - high * 2**12]), "float32")
@@ -832,6 +827,18 @@ def _whole_levels(halves: Any) -> Any:
     """Round (2, ...), the sums of pixels times 2^10 and times 2^22, to whole grey levels."""
     x = halves[0] + keras.ops.floor(halves[1] / 2**12) + 2**9
     return keras.ops.clip(keras.ops.floor(x / 2**10), 0, 255)
+
+
+def cubic(t: Any, xp: Any = np) -> Any:
+    """Keys' cubic with a = -0.5 at distances t from its centre; xp is NumPy or keras.ops.
+
+    Example:
+        >>> cubic(np.array([0.0, 0.5, 1.5, 3.0])).tolist()
+        [1.0, 0.5625, -0.0625, 0.0]
+    """
+    t = xp.minimum(t, 2)
+    near, far = ((3 * t - 5) * t * t + 2) / 2, (((5 - t) * t - 8) * t + 4) / 2
+    return xp.where(t < 1, near, far)
 
 
 def resized(side: Any, shorter: Any, resize: int) -> Any:
