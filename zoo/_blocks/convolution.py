@@ -1,0 +1,235 @@
+"""Convolution, norm and activation, with the shared options applied."""
+
+from __future__ import annotations
+
+import math
+from typing import Any, Literal
+
+import keras
+import numpy as np
+from keras import layers
+
+from zoo._blocks.downsampling import check_size, downsample, pool
+from zoo._options import Config
+
+
+def image_input(o: Config) -> tuple[Any, Any]:
+    """The input (B, H, W, C), and the same normalised."""
+    inputs = keras.Input(o.input_shape, name="image")
+    if o.normalization is None:
+        return inputs, inputs
+    mean, std = (np.asarray(x, "float64") for x in o.normalization)
+    scale, offset = (1.0 / std, -mean / std)
+    rescaling = layers.Rescaling(
+        scale.tolist(), offset.tolist(), name="normalization", dtype="float32"
+    )
+    return inputs, rescaling(inputs)
+
+
+def conv_norm(
+    x: Any,
+    o: Config,
+    filters: int,
+    kernel_size: int | tuple[int, int],
+    *,
+    stride: int = 1,
+    dilation: int = 1,
+    groups: int = 1,
+    padding: int | Literal["same"] = "same",
+    activate: bool | str = True,
+    use_bias: bool | None = None,
+    reads_pixels: bool = False,
+    kernel_initializer: Any = "he_normal",
+    gamma_initializer: str = "ones",
+    name: str,
+) -> Any:
+    """Convolution, normalisation and activation: `{name}_conv`, `{name}_norm`, `{name}_act`.
+
+    A stride is made as `o.downsample` says: by the convolution ("paper" and "conv"), or by what
+    follows the activation.
+
+    Args:
+        x: A map (B, H, W, C).
+        o: The options.
+        filters: Channels of the result.
+        kernel_size: Height and width of the kernel, one number if they are the same.
+        stride: The factor by which the map shrinks.
+        dilation: Distance of the kernel's taps.
+        groups: Groups of channels that do not see each other.
+        padding: Zeros around the map; "same" keeps its size at stride 1.
+        activate: Whether the activation follows; a name for another than `o.activation`.
+        use_bias: Whether the convolution has a bias; by default when no norm follows.
+        reads_pixels: The convolution makes the stride itself, whatever `o.downsample` says.
+        kernel_initializer: A Keras initializer.
+        gamma_initializer: Of the norm's scale; "zeros" lets a residual block start as the identity.
+        name: Start of the layers' names.
+    """
+    strided = stride if reads_pixels or o.downsample in ("paper", "conv") else 1
+    use_bias = o.norm == "none" if use_bias is None else use_bias
+    x = conv(
+        x,
+        o,
+        filters,
+        kernel_size,
+        stride=strided,
+        dilation=dilation,
+        groups=groups,
+        padding=padding,
+        use_bias=use_bias,
+        kernel_initializer=kernel_initializer,
+        name=f"{name}_conv",
+    )
+    x = norm(x, o, gamma_initializer, name=f"{name}_norm")
+    if activate:
+        kind = activate if isinstance(activate, str) else None
+        x = activation(x, o, kind, name=f"{name}_act")
+    return downsample(x, o, stride, name=f"{name}_down") if strided != stride else x
+
+
+def conv(
+    x: Any,
+    o: Config,
+    filters: int,
+    kernel_size: int | tuple[int, int],
+    *,
+    stride: int = 1,
+    dilation: int = 1,
+    groups: int = 1,
+    padding: int | Literal["same"] = "same",
+    use_bias: bool = True,
+    kernel_initializer: Any = "he_normal",
+    name: str,
+) -> Any:
+    """A 2-D convolution, depthwise if every channel is a group of its own.
+
+    "same" pads both sides alike, as PyTorch does, whatever the stride; with
+    `o.same_padding == "tensorflow"` one pixel less on the top and left where the size is even.
+    """
+    sides = (kernel_size, kernel_size) if isinstance(kernel_size, int) else kernel_size
+    reach = [dilation * (side - 1) for side in sides]
+    keeps_size = padding == "same" and (stride == 1 or o.same_padding == "tensorflow")
+    zeros = tuple(r // 2 if padding == "same" else padding for r in reach)
+    check_size(x, o, name, max(stride, *(r + 1 - 2 * z for r, z in zip(reach, zeros, strict=True))))
+    if any(zeros) and not keeps_size:
+        x = layers.ZeroPadding2D(zeros, name=f"{name}_pad")(x)
+    options = {
+        "strides": stride,
+        "padding": "same" if keeps_size else "valid",
+        "dilation_rate": dilation,
+        "use_bias": use_bias,
+        "name": name,
+    }
+    if groups > 1 and groups == filters == x.shape[-1]:
+        each = keras.initializers.VarianceScaling(2.0, "fan_out", "truncated_normal")
+        return layers.DepthwiseConv2D(kernel_size, depthwise_initializer=each, **options)(x)
+    return layers.Conv2D(
+        filters, kernel_size, groups=groups, kernel_initializer=kernel_initializer, **options
+    )(x)
+
+
+def separable_conv(
+    x: Any,
+    o: Config,
+    filters: int,
+    kernel_size: int,
+    *,
+    stride: int = 1,
+    dilation: int = 1,
+    kernel_initializer: Any = "lecun_normal",
+    name: str,
+) -> Any:
+    """A depthwise and a 1x1 convolution, `{name}_depthwise` and `{name}_pointwise`, and a norm."""
+    strided = stride if o.downsample in ("paper", "conv") else 1
+    x = conv(
+        x,
+        o,
+        x.shape[-1],
+        kernel_size,
+        stride=strided,
+        dilation=dilation,
+        groups=x.shape[-1],
+        use_bias=False,
+        name=f"{name}_depthwise",
+    )
+    x = conv(
+        x,
+        o,
+        filters,
+        1,
+        use_bias=o.norm == "none",
+        kernel_initializer=kernel_initializer,
+        name=f"{name}_pointwise",
+    )
+    x = norm(x, o, name=f"{name}_norm")
+    return downsample(x, o, stride, name=f"{name}_down") if strided != stride else x
+
+
+def branch_end_initializer(o: Config, blocks: int) -> Any:
+    """Of a branch's last convolution; small without norms, so that the sum does not explode."""
+    if o.norm != "none":
+        return "he_normal"
+    return keras.initializers.VarianceScaling(1 / blocks, "fan_in", "truncated_normal")
+
+
+def norm(x: Any, o: Config, gamma_initializer: str = "ones", *, name: str) -> Any:
+    """The normalisation that `o.norm` names, over the channels of (B, H, W, C)."""
+    options = {
+        "epsilon": o.norm_epsilon,
+        "gamma_initializer": gamma_initializer,
+        "name": name,
+    }
+    match o.norm:
+        case "batch":
+            layer = layers.BatchNormalization(momentum=o.norm_momentum, **options)
+        case "group":
+            layer = layers.GroupNormalization(math.gcd(32, x.shape[-1]), **options)
+        case "layer":
+            layer = layers.LayerNormalization(**options)
+        case "instance":
+            if set(x.shape[1:-1]) == {1}:
+                raise ValueError(
+                    f"{o.name}: instance norm of the 1 x 1 map at {name!r} would always be zero; "
+                    'use norm="group" or "layer", smaller strides, or larger images'
+                )
+            layer = layers.GroupNormalization(groups=-1, **options)
+        case "none":
+            return x
+    return layer(x)
+
+
+def activation(x: Any, o: Config, kind: str | None = None, *, name: str) -> Any:
+    """The activation that `kind` names, or `o.activation`."""
+    kind = kind or o.activation
+    if kind == "leaky_relu":
+        return layers.LeakyReLU(o.negative_slope, name=name)(x)
+    return layers.Activation(kind, name=name)(x)
+
+
+def conv_pool(
+    x: Any,
+    o: Config,
+    filters: int,
+    kernel_size: int,
+    *,
+    stride: int,
+    dilation: int = 1,
+    padding: int | Literal["same"] = "same",
+    use_bias: bool | None = None,
+    pool_size: int = 2,
+    kind: Literal["max", "avg"] = "max",
+    name: str,
+) -> Any:
+    """`conv_norm` and a pool; with downsample="conv" the convolution makes the stride."""
+    by_conv = o.downsample == "conv"
+    x = conv_norm(
+        x,
+        o,
+        filters,
+        kernel_size,
+        stride=stride if by_conv else 1,
+        dilation=dilation,
+        padding=padding,
+        use_bias=use_bias,
+        name=name,
+    )
+    return x if by_conv else pool(x, o, pool_size, stride, kind=kind, name=f"{name}_pool")

@@ -1,0 +1,106 @@
+"""The end of a stage, and of the network."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from keras import layers
+
+from zoo._blocks.convolution import activation, norm
+from zoo._options import Config
+from zoo.layers import GeneralizedMeanPooling2D, TakeClassToken
+
+
+def end_stage(x: Any, o: Config, level: str) -> Any:
+    """Close a stage: spatial dropout, and a layer called `level` for `zoo.features` to find."""
+    if o.spatial_dropout:
+        x = layers.SpatialDropout2D(o.spatial_dropout, name=f"{level}_dropout")(x)
+    return layers.Identity(name=level)(x)
+
+
+def classifier(
+    x: Any,
+    o: Config,
+    *,
+    hidden: Sequence[int] = (),
+    dropout_first: bool = False,
+    flatten_to: int | None = None,
+    norm_pooled: bool = False,
+    per_pixel: bool = False,
+    tokens: Any = None,
+    use_bias: bool = True,
+) -> Any:
+    """Pooling, hidden layers, dropout and logits; nothing when `o.num_classes` is 0.
+
+    Args:
+        x: The last feature map, (B, H, W, C).
+        o: The options.
+        hidden: Units of the layers between pooling and logits, each with activation and dropout.
+        dropout_first: Dropout comes before the hidden layers rather than after (AlexNet).
+        flatten_to: With pooling="flatten", the map is first averaged to this size, so that images
+            of any size fit the same weights.
+        norm_pooled: A norm follows the pooling: `head_norm`.
+        per_pixel: Logits are of every pixel, activated, and then pooled (SqueezeNet).
+        tokens: With pooling="token", the class token and those of the map, (B, 1 + H W, C).
+        use_bias: Whether the logits have a bias.
+
+    Returns:
+        Logits (B, num_classes) in float32, or `x`.
+    """
+    if o.num_classes == 0:
+        return x
+    if per_pixel and o.pooling == "flatten":
+        raise ValueError(
+            f'{o.name}: pooling="flatten" is impossible, since the logits of all pixels are '
+            'pooled; use pooling="avg"'
+        )
+    if not per_pixel:
+        x = _pool_head(x, o, flatten_to, tokens)
+    if norm_pooled and o.norm != "instance":  # of a channel's only value it would be zero
+        x = norm(x, o, name="head_norm")
+    for i, units in enumerate(hidden, start=1):
+        if o.dropout and dropout_first:
+            x = layers.Dropout(o.dropout, name=f"head_dropout{i}")(x)
+        x = layers.Dense(units, kernel_initializer="he_normal", name=f"head_dense{i}")(x)
+        x = activation(x, o, name=f"head_act{i}")
+        if o.dropout and not dropout_first:
+            x = layers.Dropout(o.dropout, name=f"head_dropout{i}")(x)
+    if o.dropout and not hidden:
+        x = layers.Dropout(o.dropout, name="head_dropout")(x)
+    x = layers.Dense(o.num_classes, use_bias=use_bias, dtype="float32", name="head_dense")(x)
+    if per_pixel:
+        x = layers.Activation(o.activation, dtype="float32", name="head_act")(x)
+        x = _pool_head(x, o, flatten_to, tokens, dtype="float32")
+    if o.classifier_activation is not None:
+        x = layers.Activation(o.classifier_activation, dtype="float32", name="probabilities")(x)
+    return x
+
+
+def _pool_head(
+    x: Any, o: Config, flatten_to: int | None, tokens: Any, dtype: str | None = None
+) -> Any:
+    match o.pooling:
+        case "avg":
+            return layers.GlobalAveragePooling2D(dtype=dtype, name="head_pool")(x)
+        case "max":
+            return layers.GlobalMaxPooling2D(dtype=dtype, name="head_pool")(x)
+        case "avgmax":
+            both = [
+                layers.GlobalAveragePooling2D(dtype=dtype, name="head_pool_avg")(x),
+                layers.GlobalMaxPooling2D(dtype=dtype, name="head_pool_max")(x),
+            ]
+            return layers.Average(dtype=dtype, name="head_pool")(both)
+        case "gem":
+            return GeneralizedMeanPooling2D(dtype=dtype, name="head_pool")(x)
+        case "token":
+            return TakeClassToken(name="head_pool")([tokens, x])
+        case "flatten":
+            if flatten_to and x.shape[1:3] != (flatten_to, flatten_to):
+                x = layers.AdaptiveAveragePooling2D(flatten_to, name="head_resize")(x)
+            if None in x.shape[1:3]:
+                raise ValueError(
+                    f'{o.name}: pooling="flatten" needs a fixed image size, and input_shape is '
+                    f'{o.input_shape}; give height and width, or use pooling="avg"'
+                )
+            return layers.Flatten(name="head_pool")(x)

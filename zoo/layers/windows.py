@@ -1,0 +1,269 @@
+"""Attention within windows of a feature map, with relative positions."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import keras
+import numpy as np
+
+from zoo.layers.padding import Shape
+
+
+@keras.saving.register_keras_serializable(package="zoo")
+class Neighbours2D(keras.layers.Layer):
+    """Stack the channels of each pixel and of those below, to the right, and diagonal to it.
+
+    What "patch merging" begins with (Liu et al., ICCV 2021). Beyond the border there are zeros.
+
+    Args:
+        strides: Of each how many pixels one is kept.
+        dilation_rate: Distance to the neighbours.
+
+    Input shape: (B, H, W, C). Output shape: (B, ceil(H / strides), ceil(W / strides), 4 C).
+
+    Example:
+        >>> tuple(Neighbours2D(strides=2)(keras.ops.ones((1, 7, 8, 16))).shape)
+        (1, 4, 4, 64)
+    """
+
+    kernel_size = (2, 2)
+
+    def __init__(self, strides: int = 2, dilation_rate: int = 1, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.strides, self.dilation_rate = strides, dilation_rate
+
+    def call(self, inputs: Any) -> Any:
+        height, width = keras.ops.shape(inputs)[1:3]
+        far, s = self.dilation_rate, self.strides
+        x = keras.ops.pad(inputs, [(0, 0), (0, far), (0, far), (0, 0)])
+        places = [(0, 0), (far, 0), (0, far), (far, far)]
+        stacked = [x[:, i : i + height : s, j : j + width : s] for i, j in places]
+        return keras.ops.concatenate(stacked, axis=-1)
+
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
+        batch, height, width, channels = input_shape
+        smaller = [None if n is None else -(-n // self.strides) for n in (height, width)]
+        return (batch, *smaller, 4 * channels)
+
+    def get_config(self) -> dict[str, Any]:
+        options = {"strides": self.strides, "dilation_rate": self.dilation_rate}
+        return {**super().get_config(), **options}
+
+
+@keras.saving.register_keras_serializable(package="zoo")
+class WindowAttention(keras.layers.Layer):
+    """Multi-head self-attention within windows (Liu et al., ICCV 2021), arXiv:2103.14030.
+
+    A learned table adds a bias for each relative position. The dense layers before and after the
+    attention are layers of their own.
+
+    Args:
+        num_heads: Of which each sees C / num_heads channels.
+        window_size: Pixels a side of a window.
+        shift: By how many pixels the windows are shifted; those that come to lie across the border
+            see the pixels of one side only. Along a side of one window there is no shift.
+        dilation_rate: Distance of a window's pixels; None spreads them over the whole map, which
+            is the "grid attention" of MaxViT (Tu et al., ECCV 2022).
+        scale: Of the products of queries and keys; by default (C / num_heads)^-1/2.
+
+    Input shape: (B, H, W, 3 C): queries, keys, values; H and W are multiples of window_size times
+    dilation_rate. Output shape: (B, H, W, C).
+
+    Example:
+        >>> attention = WindowAttention(num_heads=4, window_size=7, shift=3)
+        >>> tuple(attention(keras.ops.ones((2, 14, 28, 96))).shape)
+        (2, 14, 28, 32)
+    """
+
+    def __init__(
+        self,
+        num_heads: int,
+        window_size: int,
+        shift: int = 0,
+        dilation_rate: int | None = 1,
+        scale: float | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.num_heads, self.window_size, self.shift = num_heads, window_size, shift
+        self.dilation_rate, self.scale = dilation_rate, scale
+        ys, xs = np.divmod(np.arange(window_size**2), window_size)
+        rows, columns = (at[:, None] - at + window_size - 1 for at in (ys, xs))
+        self.relative = rows * (2 * window_size - 1) + columns  # (N, N): rows of the table
+
+    @property
+    def grid(self) -> tuple[int, int] | None:
+        """Rows and columns of the relative positions that the table is of."""
+        return (2 * self.window_size - 1,) * 2
+
+    @property
+    def multiple(self) -> int:
+        """What height and width must be multiples of."""
+        return self.window_size * (self.dilation_rate or 1)
+
+    @property
+    def kernel_size(self) -> tuple[int, int]:
+        """What one pixel sees, for `zoo.profile`."""
+        return (self.window_size, self.window_size)
+
+    def build(self, input_shape: Shape) -> None:
+        self.table = self.add_weight(
+            ((2 * self.window_size - 1) ** 2, self.num_heads),
+            initializer=keras.initializers.TruncatedNormal(stddev=0.02),
+            name="table",
+        )
+
+    def call(self, inputs: Any) -> Any:
+        batch, height, width, channels = keras.ops.shape(inputs)
+        w, heads = self.window_size, self.num_heads
+        sizes, steps = (height, width), self._steps(height, width)
+        shifts = tuple(self._shift(size, step) for size, step in zip(sizes, steps, strict=True))
+        shifted = any(not isinstance(shift, int) or shift for shift in shifts)
+        x = keras.ops.roll(inputs, [-shift for shift in shifts], (1, 2)) if shifted else inputs
+        x = _windows(keras.ops, x, w, steps)  # (B, windows, N, 3 C)
+        x = keras.ops.reshape(x, (batch, -1, w * w, 3, heads, channels // (3 * heads)))
+        query, key, value = keras.ops.unstack(keras.ops.transpose(x, (3, 0, 1, 4, 2, 5)), 3)
+        logits = self.similarity(query, key) + self.bias()
+        if shifted:
+            logits = keras.ops.where(self._apart(sizes, steps, shifts), logits - 100.0, logits)
+        x = keras.ops.matmul(keras.ops.cast(keras.ops.softmax(logits), value.dtype), value)
+        x = keras.ops.transpose(x, (0, 1, 3, 2, 4))
+        x = _map(x, (batch, height, width, channels // 3), w, steps)
+        return keras.ops.roll(x, shifts, (1, 2)) if shifted else x
+
+    def similarity(self, query: Any, key: Any) -> Any:
+        """Logits (..., N, N), from (..., N, C / heads)."""
+        scale = query.shape[-1] ** -0.5 if self.scale is None else self.scale
+        products = keras.ops.matmul(query * scale, keras.ops.swapaxes(key, -1, -2))
+        return _at_least_float32(products)
+
+    def bias(self) -> Any:
+        """What is added to the logits, (heads, N, N)."""
+        return self.of_pairs(_at_least_float32(self.table))
+
+    def of_pairs(self, table: Any) -> Any:
+        """Rows of a table of relative positions, (heads, N, N)."""
+        return keras.ops.transpose(keras.ops.take(table, self.relative, axis=0), (2, 0, 1))
+
+    def _steps(self, *sizes: Any) -> tuple[Any, ...]:
+        """Distance of a window's pixels along each axis."""
+        return tuple(self.dilation_rate or size // self.window_size for size in sizes)
+
+    def _shift(self, size: Any, step: Any) -> Any:
+        """Pixels; none where one window is all."""
+        if not self.shift:
+            return 0
+        several = size > self.window_size * step
+        if isinstance(several, bool):
+            return self.shift * step if several else 0
+        return keras.ops.where(several, self.shift * step, 0)
+
+    def _apart(self, sizes: Shape, steps: Shape, shifts: Shape) -> Any:
+        """Which pixels the shift alone brought together, (windows, 1, N, N)."""
+        xp = np if all(isinstance(size, int) for size in sizes) else keras.ops
+        sides = []
+        for size, step, shift in zip(sizes, steps, shifts, strict=True):
+            at = xp.arange(size) // step * step
+            in_last_window = xp.where(at >= size - self.window_size * step, 1, 0)
+            sides.append(xp.where(at >= size - shift, 2, in_last_window))
+        labels = (3 * sides[0][:, None] + sides[1])[None, :, :, None]
+        labels = _windows(xp, labels, self.window_size, steps)[0, :, None, :, 0]
+        return labels[..., None] != labels[..., None, :]
+
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
+        return (*input_shape[:-1], input_shape[-1] // 3)
+
+    def macs(self, input_shape: Shape) -> int:
+        """Multiply-accumulates for one image."""
+        _, height, width, channels = input_shape
+        return 2 * height * width * self.window_size**2 * channels // 3
+
+    def get_config(self) -> dict[str, Any]:
+        names = ("num_heads", "window_size", "shift", "dilation_rate", "scale")
+        return {**super().get_config(), **{name: getattr(self, name) for name in names}}
+
+
+@keras.saving.register_keras_serializable(package="zoo")
+class CosineWindowAttention(WindowAttention):
+    """Window attention by the cosine of queries and keys (Liu et al., CVPR 2022), arXiv:2111.09883.
+
+    A small network makes the biases from the logarithms of relative positions, so that they hold
+    for windows of any size. Queries and values have a bias here, keys have none. Arguments and
+    shapes are those of `WindowAttention`.
+
+    Example:
+        >>> attention = CosineWindowAttention(num_heads=4, window_size=8, shift=4)
+        >>> tuple(attention(keras.ops.ones((2, 16, 16, 96))).shape)
+        (2, 16, 16, 32)
+    """
+
+    grid = None  # no table
+    hidden = 512  # units of the small network
+
+    def build(self, input_shape: Shape) -> None:
+        channels, heads = input_shape[-1] // 3, self.num_heads
+        log10 = keras.initializers.Constant(math.log(10))
+        self.query_bias = self.add_weight((channels,), initializer="zeros", name="query_bias")
+        self.value_bias = self.add_weight((channels,), initializer="zeros", name="value_bias")
+        self.logit_scale = self.add_weight((heads,), initializer=log10, name="logit_scale")
+        self.kernel1 = self.add_weight((2, self.hidden), name="kernel1")
+        self.bias1 = self.add_weight((self.hidden,), initializer="zeros", name="bias1")
+        self.kernel2 = self.add_weight((self.hidden, heads), name="kernel2")
+
+    def call(self, inputs: Any) -> Any:
+        bias = keras.ops.concatenate([self.query_bias, 0 * self.query_bias, self.value_bias])
+        return super().call(inputs + bias)
+
+    def similarity(self, query: Any, key: Any) -> Any:
+        query, key = (_unit(_at_least_float32(x)) for x in (query, key))
+        cosine = keras.ops.matmul(query, keras.ops.swapaxes(key, -1, -2))
+        scale = keras.ops.exp(keras.ops.minimum(self.logit_scale, math.log(100)))
+        return cosine * keras.ops.cast(scale, cosine.dtype)[:, None, None]
+
+    def bias(self) -> Any:
+        far = self.window_size - 1
+        away = 8 * np.arange(-far, far + 1) / max(1, far)
+        away = np.sign(away) * np.log2(abs(away) + 1) / 3
+        places = np.stack(np.meshgrid(away, away, indexing="ij"), axis=-1).reshape(-1, 2)
+        weights = (self.kernel1, self.bias1, self.kernel2)
+        kernel1, bias1, kernel2 = (_at_least_float32(weight) for weight in weights)
+        places = keras.ops.convert_to_tensor(places, kernel1.dtype)
+        x = keras.ops.relu(keras.ops.matmul(places, kernel1) + bias1)
+        return self.of_pairs(16 * keras.ops.sigmoid(keras.ops.matmul(x, kernel2)))
+
+    def macs(self, input_shape: Shape) -> int:
+        """Multiply-accumulates for one image, those of the small network among them."""
+        places = (2 * self.window_size - 1) ** 2
+        return super().macs(input_shape) + places * self.hidden * (2 + self.num_heads)
+
+
+def _windows(xp: Any, x: Any, size: int, steps: Shape) -> Any:
+    """Cut (B, H, W, C) into windows, (B, windows, size^2, C); xp is NumPy or keras.ops."""
+    (batch, height, width), channels = x.shape[:3], x.shape[3]
+    if xp is keras.ops:
+        batch, height, width = keras.ops.shape(x)[:3]
+    rows, columns = height // (size * steps[0]), width // (size * steps[1])
+    x = xp.reshape(x, (batch, rows, size, steps[0], columns, size, steps[1], channels))
+    x = xp.transpose(x, (0, 1, 3, 4, 6, 2, 5, 7))
+    return xp.reshape(x, (batch, -1, size * size, channels))
+
+
+def _map(x: Any, shape: Shape, size: int, steps: Shape) -> Any:
+    """Put windows (B, windows, size^2, ...) together to a map of this shape: undoes `_windows`."""
+    batch, height, width, channels = shape
+    rows, columns = height // (size * steps[0]), width // (size * steps[1])
+    x = keras.ops.reshape(x, (batch, rows, steps[0], columns, steps[1], size, size, channels))
+    return keras.ops.reshape(keras.ops.transpose(x, (0, 1, 5, 2, 3, 6, 4, 7)), shape)
+
+
+def _at_least_float32(x: Any) -> Any:
+    """Softmax wants more than half precision."""
+    return keras.ops.cast(x, keras.backend.result_type(x.dtype, "float32"))
+
+
+def _unit(x: Any) -> Any:
+    """Vectors of length 1; those of length 0 stay, with a gradient of 0."""
+    squares = keras.ops.sum(keras.ops.square(x), axis=-1, keepdims=True)
+    return x * keras.ops.rsqrt(keras.ops.maximum(squares, 1e-24))
