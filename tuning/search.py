@@ -1,0 +1,207 @@
+"""A search in one call: trials in processes of their own, resumed, within a budget, explained."""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+import os
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import keras_tuner
+
+from tuning import distributed, isolation, results
+from tuning.budget import Budget
+from tuning.engines import Engine
+from tuning.hypermodel import HyperClassifier
+from tuning.live import Live
+from tuning.results import SearchResult
+from tuning.settings import COSTS, Settings
+from tuning.work import Data
+from zoo.training import Recipe, run_folder
+
+if TYPE_CHECKING:
+    import keras
+
+    from tuning.space import Space
+    from zoo.data import ImageData
+
+MAX_TRIALS = 20  # of engines that never end by themselves
+
+
+def search(
+    model: HyperClassifier | str | Callable[..., keras.Model],
+    data: str | Callable[..., ImageData],
+    *,
+    run_dir: str | os.PathLike[str],
+    space: Space | Callable[..., Any] | None = None,
+    engine: Engine = "random",
+    max_trials: int | None = None,
+    max_epochs: int = 10,
+    executions_per_trial: int = 1,
+    objective: str | Sequence[str] = "val_accuracy",
+    budget: Budget | None = None,
+    recipe: Recipe | None = None,
+    workers: int = 1,
+    in_process: bool = False,
+    time_limit: float | None = None,
+    keep: int = 3,
+    seed: int = 0,
+    resume: bool = False,
+    data_options: Mapping[str, Any] | None = None,
+    options: Mapping[str, Any] | None = None,
+    verbose: int = 1,
+) -> SearchResult:
+    """Search over the choices of a model, and explain what was found.
+
+    Each execution of a trial runs in a process of its own, which gives its memory back. One that
+    raises, runs out of memory, is killed or takes too long is recorded as failed with its reason.
+    The folder holds search.json, trials/ with a run folder for each execution, trials.csv,
+    best.json, best.keras, pictures and report.html.
+
+    Args:
+        model: A builder's name or function, or a `HyperClassifier`.
+        data: A name that `zoo.data.load` takes, or an importable function of (batch_size, augment)
+            that returns `zoo.data.ImageData` with validation images.
+        run_dir: The folder; made if need be.
+        space: Which choices to search, such as `space.stride | space.dropout(max=0.3)`; by default
+            strides, pooling and dropout.
+        engine: "random", "bayesian", "grid" or "hyperband", all KerasTuner's. Random and Bayesian
+            searches begin with the network as it is.
+        max_trials: How many candidates are trained; by default 20, or as many as "grid" and
+            "hyperband" have. Skipped ones and duplicates do not count.
+        max_epochs: Epochs of a trial; with "hyperband" of the longest ones.
+        executions_per_trial: How often each candidate is trained, with other seeds; the mean
+            counts.
+        objective: A metric of training, or one and the costs that count against it: with
+            ("val_accuracy", "macs") the score is val_accuracy * (macs / those of the network as it
+            is) ** -0.07 (Tan et al. 2019), and the report shows the Pareto front.
+        budget: What a candidate may cost; one that is over it is skipped, counted and reported.
+        recipe: What is fixed of the training. Its epochs are `max_epochs`. With "hyperband" the
+            rate is constant after the warm-up, since trials go on from shorter ones.
+        workers: Processes that train at once, each with one GPU if there are any, else a share of
+            the cores. Where KERASTUNER_TUNER_ID, KERASTUNER_ORACLE_IP and KERASTUNER_ORACLE_PORT
+            are set, this process is one of a search over several machines.
+        in_process: Train in this process, for debuggers and notebooks; errors are raised.
+        time_limit: Seconds that an execution may take.
+        keep: How many of the best trials keep their checkpoints.
+        seed: Of what is drawn. Equal seeds give equal searches, also after a kill.
+        resume: Go on with the folder's search, with the same settings; start one if there is none.
+        data_options: Further arguments of `zoo.data.load`, such as {"image_size": 32}.
+        options: What is fixed of the builder's options.
+        verbose: 0: silent. 1: a live table on a terminal, else a line for each trial.
+
+    Returns:
+        A `SearchResult`; `tuning.read(run_dir)` gives it again.
+
+    Raises:
+        ValueError: If an argument is outside its range, or the folder holds another search.
+        FileExistsError: If the folder holds a search and `resume` is False.
+        RuntimeError: If another process searches in the folder.
+
+    Example:
+        >>> import tempfile
+        >>> from tuning import space
+        >>> result = search("cnn", "digits", run_dir=tempfile.mkdtemp(), max_trials=2, max_epochs=1,
+        ...                 space=space.dropout(max=0.2), in_process=True, verbose=0)
+        >>> len(result.trials), result.best.values.keys() == {"dropout", "spatial_dropout"}
+        (2, True)
+    """
+    folder = Path(run_dir)
+    if (folder / "search.json").exists() and not resume:
+        raise FileExistsError(
+            f"{folder} already holds a search: go on with it by resume=True (--resume), "
+            "or give another folder"
+        )
+    if workers < 1 or (in_process and workers > 1):
+        raise ValueError(
+            f"workers must be a whole number of at least 1, and 1 with in_process; "
+            f"received {workers!r}"
+        )
+    if max_trials is None and engine in ("random", "bayesian"):
+        max_trials = MAX_TRIALS
+    images = Data(data, dict(data_options or {}))
+    recipe = dataclasses.replace(recipe or Recipe(), epochs=max_epochs)
+    hypermodel = _hypermodel(model, images, space, recipe, dict(options or {}))
+    settings = Settings(
+        run_dir=folder,
+        data=images,
+        objectives=(objective,) if isinstance(objective, str) else tuple(objective),
+        engine=engine,
+        max_trials=max_trials,
+        max_epochs=max_epochs,
+        executions_per_trial=executions_per_trial,
+        budget=budget or Budget(),
+        seed=seed,
+        keep=keep,
+        time_limit=time_limit,
+        in_process=in_process,
+        reference=_reference(hypermodel),
+    )
+    role = distributed.role()
+    folder.mkdir(parents=True, exist_ok=True)
+    if role is not None and role != distributed.CHIEF:
+        distributed.tuner(hypermodel, settings, None).search()
+        return results.read(folder)
+    with run_folder.locked(folder), Live(settings, verbose) as live:
+        settings.write(hypermodel.describe())
+        if workers > 1 and role is None:
+            distributed.run(hypermodel, settings, workers, live.refresh)
+        else:
+            alone = None if role else {"tuner0"}
+            distributed.tuner(hypermodel, settings, alone, on_wait=live.refresh).search()
+    return finish(folder, say=print if verbose else _silent)
+
+
+def finish(run_dir: str | os.PathLike[str], say: Callable[[str], None] = print) -> SearchResult:
+    """Write what a search has found so far: the table, the best model, the report.
+
+    Args:
+        run_dir: The search's folder.
+        say: What tells it.
+    """
+    result = results.read(run_dir)
+    results.write(result)
+    say(str(result))
+    if result.best is not None:
+        from tuning.importance import advice
+        from tuning.report import write_report
+
+        say(advice(result))
+        say(f"report: {write_report(result, result.run_dir / 'report.html')}")
+    return result
+
+
+def _silent(text: str) -> None:
+    """Print nothing."""
+
+
+def _hypermodel(
+    model: Any, data: Data, space: Any, recipe: Recipe, options: dict[str, Any]
+) -> HyperClassifier:
+    """The hypermodel, with the recipe of this search; the data tell its shapes."""
+    if isinstance(model, HyperClassifier):
+        if space is not None or options:
+            raise ValueError("a HyperClassifier has its space and options: give them to it alone")
+        made = copy.copy(model)
+        made.recipe = dataclasses.replace(model.recipe, epochs=recipe.epochs)
+        return made
+    facts = isolation.ask(_describe, data, data=data)
+    return HyperClassifier(model, space=space, recipe=recipe, **{**facts, **options})
+
+
+def _describe(data: Data) -> dict[str, Any]:
+    images = data.make()
+    if not images.validation_size:
+        raise ValueError(f"{images.name} has no validation images: a search needs them")
+    return {"input_shape": images.image_shape, "num_classes": images.num_classes}
+
+
+def _reference(hypermodel: HyperClassifier) -> dict[str, float]:
+    """What the network costs as it is; nothing where that does not fit these images."""
+    try:
+        costs = hypermodel.candidate(keras_tuner.HyperParameters()).costs
+    except ValueError:
+        return {}
+    return {name: cost for name, cost in costs.items() if name in COSTS}
