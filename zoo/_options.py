@@ -6,6 +6,7 @@ import difflib
 import functools
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal, TypedDict, TypeVar, cast, get_args
 
@@ -103,8 +104,11 @@ class Config:
 
     norm_epsilon: float = 1e-5
     norm_momentum: float = 0.9
+    norm_groups: int = 32  # of norm="group", or as many as divide both this and the channels
     negative_slope: float = 0.2  # of leaky_relu
+    approximate_gelu: bool = False  # by tanh
     same_padding: Padding = "symmetric"  # of strided convolutions
+    conv_bias: bool = False  # of convolutions that a norm follows
     residual: bool = False  # whether there are branches that drop_path_rate can drop
     fixed: Mapping[str, str] = field(default_factory=dict)  # option: why it cannot be changed
 
@@ -136,6 +140,34 @@ class ShrinkError(ValueError):
         )
 
 
+class _Asked(Exception):
+    """Carries the paper's values out of a builder, before anything is built."""
+
+    def __init__(self, paper: Config) -> None:
+        self.paper = paper
+
+
+_asking: ContextVar[bool] = ContextVar("asking", default=False)
+
+
+def paper_values(builder: Callable[..., keras.Model]) -> Config:
+    """What a builder of this zoo builds if no option is given; nothing is built.
+
+    Example:
+        >>> from zoo import resnet
+        >>> paper_values(resnet.resnet50).strides
+        (1, 2, 2, 2)
+    """
+    token = _asking.set(True)
+    try:
+        builder()
+    except _Asked as asked:
+        return asked.paper
+    finally:
+        _asking.reset(token)
+    raise TypeError(f"{builder!r} is no builder of this zoo")
+
+
 def resolve(paper: Config, options: Mapping[str, Any]) -> Config:
     """Lay the caller's options over the paper's values and check them.
 
@@ -143,6 +175,8 @@ def resolve(paper: Config, options: Mapping[str, Any]) -> Config:
         TypeError: If an option is unknown.
         ValueError: If a value is; the message says what is accepted.
     """
+    if _asking.get():
+        raise _Asked(paper)
     model = paper.name
     known = Options.__annotations__
     for option in options:
