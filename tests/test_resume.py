@@ -22,6 +22,7 @@ import pytest
 from test_training import Images, arrays, same, small
 
 from zoo import data
+from zoo._files import write_json
 from zoo.training import Recipe, SnapshotError, snapshot, train
 
 # Dropout, batch norm, momentum, EMA, mixup, CutMix: whatever has a state or draws at random.
@@ -366,7 +367,7 @@ def test_a_snapshot_of_another_model_is_refused(tmp_path):
 
 def test_a_failed_write_leaves_the_old_file(tmp_path):
     path = tmp_path / "file.json"
-    snapshot.write_json(path, {"old": True})
+    write_json(path, {"old": True})
 
     def write():
         with snapshot.atomic(path) as temporary:

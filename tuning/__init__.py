@@ -9,12 +9,34 @@
     )
     print(result)
 
-`HyperClassifier` is a `keras_tuner.HyperModel` for those who have a tuner of their own.
+`HyperClassifier` is a `keras_tuner.HyperModel` for those who have a tuner of their own. What only
+reads and explains a search imports neither Keras nor TensorFlow.
 """
 
-from tuning.budget import Budget
-from tuning.hypermodel import HyperClassifier
-from tuning.results import SearchResult, Trial, read
-from tuning.search import search
+from __future__ import annotations
 
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from tuning.budget import Budget
+    from tuning.hypermodel import HyperClassifier
+    from tuning.results import SearchResult, Trial, read
+    from tuning.searching import search
+
+WHERE = {
+    "Budget": "budget",
+    "HyperClassifier": "hypermodel",
+    "SearchResult": "results",
+    "Trial": "results",
+    "read": "results",
+    "search": "searching",
+}
 __all__ = ["Budget", "HyperClassifier", "SearchResult", "Trial", "read", "search"]
+
+
+def __getattr__(name: str) -> Any:
+    """Import what is used first."""
+    if name in WHERE:
+        return getattr(importlib.import_module(f"tuning.{WHERE[name]}"), name)
+    raise AttributeError(f"module 'tuning' has no attribute {name!r}")

@@ -126,7 +126,7 @@ def _listed(names: list[str]) -> str:
 def _none_completed(result: SearchResult) -> str:
     if not result.trials:
         return "No trial has started yet."
-    counts = Counter(trial.status for trial in result.trials)
+    counts = Counter[str](trial.status for trial in result.trials)
     said = {"failed": "{} failed", "skipped": "{} skipped", "running": "{} not finished"}
     known = ", ".join(said[s].format(counts[s]) for s in said if counts[s])
     reasons = Counter(trial.reason for trial in result.trials if trial.reason)

@@ -1,4 +1,4 @@
-"""Pictures of the choices of a search: importance, marginals, parallel coordinates."""
+"""Pictures of the choices of a search: importance and marginals."""
 
 from __future__ import annotations
 
@@ -6,20 +6,18 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from tuning._choices import Choice, best_trial, choices, gain, label, labels, scored
-from tuning._drawing import QUIET, canvas, count, empty
-from tuning.importance import Explanation, Marginal, explain
+from tuning._choices import label
+from tuning._drawing import QUIET, canvas, empty
+from tuning.importance import HINT, Explanation, Marginal, explain
 from zoo.plots import FAINT, TRAIN, VALIDATION, _shorten, _style
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from tuning.results import SearchResult, Trial
+    from tuning.results import SearchResult
 
 PANELS = 24  # of marginals
-AXES = 14  # of parallel coordinates
-LEVELS = 10  # that are named on an axis
 
 
 def importances(result: SearchResult, explanation: Explanation | None = None) -> Figure:
@@ -50,7 +48,8 @@ def importances(result: SearchResult, explanation: Explanation | None = None) ->
             "Importance of the choices", facts, size=size, left=left, bottom=0.4
         )
         y = range(len(rows))
-        sure = [row.mean > 2 * row.error and row.mean > 0.01 for row in rows]
+        is_known = (found.r2 or 0) >= HINT
+        sure = [is_known and row.mean > 2 * row.error and row.mean > 0.01 for row in rows]
         axes.barh(
             y, [row.mean for row in rows], 0.62, color=[VALIDATION if s else TRAIN for s in sure]
         )
@@ -143,6 +142,8 @@ def _limits(shown: Sequence[Marginal]) -> tuple[float, float]:
 
 def _draw_marginal(axes: Axes, marginal: Marginal, width: float) -> None:
     """Draw the trials and the forest's prediction against one choice."""
+    from matplotlib.ticker import MaxNLocator
+
     axes.set_title(_shorten(marginal.name, int(13 * width)), fontsize=9, fontweight="bold", pad=5)
     levels = marginal.grid
     if marginal.is_range:
@@ -164,7 +165,7 @@ def _draw_marginal(axes: Axes, marginal: Marginal, width: float) -> None:
         if marginal.is_log:
             axes.set_xscale("log")
         else:
-            axes.xaxis.get_major_locator().set_params(nbins=5)
+            axes.xaxis.set_major_locator(MaxNLocator(5))
             axes.xaxis.set_major_formatter(lambda value, _: label(value))
         return
     places: dict[Any, list[float]] = {value: [] for value in levels}
@@ -193,139 +194,6 @@ def _draw_marginal(axes: Axes, marginal: Marginal, width: float) -> None:
     axes.grid(axis="x", visible=False)
 
 
-def parallel(result: SearchResult, explanation: Explanation | None = None) -> Figure:
-    """Draw each completed trial as a line through its choices to its score, coloured by the score.
-
-    Args:
-        result: A search, finished or not.
-        explanation: What `tuning.importance.explain` says of it: the most important choice is then
-            drawn next to the score. By default the choices keep their order.
-
-    Returns:
-        A figure; it says so if there is nothing to draw.
-
-    Example:
-        >>> from pathlib import Path
-        >>> from tuning.results import SearchResult, Trial
-        >>> trials = [
-        ...     Trial(f"{i}", "completed", "", {"pooling": kind}, i / 2, {}, 3, 9.0, Path("t"))
-        ...     for i, kind in enumerate(["avg", "max"])
-        ... ]
-        >>> figure = parallel(SearchResult(Path("run"), trials, "val_accuracy", "max"))
-        >>> len(figure.axes[0].lines)
-        4
-    """
-    trials = scored(result)
-    varied = choices(trials)
-    best = best_trial(result)
-    if not varied or best is None:
-        return empty("Choices and scores", "No choice varied between completed trials yet.")
-    if explanation is not None:
-        ranked = [row.name for row in explanation.importances]
-        varied.sort(key=lambda c: -ranked.index(c.name) if c.name in ranked else -len(ranked))
-    facts = [
-        f"{count(len(trials), 'trial')}, dark is good",
-        f"best: trial {best.id}, {result.objective} {best.score:.4g}",
-    ]
-    if len(varied) > AXES:
-        facts.append(f"{AXES} of {len(varied)} choices")
-        varied = varied[-AXES:]
-    with _style():
-        width = max(6.0, 1.0 * len(varied))
-        figure, (axes,) = canvas(
-            "Choices and scores", "  ·  ".join(facts), size=(width, 3.3), left=0.5, bottom=0.75
-        )
-        _draw_parallel(axes, result, trials, varied)
-    return figure
-
-
-def _draw_parallel(
-    axes: Axes, result: SearchResult, trials: Sequence[Trial], varied: Sequence[Choice]
-) -> None:
-    """Draw the lines and the axes with their ticks; `varied` has a value for each of the trials."""
-    from matplotlib import colormaps
-
-    gains = [gain(result, trial) for trial in trials]
-    low, high = min(gains), max(gains)
-    reach = (high - low) or 1.0
-    heights = [_heights(choice) for choice in varied]
-    scale = colormaps["YlGnBu"]
-    order = sorted(range(len(trials)), key=lambda i: gains[i])
-    ranks = {i: place / max(1, len(order) - 1) for place, i in enumerate(order)}
-    for i in order:
-        y = [column[i] for column in heights] + [(gains[i] - low) / reach]
-        is_best = i == order[-1]
-        axes.plot(
-            range(len(y)),
-            y,
-            color=scale(0.3 + 0.65 * ranks[i]),
-            linewidth=2.4 if is_best else 1.0,
-            alpha=1.0 if is_best else 0.75,
-            zorder=2 + ranks[i],
-        )
-    box = {"boxstyle": "square,pad=0.12", "facecolor": "white", "alpha": 0.75, "linewidth": 0}
-    for x, choice in enumerate([*varied, None]):
-        axes.axvline(x, color=QUIET, linewidth=0.8, zorder=1)
-        ticks = _ticks(choice) if choice else _score_ticks(result, low, high)
-        for height, text in ticks:
-            axes.text(
-                x + 0.04, height, _shorten(text, 12), fontsize=7, va="center", bbox=box, zorder=6
-            )
-    names = [_wrapped(choice.name) for choice in varied] + [_wrapped(result.objective)]
-    axes.set_xticks(range(len(names)), names, fontsize=7.5, fontweight="bold")
-    axes.set_yticks([])
-    axes.set_xlim(-0.1, len(names) - 1 + 0.45)
-    axes.set_ylim(-0.06, 1.06)
-    axes.grid(visible=False)
-    for side in ("left", "bottom"):
-        axes.spines[side].set_visible(False)
-
-
-def _heights(choice: Choice) -> list[float]:
-    """Where each trial crosses the axis of a choice, 0 to 1; those of one level a little apart."""
-    codes = [float(code) for code in choice.codes(choice.values)]
-    every = [float(code) for code in choice.codes(choice.levels)]
-    low, reach = min(every), max(every) - min(every)
-    heights = [(code - low) / reach for code in codes]
-    if choice.is_range:
-        return heights
-    apart = 0.3 / len(every)
-    return [h + apart * ((0.618034 * i) % 1 - 0.5) for i, h in enumerate(heights)]
-
-
-def _ticks(choice: Choice) -> list[tuple[float, str]]:
-    """Heights and texts of the ticks of a choice's axis."""
-    every = [float(code) for code in choice.codes(choice.levels)]
-    low, reach = min(every), max(every) - min(every)
-    if not choice.is_range:
-        ticks = list(zip(every, labels(choice.levels), strict=True))
-        if len(ticks) > LEVELS:
-            ticks = ticks[:: -(-len(ticks) // LEVELS)]
-    else:
-        numbers = [v for v in choice.levels if v is not None]
-        first, last = choice.position(numbers[0]), choice.position(numbers[-1])
-        places = [first + (last - first) * i / 4 for i in range(5)]
-        ticks = [(p, f"{10**p if choice.is_log else p:.2g}") for p in places]
-        if None in choice.levels:
-            ticks.append((low, label(None)))
-    return [((place - low) / reach, text) for place, text in ticks]
-
-
-def _score_ticks(result: SearchResult, low: float, high: float) -> list[tuple[float, str]]:
-    """Heights and texts of the ticks of the axis of scores, the best at the top."""
-    sign = 1 if result.direction == "max" else -1
-    return [(i / 4, f"{sign * (low + (high - low) * i / 4):.4g}") for i in range(5)]
-
-
-def _wrapped(name: str) -> str:
-    """Break a name at an underscore into lines of about 12 letters."""
-    lines = [""]
-    for part in name.replace("_", "_ ").split():
-        if len(lines[-1]) + len(part) > 13 and lines[-1]:
-            lines.append("")
-        lines[-1] += part
-    return "\n".join(_shorten(line, 15) for line in lines)
-
-
 def _r2(found: Explanation) -> str:
-    return f"out-of-bag R² {found.r2:.2f}, {found.trials} trials"
+    told = f"out-of-bag R² {found.r2:.2f}, {found.trials} trials"
+    return told if (found.r2 or 0) >= HINT else f"{told}: do not rely on it"

@@ -76,7 +76,9 @@ class Choice:
 
         known = sorted(float(v) for v in self.values if v is not None)
         parts = 3 if len(known) >= 12 else 2
-        at = [round(i * len(known) / parts) for i in range(1, parts)]
+        steps = [i for i in range(1, len(known)) if known[i - 1] < known[i]]
+        ideal = [len(known) * i / parts for i in range(1, parts)]
+        at = [min(steps, key=lambda i: abs(i - place)) for place in ideal]
         neighbours = [(known[i - 1], known[i]) for i in at]
         middle = (lambda a, b: math.sqrt(a * b)) if self.is_log else (lambda a, b: (a + b) / 2)
         edges = sorted({middle(low, high) for low, high in neighbours})

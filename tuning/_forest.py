@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     import numpy as np
 
 TREES, REPEATS = 200, 10
-PARTS, FEWER_TREES, FEWER_REPEATS = 10, 60, 3  # of the jackknife
+PARTS, FEWER_TREES, FEWER_REPEATS = 10, 40, 3  # of the jackknife
 
 
 class Forest:

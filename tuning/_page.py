@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 LARGE = 800_000  # bytes from which a picture is embedded as pixels
+PIXELS = 66  # for an inch of a picture, at least
 
 STYLE = """
 :root { color-scheme: light dark; --text: #1f2933; --faint: #5f6b7a; --line: #dfe3e8;
@@ -33,16 +34,16 @@ p.advice { background: var(--card); border-left: 4px solid var(--accent); margin
   padding: 0.8rem 1rem; font-size: 1.05rem; }
 figure { margin: 1.2rem 0; overflow-x: auto; background: #fff; border: 1px solid var(--line);
   border-radius: 6px; }
-figure img { display: block; width: 100%; min-width: 620px; margin: 0 auto; }
+figure img { display: block; width: 100%; }
 @media (prefers-color-scheme: dark) { figure { background: #14181d; } }
-.pair { display: grid; gap: 1rem; grid-template-columns: repeat(auto-fit, minmax(min(100%, 500px), 1fr)); }
+.pair { display: grid; gap: 1rem;
+  grid-template-columns: repeat(auto-fit, minmax(min(100%, 500px), 1fr)); }
 .pair figure { margin: 0; }
-.pair figure img { min-width: 480px; }
 .scroll { overflow-x: auto; }
 table { border-collapse: collapse; font-size: 0.85rem; font-variant-numeric: tabular-nums; }
 th, td { text-align: left; padding: 0.25rem 0.7rem 0.25rem 0; border-bottom: 1px solid var(--line);
   vertical-align: top; white-space: nowrap; }
-td.number { text-align: right; }
+.number { text-align: right; }
 td.long { white-space: normal; min-width: 16rem; }
 th button { all: unset; cursor: pointer; font-weight: 600; }
 th button:focus-visible { outline: 2px solid var(--accent); }
@@ -105,7 +106,9 @@ def picture(figure: Figure) -> str:
         kind, data = "png", render(figure, "png")
     text = ". ".join(text.get_text() for text in figure.texts[:2] if text.get_text())
     code = base64.b64encode(data).decode()
-    return f'<figure><img alt="{escape(text)}" src="data:image/{kind};base64,{code}"></figure>'
+    least = f"min-width: {PIXELS * figure.get_figwidth():.0f}px"  # a phone scrolls
+    source = f"data:image/{kind};base64,{code}"
+    return f'<figure><img alt="{escape(text)}" style="{least}" src="{source}"></figure>'
 
 
 def table(
@@ -122,11 +125,14 @@ def table(
         kinds: A class per row.
         sortable: Whether a click on a head sorts by that column.
     """
-    names = [
-        f'<button type="button">{escape(h)}</button>' if sortable else escape(h) for h in heads
-    ]
     lines = ['<div class="scroll"><table' + (' class="sortable"' if sortable else "") + ">"]
-    lines.append("<thead><tr>" + "".join(f"<th>{name}</th>" for name in names) + "</tr></thead>")
+    lines.append("<thead><tr>")
+    for i, head in enumerate(heads):
+        keys = [row[i][1] for row in rows if row[i][1] is not None]
+        kind = ' class="number"' if keys and all(map(_is_number, keys)) else ""
+        name = f'<button type="button">{escape(head)}</button>' if sortable else escape(head)
+        lines.append(f"<th{kind}>{name}</th>")
+    lines.append("</tr></thead>")
     lines.append("<tbody>")
     for i, row in enumerate(rows):
         kind = f' class="{escape(kinds[i])}"' if kinds and kinds[i] else ""
@@ -136,7 +142,10 @@ def table(
 
 def _cell(cell: Cell) -> str:
     text, key = cell
-    is_number = isinstance(key, (int, float)) and not isinstance(key, bool)
-    kind = ' class="number"' if is_number else ' class="long"' if len(text) > 40 else ""
-    sort = "" if key is None else repr(float(key)) if is_number else str(key)
+    kind = ' class="number"' if _is_number(key) else ' class="long"' if len(text) > 40 else ""
+    sort = "" if key is None else str(key)
     return f'<td{kind} data-sort="{escape(sort)}">{escape(text)}</td>'
+
+
+def _is_number(key: object) -> bool:
+    return isinstance(key, (int, float)) and not isinstance(key, bool)

@@ -6,12 +6,12 @@ import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, Literal
 
 import keras_tuner
 from keras_tuner import oracles
 
-from zoo.training.snapshot import remove_temporaries, write_json
+from zoo._files import remove_temporaries, write_json
 
 Engine = Literal["random", "bayesian", "grid", "hyperband"]
 
@@ -23,7 +23,7 @@ SKIPPED, DUPLICATE = "skipped: ", "duplicate of "  # how messages begin of what 
 Verdict = tuple[str | None, str | None]
 
 
-class Durable:
+class Durable(keras_tuner.Oracle):
     """What the engines add to KerasTuner's oracles, before which they are mixed in.
 
     Files are written atomically, and a state that was cut between two of them is mended when it is
@@ -41,6 +41,10 @@ class Durable:
     judge: Callable[[str, Any], Verdict]
     keep: int
     workers: set[str] | None
+    _trained: int | None
+    _retry_queue: list[str]
+    end_order: list[str]
+    _running: dict[str, str]
 
     @property
     def max_trials(self) -> int | None:
@@ -61,13 +65,13 @@ class Durable:
             space = self.get_space()
             values = {hp.name: hp.default for hp in space.space if space.is_active(hp)}
             return {"status": "RUNNING", "values": values}
-        return super().populate_space(trial_id)  # type: ignore[misc]
+        return super().populate_space(trial_id)
 
     @keras_tuner.synchronized
     def create_trial(self, tuner_id: str) -> Any:
         """The next trial that is worth training."""
         for _ in range(MOST_SKIPPED):
-            trial = super().create_trial(tuner_id)  # type: ignore[misc]
+            trial = super().create_trial(tuner_id)
             if trial.status != "RUNNING":
                 return trial
             reason, same_as = self.judge(trial.trial_id, trial.hyperparameters)
@@ -91,21 +95,21 @@ class Durable:
         for path in Path(self._get_trial_dir(trial.trial_id)).glob("outcome-*.json"):
             if skipped := json.loads(path.read_text("utf-8"))["skipped"]:
                 trial.message = SKIPPED + skipped
-        super().end_trial(trial)  # type: ignore[misc]
-        for bracket in self._brackets_() if trial.status == "FAILED" else ():
+        super().end_trial(trial)
+        for bracket in self._open_brackets() if trial.status == "FAILED" else ():
             first = bracket["rounds"][0]
             first[:] = [info for info in first if info["id"] != trial.trial_id]
         self.save()  # without the trial among those that run
         self._prune()
 
-    def _brackets_(self) -> list[Any]:
+    def _open_brackets(self) -> list[Any]:
         return getattr(self, "_brackets", [])
 
     def _prune(self) -> None:
         """Delete all checkpoints but those of the best trials and of such as may go on."""
         needed = {trial.trial_id for trial in self.ongoing_trials.values()} | {*self._retry_queue}
         needed |= {trial.trial_id for trial in self.get_best_trials(self.keep)}
-        for bracket in self._brackets_():
+        for bracket in self._open_brackets():
             needed |= {info["id"] for entries in bracket["rounds"] for info in entries}
         for trial_id in self.trials.keys() - needed:
             for run in Path(self._get_trial_dir(trial_id)).glob("execution-*"):
@@ -131,7 +135,7 @@ class Durable:
                 shutil.rmtree(path)
             else:
                 remove_temporaries(path)
-        super().reload()  # type: ignore[misc]
+        super().reload()
         self._retry_queue = [id for id in self._retry_queue if id not in self._running.values()]
         self.ongoing_trials = {}
         for tuner_id, trial_id in self._running.items():
@@ -146,8 +150,8 @@ class Durable:
 
     def set_state(self, state: dict[str, Any]) -> None:
         """Take over a saved state, and remember who was at work."""
-        super().set_state(state)  # type: ignore[misc]
-        self._running: dict[str, str] = state["ongoing_trials"]
+        super().set_state(state)
+        self._running = state["ongoing_trials"]
 
 
 class RandomOracle(Durable, oracles.RandomSearchOracle):
@@ -166,7 +170,7 @@ class HyperbandOracle(Durable, oracles.HyperbandOracle):
     """Hyperband: many candidates for few epochs, the better ones for more (Li et al. 2018)."""
 
 
-ENGINES: dict[str, type[Durable]] = {
+ENGINES: dict[str, Any] = {
     "random": RandomOracle,
     "bayesian": BayesianOracle,
     "grid": GridOracle,
@@ -196,13 +200,7 @@ def oracle(
         keep: How many of the best trials keep their checkpoints.
         workers: Ids of the tuners that will ask; None if they are not known.
         judge: See `Durable`.
-
-    Raises:
-        ValueError: If there is no such engine.
     """
-    if engine not in ENGINES:
-        known = ", ".join(map(repr, get_args(Engine)))
-        raise ValueError(f"engine must be one of {known}; received {engine!r}")
     arguments: dict[str, Any] = {}
     if engine == "hyperband":
         arguments["max_epochs"] = max_epochs

@@ -61,7 +61,7 @@ class HyperClassifier(keras_tuner.HyperModel):
     ) -> None:
         super().__init__(name=None, tunable=True)
         self.builder = _name(builder)
-        self.input_shape = tuple(input_shape)
+        self.input_shape = input_shape
         self.num_classes = num_classes
         self.space = _space(space)
         self.recipe = recipe or Recipe()
@@ -160,7 +160,7 @@ class HyperClassifier(keras_tuner.HyperModel):
         validation = arguments.pop("validation_data", None)
         if validation is not None:
             pair = validation if isinstance(validation, tuple | list) else (validation, None)
-            held_out = _batches(*pair, size, shuffle=False)
+            held_out = _batches(pair[0], pair[1], size, shuffle=False)
             arguments["validation_data"] = mix(held_out, num_classes=self.num_classes)
         return model.fit(training, **arguments)
 

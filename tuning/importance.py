@@ -33,6 +33,7 @@ __all__ = ["Explanation", "Importance", "Marginal", "advice", "explain"]
 
 LEAST = 5  # completed trials
 GRID = 25
+HINT = 0.2  # out-of-bag R^2 from which importances mean something
 
 
 @dataclass(frozen=True)
@@ -205,9 +206,9 @@ def _nothing(trials: int, why: str) -> Explanation:
 
 
 def _trust(r2: float, trials: int) -> str:
-    if r2 >= 0.6:
-        verdict = "the importances can be relied on"
-    elif r2 >= 0.2:
+    if r2 >= 3 * HINT:
+        verdict = "trust the large importances; near 0 means no effect that shows"
+    elif r2 >= HINT:
         verdict = "take the importances as a hint"
     else:
         verdict = (

@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from tuning.work import Data, SkippedError, Work
-from zoo.training.snapshot import write_json
+from zoo._files import write_json
 
 PRELOADED = ["tuning.preloaded"]
 POLL = 0.25  # seconds between two looks at a process

@@ -78,8 +78,9 @@ class Live:
 
         best = found.best
         table = Table(title=self._heading(found), title_justify="left", expand=True)
-        for name, justify in (("trial", "right"), ("choices", "left"), ("epoch", "right")):
-            table.add_column(name, justify=justify, overflow="fold")
+        table.add_column("trial", justify="right")
+        table.add_column("choices", overflow="fold")
+        table.add_column("epoch", justify="right")
         table.add_column(found.objective, justify="right")
         for trial in _shown(found.trials, best):
             style = {"failed": "red", "skipped": "dim", "running": "cyan"}.get(trial.status, "")
@@ -111,7 +112,7 @@ def _shown(trials: Sequence[Trial], best: Trial | None) -> list[Trial]:
 
 
 def _choices(trial: Trial) -> str:
-    return " ".join(f"{name}={_short(value)}" for name, value in trial.values.items())
+    return " ".join(f"{k}={_short(v)}" for k, v in trial.values.items() if k != results.EPOCHS)
 
 
 def _short(value: Any) -> str:

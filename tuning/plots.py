@@ -8,11 +8,13 @@ not, and return a `matplotlib.figure.Figure` that no window or pyplot knows and 
 from __future__ import annotations
 
 import math
+from itertools import accumulate
 from typing import TYPE_CHECKING, Any
 
-from tuning._choice_plots import importances, marginals, parallel
-from tuning._choices import best_trial, gain, scored
+from tuning._choice_plots import importances, marginals
+from tuning._choices import best_trial, scored
 from tuning._drawing import BAD, QUIET, canvas, count, empty, legend
+from tuning._parallel import parallel
 from tuning.pareto import pareto_front
 from zoo.history import Columns, points_of, read_history
 from zoo.plots import FAINT, TRAIN, VALIDATION, _style, save
@@ -71,37 +73,32 @@ def scores(result: SearchResult) -> Figure:
         facts.append(f"best {result.objective} {best.score:.4g} in trial {best.id}")
     with _style():
         figure, (axes,) = canvas("Scores", "  ·  ".join(facts))
+        numbers = {trial.id: i for i, trial in enumerate(result.trials, 1)}
         known = scored(result)
-        points = [(i, t) for i, t in enumerate(result.trials, 1) if t in known]
-        axes.plot([i for i, _ in points], [t.score for _, t in points], "o", color=TRAIN)
-        steps: list[tuple[int, float]] = []
-        for i, trial in points:
-            score = float(trial.score or 0)
-            if not steps or gain(result, trial) > (
-                steps[-1][1] if result.direction == "max" else -steps[-1][1]
-            ):
-                steps.append((i, score))
+        x, y = [numbers[trial.id] for trial in known], [float(t.score or 0) for t in known]
+        axes.plot(x, y, "o", color=TRAIN)
+        so_far = list(accumulate(y, max if result.direction == "max" else min))
         if best:
-            line = [*steps, (len(result.trials), steps[-1][1])]
-            axes.plot(
-                *zip(*line, strict=True), drawstyle="steps-post", color=VALIDATION, linewidth=1.6
-            )
+            x, so_far = [*x, len(result.trials)], [*so_far, so_far[-1]]
+        axes.plot(x, so_far, drawstyle="steps-post", color=VALIDATION, linewidth=1.6)
         handles = [
             Line2D([], [], color=TRAIN, marker="o", linestyle="", label="trial"),
             Line2D([], [], color=VALIDATION, linewidth=1.6, label="best so far"),
         ]
+        copies = [t for t in result.trials if t.score is not None and t not in known]
+        if copies := [t for t in copies if math.isfinite(t.score or 0)]:
+            hollow: dict[str, Any] = {"color": TRAIN, "marker": "o", "markerfacecolor": "white"}
+            hollow["linestyle"] = ""
+            x = [numbers[trial.id] for trial in copies]
+            axes.plot(x, [float(trial.score or 0) for trial in copies], **hollow)
+            handles.append(Line2D([], [], label="duplicate", **hollow))
         for status, mark in MARKS.items():
-            at = [i for i, t in enumerate(result.trials, 1) if t.status == status]
-            if at:
-                style: dict[str, Any] = {"color": COLOURS[status], "marker": mark, "linestyle": ""}
-                style |= {"markerfacecolor": "none", "markersize": 5}
-                axes.plot(
-                    at,
-                    [0.03] * len(at),
-                    transform=axes.get_xaxis_transform(),
-                    clip_on=False,
-                    **style,
-                )
+            x = [numbers[trial.id] for trial in result.trials if trial.status == status]
+            if x:
+                style: dict[str, Any] = {"color": COLOURS[status], "marker": mark, "markersize": 5}
+                style |= {"markerfacecolor": "none", "linestyle": ""}
+                edge = axes.get_xaxis_transform()
+                axes.plot(x, [0.03] * len(x), transform=edge, clip_on=False, **style)
                 handles.append(Line2D([], [], label=status, **style))
         _trial_axis(axes, len(result.trials))
         axes.set_ylabel(result.objective, color=FAINT)
@@ -132,10 +129,11 @@ def learning_curves(result: SearchResult, metric: str | None = None) -> Figure:
         >>> _ = file.write_text("epoch,val_loss\n0,2.0\n1,1.5\n")
         >>> trial = Trial("00", "completed", "", {}, 1.5, {}, 2, 9.0, folder)
         >>> figure = learning_curves(SearchResult(folder, [trial], "val_loss", "min"))
-        >>> list(figure.axes[0].lines[0].get_ydata())
+        >>> figure.axes[0].lines[0].get_ydata().tolist()
         [2.0, 1.5]
     """
     from matplotlib.lines import Line2D
+    from matplotlib.ticker import MaxNLocator
 
     runs, unreadable = _runs(result)
     columns = {name for _, run in runs for name in run}
@@ -172,7 +170,7 @@ def learning_curves(result: SearchResult, metric: str | None = None) -> Figure:
                 axes.plot(*points[-1], "x", color=BAD, markersize=6, zorder=5)
         _value_axis(axes, shown, values)
         axes.set_xlabel("epoch", color=FAINT, labelpad=2)
-        axes.xaxis.get_major_locator().set_params(integer=True)
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         handles = [Line2D([], [], color=TRAIN, linewidth=1, label="trial")]
         if best:
             handles.insert(0, Line2D([], [], color=VALIDATION, linewidth=2.2, label="best"))
@@ -218,7 +216,7 @@ def pareto(result: SearchResult, cost: str = "macs") -> Figure:
         facts = f"{known} on the front: {', '.join(t.id for t in front)}"
         figure, (axes,) = canvas(title, facts, size=(6.5, 3.4))
         x = [t.metrics[cost] for t in others]
-        axes.plot(x, [t.score for t in others], "o", color=TRAIN, markersize=4)
+        axes.plot(x, [float(t.score or 0) for t in others], "o", color=TRAIN, markersize=4)
         edge = [(t.metrics[cost], t.score) for t in front]
         axes.plot(*zip(*edge, strict=True), drawstyle="steps-post", color=VALIDATION, linewidth=1.2)
         axes.plot(*zip(*edge, strict=True), "o", color=VALIDATION, markersize=5.5)

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 SHOWN = ("parameters", "macs", "activation_memory", "latency")  # costs in the table
 MODEL = "best.keras"
+WIDTH = 70  # of code on one line
 
 
 def write_report(result: SearchResult, path: str | os.PathLike[str]) -> Path:
@@ -144,10 +145,13 @@ def rebuild(told: Mapping[str, Any]) -> str:
     """
     weights = told.get("weights")
     options = dict(told.get("options", {})) | ({"weights": weights} if weights else {})
-    given = ", ".join(f"{name}={_literal(value)}" for name, value in options.items())
+    given = [f"{name}={_literal(value)}" for name, value in options.items()]
     package, call = ("applications", "load") if weights else ("zoo", "create")
-    name = json.dumps(told["builder"])
-    lines = [f"import {package}", "", f"model = {package}.{call}({name}{given and ', ' + given})"]
+    parts = [json.dumps(told["builder"]), *given]
+    arguments = ", ".join(parts)
+    if len(arguments) > WIDTH:
+        arguments = "".join(f"\n    {part}," for part in parts) + "\n"
+    lines = [f"import {package}", "", f"model = {package}.{call}({arguments})"]
     recipe = {**told.get("recipe", {}), **told.get("data", {})}
     if told.get("frozen_through"):
         recipe["frozen_through"] = told["frozen_through"]

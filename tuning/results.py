@@ -5,18 +5,20 @@ from __future__ import annotations
 import csv
 import io
 import json
+import os
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-from zoo._files import atomic
-from zoo.training import snapshot
+from zoo import history
+from zoo._files import atomic, write_json
 
 Status = Literal["completed", "failed", "skipped", "running"]
 Value = int | float | str | bool
 
+EPOCHS = "tuner/epochs"  # that Hyperband gives to a trial; no choice of the network's
 STATUS: dict[str, Status] = {"COMPLETED": "completed", "FAILED": "failed", "INVALID": "failed"}
 KEPT = (
     "val_accuracy",
@@ -101,12 +103,12 @@ class SearchResult:
                 for name in (self.objective, "macs", "parameters")
                 if name in best.metrics
             ]
-            chosen = ", ".join(f"{name}={value}" for name, value in best.values.items())
+            chosen = ", ".join(f"{k}={v}" for k, v in best.values.items() if k != EPOCHS)
             lines += [f"best: trial {best.id}, {', '.join(metrics)}", f"  {chosen}"]
         return "\n".join(lines)
 
 
-def read(run_dir: str | Path) -> SearchResult:
+def read(run_dir: str | os.PathLike[str]) -> SearchResult:
     """What a search has found so far, from its folder; it may still be running.
 
     Args:
@@ -123,7 +125,7 @@ def read(run_dir: str | Path) -> SearchResult:
     name = told["objectives"][0]
     trials = [_trial(path.parent) for path in (folder / "trials").glob("trial_*/trial.json")]
     trials.sort(key=lambda trial: int(trial.id))
-    return SearchResult(folder, trials, name, "max" if "acc" in name else "min")
+    return SearchResult(folder, trials, name, history.direction(name))
 
 
 def _trial(folder: Path) -> Trial:
@@ -148,7 +150,7 @@ def _trial(folder: Path) -> Trial:
         id=state["trial_id"],
         status=status,
         reason=reason,
-        values={k: v for k, v in values.items() if not k.startswith("tuner/")},
+        values={k: v for k, v in values.items() if k == EPOCHS or not k.startswith("tuner/")},
         score=state["score"] if status == "completed" else None,
         metrics={k: v for k, v in {**judged.get("costs", {}), **metrics}.items() if k in KEPT},
         epochs=_epochs(folder) if epochs is None else round(epochs),
@@ -193,7 +195,7 @@ def write(result: SearchResult) -> None:
     judged = json.loads((source / "candidate.json").read_text("utf-8"))
     if judged["same_as"]:
         source = source.with_name(f"trial_{judged['same_as']}")
-    snapshot.write_json(
+    write_json(
         result.run_dir / "best.json",
         {
             "trial": best.id,

@@ -12,9 +12,10 @@ from typing import Any
 import keras_tuner
 
 from tuning.budget import Budget
-from tuning.engines import Engine
+from tuning.engines import ENGINES, Engine
 from tuning.work import Data
-from zoo.training.snapshot import write_json
+from zoo import history
+from zoo._files import write_json
 
 COSTS = ("parameters", "macs", "activation_memory", "latency")
 EXPONENT = 0.07  # of a cost in the score of several objectives (Tan et al. 2019, MnasNet)
@@ -59,6 +60,9 @@ class Settings:
     reference: Mapping[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        if self.engine not in ENGINES:
+            known = ", ".join(map(repr, ENGINES))
+            raise ValueError(f"engine must be one of {known}; received {self.engine!r}")
         for name, least in (("max_epochs", 1), ("executions_per_trial", 1), ("keep", 1)):
             _check(name, getattr(self, name), least)
         _check("seed", self.seed, 0)
@@ -83,7 +87,7 @@ class Settings:
     @property
     def trained_objective(self) -> tuple[str, str]:
         """The metric of training that counts, and "max" or "min"."""
-        return self.objectives[0], "max" if "acc" in self.objectives[0] else "min"
+        return self.objectives[0], history.direction(self.objectives[0])
 
     @property
     def tuner_objective(self) -> Any:

@@ -169,48 +169,39 @@ def _rate(hp: Any, name: str, largest: float, default: float, step: float) -> fl
 def _stride(hp: Any, network: Network, stem: Sequence[int] = (1, 2, 4)) -> Settings:
     """Where the network makes its maps smaller, and how.
 
-    "stem_stride"; "stage2_stride", ... of the stages that have one; "output_stride" (dilation in
-    place of strides) while those are the paper's; "downsample": by strided convolutions or by
-    pooling.
+    "output_stride": below 32 dilation takes the place of strides; at 32 there are "stem_stride",
+    and "stage2_stride", ... of the stages that have one. "downsample": by strided convolutions or
+    by pooling.
     """
     paper, drawn = network.paper, {}
-    own = {paper.stem_stride} if network.takes("stem_stride") else set()
-    offered = [s for s in sorted({*stem, *own}) if s in own or network.room_for(s)]
-    if network.takes("stem_stride"):
-        drawn["stem_stride"] = _offer(hp, "stem_stride", offered, paper.stem_stride)
-    if network.takes("strides") and any(stride > 1 for stride in paper.strides):
-        drawn["strides"] = tuple(
-            hp.Choice(f"stage{stage}_stride", [1, stride], default=stride) if stride > 1 else 1
-            for stage, stride in enumerate(paper.strides, start=1)
-        )
-    if network.takes("output_stride"):
-        drawn |= _output_stride(hp, network, len(offered) > 1)
+    totals = [paper.stem_stride * math.prod(paper.strides[:i]) for i in range(len(paper.strides))]
+    dense = [stride for stride in (16, 8) if stride in totals and network.takes("output_stride")]
+    if dense:
+        drawn["output_stride"] = hp.Choice("output_stride", [32, *dense], default=32)
+
+    def strides() -> Settings:
+        found: dict[str, Any] = {}
+        if network.takes("stem_stride"):
+            offered = {s for s in stem if network.room_for(s)} | {paper.stem_stride}
+            found["stem_stride"] = _offer(hp, "stem_stride", sorted(offered), paper.stem_stride)
+        if network.takes("strides") and any(stride > 1 for stride in paper.strides):
+            found["strides"] = tuple(
+                hp.Choice(f"stage{stage}_stride", [1, stride], default=stride) if stride > 1 else 1
+                for stage, stride in enumerate(paper.strides, start=1)
+            )
+        return found
+
+    drawn |= _while(hp, "output_stride", [32], strides) if dense else strides()
     if network.takes("downsample"):
         drawn["downsample"] = hp.Choice("downsample", list(get_args(Downsample)), default="paper")
     return drawn
 
 
-def _output_stride(hp: Any, network: Network, has_stem: bool) -> Settings:
-    paper = network.paper
-    totals = [paper.stem_stride * math.prod(paper.strides[:i]) for i in range(len(paper.strides))]
-    offered = [stride for stride in (32, 16, 8) if stride == 32 or stride in totals]
-    if len(offered) < 2:
-        return {}
-    as_in_paper = [(f"stage{i}_stride", [s]) for i, s in enumerate(paper.strides, 1) if s > 1]
-    as_in_paper += [("stem_stride", [paper.stem_stride])] if has_stem else []
-    return _while(hp, as_in_paper, lambda: {"output_stride": hp.Choice("output_stride", offered)})
-
-
-def _while(
-    hp: Any, parents: Sequence[tuple[str, Sequence[Any]]], draw: Callable[[], Settings]
-) -> Settings:
-    """Draw what is active only while each parent has one of its values."""
-    if not parents:
-        return draw()
-    (name, values), *others = parents
-    with hp.conditional_scope(name, list(values)):
-        drawn = _while(hp, others, draw)
-    return drawn if hp.values.get(name) in values else {}
+def _while(hp: Any, parent: str, values: Sequence[Any], draw: Callable[[], Settings]) -> Settings:
+    """Draw what is active only while another choice has one of these values."""
+    with hp.conditional_scope(parent, list(values)):
+        drawn = draw()
+    return drawn if hp.values.get(parent) in values else {}
 
 
 def _pooling(hp: Any, network: Network, kinds: Sequence[str] = ()) -> Settings:
@@ -285,7 +276,7 @@ def _optimizer(
             value = hp.Float("learning_rate", least, most, sampling="log", default=default)
             return {"learning_rate": value}
 
-        drawn |= _while(hp, [("optimizer", [kind])] if len(kinds) > 1 else [], rate)
+        drawn |= _while(hp, "optimizer", [kind], rate) if len(kinds) > 1 else rate()
     return drawn
 
 
@@ -321,7 +312,7 @@ def _finetune(
     def freeze() -> Settings:
         return {"frozen_through": _offer(hp, "frozen_through", levels, levels[0])}
 
-    return {"weights": start, **_while(hp, [("weights", tags)], freeze)}
+    return {"weights": start, **_while(hp, "weights", tags, freeze)}
 
 
 stride = Space("stride", _stride)

@@ -18,7 +18,7 @@ from tuning.hypermodel import HyperClassifier
 from tuning.isolation import WHOLE, Share, TrialError
 from tuning.settings import COSTS, Settings
 from tuning.work import SkippedError, Work
-from zoo.training.snapshot import write_json
+from zoo._files import write_json
 
 
 class Judge:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 TEMPORARY = ".writing-"  # how the names of files begin that are not whole yet
 
@@ -27,3 +29,16 @@ def atomic(path: Path) -> Iterator[Path]:
             os.fsync(folder)  # the new name, too
         finally:
             os.close(folder)
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write `value` as JSON, atomically."""
+    text = json.dumps(value, indent=2) + "\n"
+    with atomic(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
+def remove_temporaries(folder: Path) -> None:
+    """Remove what a killed run was writing in `folder`."""
+    for path in folder.glob(f"{TEMPORARY}*"):
+        path.unlink(missing_ok=True)

@@ -1,4 +1,4 @@
-"""The command line: `zoo list`, `info`, `train`, `predict`, `convert`."""
+"""The command line: `zoo list`, `info`, `train`, `tune`, `predict`, `convert`."""
 
 from __future__ import annotations
 
@@ -26,6 +26,23 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 ModelName = Annotated[str, typer.Argument(metavar="MODEL", help="A model, such as resnet20.")]
+DataName = Annotated[
+    str,
+    typer.Option(
+        help="digits, fashion_mnist, shapes, folder:PATH (one folder a class) or tfds:NAME."
+    ),
+]
+BudgetLimit = Annotated[str | None, typer.Option(help="The most of them, such as 50M.")]
+Settings = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set",
+        metavar="NAME=VALUE",
+        help="Any other option of the model (zoo.Options) or of the recipe "
+        "(zoo.training.Recipe), such as stem_stride=1, dropout=0.2, mixup=0.2 or ema=0.999; "
+        "may be repeated.",
+    ),
+]
 
 
 @app.command("list")
@@ -86,12 +103,7 @@ def info(
 @app.command()
 def train(
     model: ModelName,
-    data: Annotated[
-        str,
-        typer.Option(
-            help="digits, fashion_mnist, shapes, folder:PATH (one folder a class) or tfds:NAME."
-        ),
-    ],
+    data: DataName,
     epochs: Annotated[int, typer.Option(help="Passes over the training images.")] = 30,
     batch_size: Annotated[int, typer.Option(help="Images a step.")] = 32,
     optimizer: Annotated[str, typer.Option(help="sgd, adam, adamw, rmsprop or lamb.")] = "sgd",
@@ -117,21 +129,12 @@ def train(
         bool, typer.Option("--resume", help="Go on after the last finished epoch.")
     ] = False,
     seed: Annotated[int, typer.Option(help="Equal seeds give equal runs.")] = 0,
-    set_: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--set",
-            metavar="NAME=VALUE",
-            help="Any other option of the model (zoo.Options) or of the recipe "
-            "(zoo.training.Recipe), such as stem_stride=1, dropout=0.2, mixup=0.2 or ema=0.999; "
-            "may be repeated.",
-        ),
-    ] = None,
+    set_: Settings = None,
 ) -> None:
     """Train a model, and draw its learning curves."""
     zoo.info(model)  # an unknown name is told before the seconds that TensorFlow takes
     settings = dict(_setting(text) for text in set_ or [])
-    folder = run_dir or _run_dir(f"runs/{model}-{re.sub(r'[^A-Za-z0-9_.]+', '-', data)}", resume)
+    folder = run_dir or _run_dir(f"runs/{model}-{_slug(data)}", resume)
     with _quiet_import():
         from zoo import training
         from zoo.data import load
@@ -166,6 +169,105 @@ def train(
         run_dir=folder,
         resume=resume,
         options=options,
+    )
+
+
+@app.command()
+def tune(
+    model: ModelName,
+    data: DataName,
+    space: Annotated[
+        str,
+        typer.Option(
+            help="What to search: stride, pooling, dropout, regularization, optimizer, "
+            "width_depth, augmentation, finetune, with commas between; or all."
+        ),
+    ] = "stride,pooling,dropout",
+    engine: Annotated[str, typer.Option(help="random, bayesian, grid or hyperband.")] = "random",
+    max_trials: Annotated[
+        int | None, typer.Option(help="Candidates to train; by default 20, or all of grid's.")
+    ] = None,
+    epochs: Annotated[int, typer.Option(help="Passes over the training images, a trial.")] = 10,
+    executions: Annotated[int, typer.Option(help="Trainings of each candidate.")] = 1,
+    objective: Annotated[
+        str,
+        typer.Option(
+            help="val_accuracy or val_loss; with costs after it, such as val_accuracy,macs, they "
+            "count against it."
+        ),
+    ] = "val_accuracy",
+    workers: Annotated[int, typer.Option(help="Trials at once; one GPU each if there are.")] = 1,
+    budget_parameters: BudgetLimit = None,
+    budget_macs: BudgetLimit = None,
+    budget_memory: Annotated[
+        str | None, typer.Option(help="Bytes of activations for one image, such as 20M.")
+    ] = None,
+    budget_disk: Annotated[str | None, typer.Option(help="Bytes of the weights.")] = None,
+    budget_latency: Annotated[
+        float | None, typer.Option(help="Milliseconds for one image, measured.")
+    ] = None,
+    time_limit: Annotated[
+        float | None, typer.Option(help="Seconds after which a training has failed.")
+    ] = None,
+    batch_size: Annotated[int, typer.Option(help="Images a step.")] = 32,
+    augment: Annotated[
+        str, typer.Option(help="auto, none, shift, flip, crop or randaugment.")
+    ] = "auto",
+    image_size: Annotated[
+        int | None, typer.Option(help="Height and width; by default the data's.")
+    ] = None,
+    data_dir: Annotated[Path | None, typer.Option(help="Where the data's files are.")] = None,
+    run_dir: Annotated[
+        Path | None, typer.Option(help="Where all files go; by default runs/tune-MODEL-DATA.")
+    ] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with a search.")] = False,
+    seed: Annotated[int, typer.Option(help="Equal seeds give equal searches.")] = 0,
+    set_: Settings = None,
+) -> None:
+    """Search over a model's choices, and report what matters."""
+    zoo.info(model)
+    fixed = dict(_setting(text) for text in set_ or [])
+    folder = run_dir or _run_dir(f"runs/tune-{model}-{_slug(data)}", resume)
+    with _quiet_import():
+        import tuning
+        from tuning.budget import parse
+        from tuning.space import named
+        from zoo import training
+
+    limits = {
+        "parameters": budget_parameters,
+        "macs": budget_macs,
+        "activation_memory": budget_memory,
+        "disk": budget_disk,
+    }
+    fields = {field.name for field in dataclasses.fields(training.Recipe)}
+    tuning.search(
+        model,
+        data,
+        run_dir=folder,
+        space=named(space),
+        engine=engine,  # type: ignore[arg-type]  # checked there
+        max_trials=max_trials,
+        max_epochs=epochs,
+        executions_per_trial=executions,
+        objective=[part.strip() for part in objective.split(",")],
+        budget=tuning.Budget(
+            **{name: parse(limit) for name, limit in limits.items() if limit is not None},
+            latency=None if budget_latency is None else budget_latency / 1e3,
+        ),
+        recipe=training.Recipe(epochs=epochs, **{k: v for k, v in fixed.items() if k in fields}),
+        workers=workers,
+        time_limit=time_limit,
+        seed=seed,
+        resume=resume,
+        data_options={
+            "batch_size": batch_size,
+            "augment": augment,
+            "image_size": image_size,
+            "data_dir": data_dir,
+            "seed": seed,
+        },
+        options={k: v for k, v in fixed.items() if k not in fields},
     )
 
 
@@ -266,6 +368,10 @@ def _setting(text: str) -> tuple[str, Any]:
         return name, ast.literal_eval(value)
     except (ValueError, SyntaxError):
         return name, value
+
+
+def _slug(text: str) -> str:
+    return re.sub(r"[^A-Za-z0-9_.]+", "-", text)
 
 
 def _run_dir(default: str, resume: bool) -> Path:

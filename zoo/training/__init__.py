@@ -28,7 +28,8 @@ from typing import TYPE_CHECKING, Any
 
 import keras
 
-from zoo.training import run_folder, snapshot
+from zoo._files import remove_temporaries, write_json
+from zoo.training import run_folder
 from zoo.training.callbacks import (
     Checkpoints,
     DivergedError,
@@ -202,8 +203,8 @@ def train(
     recipe = dataclasses.replace(recipe, steps_per_execution=steps_per_execution(recipe, data))
     run_folder.claim(folder, resume)
     with run_folder.locked(folder), prepare(recipe) as policy:
-        snapshot.remove_temporaries(folder)
-        snapshot.remove_temporaries(folder / "snapshots")
+        remove_temporaries(folder)
+        remove_temporaries(folder / "snapshots")
         given = isinstance(model, keras.Model)
         built = model if isinstance(model, keras.Model) else model()
         check_model(built, data)
@@ -216,7 +217,7 @@ def train(
         config = run_folder.describe(built, data, recipe, options)
         if (folder / "config.json").exists():
             run_folder.check_same(folder, config)
-        snapshot.write_json(folder / "config.json", config)
+        write_json(folder / "config.json", config)
         run_folder.record_environment(folder, setup_devices())
         return _train(built, data, recipe, folder, callbacks, verbose)
 
@@ -331,7 +332,7 @@ def _finish(model: keras.Model, data: ImageData, checkpoints: Checkpoints, folde
         model=model,
     )
     names = ("best_epoch", "best", "test", "stopped_early", "seconds", "history")
-    snapshot.write_json(path, {name: getattr(result, name) for name in names})
+    write_json(path, {name: getattr(result, name) for name in names})
     return result
 
 

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import keras
 
-from zoo.training import snapshot
+from zoo._files import write_json
 from zoo.training.recipe import Recipe
 
 if TYPE_CHECKING:
@@ -168,7 +168,7 @@ def record_environment(folder: Path, devices: list[str]) -> None:
         "command": sys.argv,
         "git_commit": _git_commit(),
     }
-    snapshot.write_json(path, {"sessions": [*sessions, session]})
+    write_json(path, {"sessions": [*sessions, session]})
 
 
 def _git_commit() -> str | None:

@@ -17,26 +17,13 @@ from typing import Any
 
 import numpy as np
 
-from zoo._files import TEMPORARY, atomic
+from zoo._files import atomic
 
 KEPT = 2
 
 
 class SnapshotError(RuntimeError):
     """No snapshot of the run can be read."""
-
-
-def write_json(path: Path, value: Any) -> None:
-    """Write `value` as JSON, atomically."""
-    text = json.dumps(value, indent=2) + "\n"
-    with atomic(path) as temporary:
-        temporary.write_text(text, encoding="utf-8")
-
-
-def remove_temporaries(folder: Path) -> None:
-    """Remove what a killed run was writing in `folder`."""
-    for path in folder.glob(f"{TEMPORARY}*"):
-        path.unlink(missing_ok=True)
 
 
 def save(

@@ -144,14 +144,21 @@ def search(
     if role is not None and role != distributed.CHIEF:
         distributed.tuner(hypermodel, settings, None).search()
         return results.read(folder)
-    with run_folder.locked(folder), Live(settings, verbose) as live:
+    with run_folder.locked(folder):
         settings.write(hypermodel.describe())
+        _run(hypermodel, settings, workers, role, verbose)
+    return finish(folder, say=print if verbose else _silent)
+
+
+def _run(
+    hypermodel: HyperClassifier, settings: Settings, workers: int, role: str | None, verbose: int
+) -> None:
+    with Live(settings, verbose) as live:
         if workers > 1 and role is None:
             distributed.run(hypermodel, settings, workers, live.refresh)
         else:
             alone = None if role else {"tuner0"}
             distributed.tuner(hypermodel, settings, alone, on_wait=live.refresh).search()
-    return finish(folder, say=print if verbose else _silent)
 
 
 def finish(run_dir: str | os.PathLike[str], say: Callable[[str], None] = print) -> SearchResult:

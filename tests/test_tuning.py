@@ -1,0 +1,373 @@
+"""The search: spaces, budget, engines, failures, resuming after kills, workers."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import keras
+import keras_tuner
+import numpy as np
+import pytest
+
+import tuning
+import zoo
+from tuning import space as spaces
+from tuning.candidate import Candidate
+from tuning.engines import ENGINES
+from tuning.hypermodel import HyperClassifier
+from zoo import resnet
+from zoo.data import load
+
+DIGITS = {"input_shape": (8, 8, 1), "num_classes": 10}
+
+
+def choices(name, space, **shape):
+    """Every hyperparameter that a space has for a model."""
+    hp = keras_tuner.HyperParameters()
+    hypermodel = HyperClassifier(name, **{**DIGITS, **shape}, space=space)
+    candidate = hypermodel.candidate(hp)
+    return {each.name: each for each in hp.space}, candidate
+
+
+@pytest.mark.parametrize("name", ["lenet5", "cnn", "vgg11", "resnet50", "mobilenet_v2", "vit_b_16"])
+def test_defaults_are_the_network_as_it_is(name):
+    shape = {"input_shape": zoo.info(name).input_shape}
+    _, candidate = choices(name, spaces.stride | spaces.pooling | spaces.dropout(max=0.8), **shape)
+    paper = zoo.create(name, num_classes=10)
+    ours = candidate.build()
+    assert [v.shape for v in ours.variables] == [v.shape for v in paper.variables]
+    assert ours.output_shape == paper.output_shape
+    kept = [{**layer.get_config(), "name": None} for layer in paper.layers]
+    assert [{**layer.get_config(), "name": None} for layer in ours.layers] == kept
+
+
+def test_spaces_offer_what_the_architecture_has():
+    every = spaces.named("all") | spaces.finetune
+    names, _ = choices("vit_b_16", every, input_shape=(224, 224, 3))
+    assert not names.keys() & {"stage1_stride", "output_stride", "downsample", "spatial_dropout"}
+    assert {"drop_path_rate", "pooling", "weights", "frozen_through"} <= names.keys()
+    names, _ = choices("vgg11", every, input_shape=(224, 224, 3))
+    assert "drop_path_rate" not in names
+    names, candidate = choices("resnet50", every, input_shape=(224, 224, 3))
+    assert {"stem_stride", "stage2_stride", "stage4_stride", "output_stride"} <= names.keys()
+    assert "stage1_stride" not in names
+    assert [c.name for c in names["stage4_stride"].conditions] == ["output_stride"]
+    assert candidate.options["output_stride"] == 32
+    assert {"resnet50", "resnet101", "resnext50_32x4d"} <= set(names["variant"].values)
+    assert not {"resnet18", "resnet50_v2"} & set(names["variant"].values)
+    assert names["learning_rate"].sampling == "log"
+
+
+def test_spaces_add_up_and_later_ones_overwrite():
+    def own(hp):
+        return {"activation": hp.Choice("activation", ["relu", "silu"]), "dropout": 0.25}
+
+    names, candidate = choices("cnn", spaces.dropout(max=0.4) | own)
+    assert names["dropout"].max_value == 0.4
+    assert candidate.options["dropout"] == 0.25
+    assert candidate.options["activation"] == "relu"
+    with pytest.raises(TypeError, match="has no limit most; it takes max"):
+        spaces.dropout(most=0.4)
+    with pytest.raises(TypeError, match="must return a dictionary of settings"):
+        choices("cnn", spaces.dropout | (lambda hp: hp.Boolean("b")))
+    with pytest.raises(ValueError, match=r"no space 'strid'.*the spaces are stride, pooling"):
+        spaces.named("strid")
+
+
+def test_settings_find_what_takes_them():
+    candidate = Candidate.of(
+        "cnn", {"variant": "lenet5", "mixup": 0.2, "batch_size": 16, "weights": "none", "name": "x"}
+    )
+    assert candidate.builder == "lenet5"
+    assert candidate.recipe == {"mixup": 0.2}
+    assert candidate.data == {"batch_size": 16}
+    assert candidate.options == {"name": "x"}
+    assert candidate.weights is None
+    assert Candidate(**candidate.as_json()).key == candidate.key
+
+
+def test_any_tuner_of_keras_tuner_takes_the_hypermodel(tmp_path):
+    digits = load("digits", batch_size=256)
+    images, labels = next(iter(digits.train))
+    hypermodel = HyperClassifier(
+        resnet.resnet20, **DIGITS, space=spaces.dropout | spaces.optimizer | spaces.regularization
+    )
+    tuner = keras_tuner.BayesianOptimization(
+        hypermodel, objective="val_accuracy", max_trials=2, directory=tmp_path, seed=1
+    )
+    tuner.search(
+        images.numpy(), labels.numpy(), validation_data=(images, labels), epochs=1, verbose=0
+    )
+    assert len(tuner.oracle.trials) == 2
+    assert all(trial.status == "COMPLETED" for trial in tuner.oracle.trials.values())
+    assert tuner.get_best_models()[0].output_shape == (None, 10)
+
+
+def test_wrong_arguments_are_told_early(tmp_path):
+    with pytest.raises(ValueError, match="did you mean resnet"):
+        HyperClassifier("resnet21", **DIGITS)
+    with pytest.raises(TypeError, match="builder must be a model's name or its function"):
+        HyperClassifier(keras.Sequential, **DIGITS)
+    arguments = {"run_dir": tmp_path / "s", "space": spaces.dropout, "max_epochs": 1}
+    model = HyperClassifier("cnn", **DIGITS, space=spaces.dropout)
+    with pytest.raises(ValueError, match="engine must be one of 'random', 'bayesian'"):
+        tuning.search(model, "digits", run_dir=tmp_path / "s", engine="rand", max_trials=1)
+    with pytest.raises(ValueError, match="give them to it alone"):
+        tuning.search(model, "digits", **arguments)
+    with pytest.raises(ValueError, match="objective must be a metric of training"):
+        tuning.search(model, "digits", run_dir=tmp_path / "s", objective=["val_accuracy", "size"])
+    with pytest.raises(ValueError, match="Budget: macs must be a number above 0"):
+        tuning.Budget(macs=-1)
+    assert not (tmp_path / "s" / "trials").exists()
+
+
+def search(folder, model="cnn", data="digits", **arguments):
+    """A search in this process, over a hypermodel that asks no data for its shapes."""
+    space = arguments.pop("space", spaces.dropout | spaces.pooling)
+    options = arguments.pop("options", {})
+    return tuning.search(
+        HyperClassifier(model, **DIGITS, space=space, **options),
+        data,
+        run_dir=folder,
+        **{"max_epochs": 1, "verbose": 0, "in_process": True, "max_trials": 3, **arguments},
+    )
+
+
+def untrained(batch_size=32, augment=None):
+    """Few images, so that a trial is over at once."""
+    import dataclasses
+
+    data = load("digits", batch_size=batch_size, validation_split=0.6)
+    return dataclasses.replace(data, steps_per_epoch=1)
+
+
+def test_a_candidate_over_the_budget_is_skipped_and_counted(tmp_path):
+    small = {**DIGITS, "widths": (8, 16), "strides": (2, 2)}
+    limit = 1.5 * Candidate.of("cnn", small).costs["macs"]
+    result = search(
+        tmp_path / "s",
+        data=untrained,
+        space=spaces.option("widths", ["8", "16"]) | stages,
+        budget=tuning.Budget(macs=limit),
+        max_trials=4,
+        engine="grid",
+    )
+    skipped = [trial for trial in result.trials if trial.status == "skipped"]
+    assert skipped
+    for trial in skipped:
+        assert "over the budget of" in trial.reason
+        assert trial.metrics["macs"] > limit
+        assert not list(trial.folder.glob("execution-*"))
+    trained = [trial for trial in result.trials if trial.status == "completed"]
+    assert all(trial.metrics["macs"] <= limit for trial in trained)
+    assert len(trained) == 4
+    rows = list(csv.DictReader((tmp_path / "s" / "trials.csv").open()))
+    assert [row["status"] for row in rows] == [trial.status for trial in result.trials]
+
+
+def stages(hp):
+    """Widths and strides of the small network, as numbers in text."""
+    width = int(hp.get("widths"))
+    stride = hp.Choice("stride", [2, 1])
+    depth = hp.Choice("depth", [2, 1])
+    return {"widths": (width, 2 * width)[:depth], "strides": (stride,) * depth}
+
+
+def test_equal_networks_are_trained_once(tmp_path):
+    def same(hp):
+        hp.Choice("decoy", [1, 2, 3])
+        return {"dropout": hp.Choice("dropout", [0.0, 0.2])}
+
+    result = search(tmp_path / "s", data=untrained, space=same, engine="grid", max_trials=None)
+    assert len(result.trials) == 6
+    reasons = [trial.reason for trial in result.trials]
+    assert sum(reason.startswith("duplicate of") for reason in reasons) == 4
+    assert len(list((tmp_path / "s").rglob("curves.csv"))) == 2
+    by_dropout = {}
+    for trial in result.trials:
+        by_dropout.setdefault(trial.values["dropout"], set()).add(trial.score)
+    assert all(len(scores) == 1 for scores in by_dropout.values())
+
+
+def test_choices_that_do_not_fit_together_are_skipped(tmp_path):
+    result = search(
+        tmp_path / "s",
+        model="lenet5",
+        data=untrained,
+        space=spaces.option("padding", ["valid", "same"]),
+        engine="grid",
+        max_trials=1,
+    )
+    reasons = [trial.reason for trial in result.trials if trial.status == "skipped"]
+    assert reasons
+    assert all("shrinks images of 8 x 8 to nothing" in reason for reason in reasons)
+    assert result.count("completed") == 1
+
+
+@pytest.mark.parametrize("engine", sorted(ENGINES))
+def test_engines_run_to_their_end(engine, tmp_path):
+    more = {"max_epochs": 3} if engine == "hyperband" else {}
+    space = spaces.option("dropout", [0.0, 0.1, 0.2]) | spaces.option("pooling", ["avg", "max"])
+    trials = None if engine in ("grid", "hyperband") else 3
+    result = search(
+        tmp_path / "s", data=untrained, engine=engine, space=space, max_trials=trials, **more
+    )
+    assert result.count("completed") == len(result.trials)
+    expected = {"random": 3, "bayesian": 3, "grid": 6}
+    assert len(result.trials) == expected.get(engine, len(result.trials))
+    if engine == "hyperband":
+        epochs = [trial.epochs for trial in result.trials]
+        assert set(epochs) == {1, 3}
+        again = [
+            path
+            for path in (tmp_path / "s").rglob("candidate.json")
+            if json.loads(path.read_text())["continues"]
+        ]
+        assert again  # some went on from a shorter trial
+    best = json.loads((tmp_path / "s" / "best.json").read_text())
+    model = keras.models.load_model(tmp_path / "s" / "best.keras")
+    rebuilt = Candidate(
+        **{name: best[name] for name in ("builder", "options", "recipe", "data")}
+    ).build()
+    assert [w.shape for w in model.weights] == [w.shape for w in rebuilt.weights]
+
+
+def test_checkpoints_of_the_best_alone_are_kept(tmp_path):
+    result = search(tmp_path / "s", data=untrained, max_trials=5, keep=2)
+    kept = {path.parents[1].name for path in (tmp_path / "s" / "trials").rglob("best.keras")}
+    ranked = sorted(result.trials, key=lambda trial: -trial.score)
+    assert {f"trial_{trial.id}" for trial in ranked[:2]} == kept
+    assert len(list((tmp_path / "s").rglob("curves.csv"))) == 5
+
+
+def test_several_objectives(tmp_path):
+    result = search(
+        tmp_path / "s",
+        data=untrained,
+        space=spaces.option("widths", ["8", "16"]) | stages,
+        objective=["val_accuracy", "macs"],
+        max_trials=3,
+    )
+    reference = json.loads((tmp_path / "s" / "search.json").read_text())["reference"]["macs"]
+    for trial in result.trials:
+        relative = trial.metrics["macs"] / reference
+        assert trial.score == pytest.approx(trial.metrics["val_accuracy"] * relative**-0.07)
+
+
+def test_another_search_in_the_folder_is_refused(tmp_path):
+    search(tmp_path / "s", data=untrained, max_trials=1)
+    with pytest.raises(FileExistsError, match="resume=True"):
+        search(tmp_path / "s", data=untrained, max_trials=1)
+    with pytest.raises(ValueError, match="another search: seed: 0 -> 1"):
+        search(tmp_path / "s", data=untrained, max_trials=1, resume=True, seed=1)
+    more = search(tmp_path / "s", data=untrained, max_trials=2, resume=True)
+    assert len(more.trials) == 2
+
+
+def troubled(batch_size=32, augment=None):
+    """Data whose batch size says what goes wrong."""
+    match batch_size:
+        case 1:
+            raise RuntimeError("no such luck")
+        case 2:
+            os.kill(os.getpid(), signal.SIGKILL)
+        case 3:
+            time.sleep(600)
+        case 4:
+            raise MemoryError
+    return untrained(32)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="sends POSIX signals")
+def test_a_trial_that_fails_is_told_and_the_search_goes_on(tmp_path):
+    result = search(
+        tmp_path / "s",
+        data=troubled,
+        space=spaces.option("batch_size", [1, 2, 3, 4, 32]),
+        engine="grid",
+        max_trials=None,
+        in_process=False,
+        time_limit=20,
+    )
+    reasons = {trial.values["batch_size"]: trial.reason for trial in result.trials}
+    assert reasons == {
+        1: "RuntimeError: no such luck",
+        2: "was killed (SIGKILL), which is what the system does when memory runs out",
+        3: "took longer than time_limit=20 seconds",
+        4: "ran out of memory",
+        32: "",
+    }
+    assert result.best.values == {"batch_size": 32}
+
+
+SCRIPT = """
+import sys
+sys.path.insert(0, {tests!r})
+import test_tuning
+result = test_tuning.search({folder!r}, data=test_tuning.slow, in_process=False, resume=True,
+                            max_trials=4, max_epochs=3, workers={workers}, seed=3)
+"""
+
+
+def slow(batch_size=32, augment=None):
+    """Epochs of a few seconds."""
+    return load("digits", batch_size=batch_size, validation_split=0.3)
+
+
+def start(folder, workers):
+    text = SCRIPT.format(tests=str(Path(__file__).parent), folder=str(folder), workers=workers)
+    return subprocess.Popen(
+        [sys.executable, "-c", text], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
+    )
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform == "win32", reason="sends POSIX signals")
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_killed_search_goes_on_to_the_same_trials(workers, tmp_path):
+    whole = start(tmp_path / "whole", 1)
+    assert whole.wait() == 0, whole.stderr.read().decode()
+    draw = random.Random(workers)
+    folder = tmp_path / "killed"
+    for _ in range(3):
+        process = start(folder, workers)
+        begun = len(list(folder.rglob("epoch-*.npz")))
+        while process.poll() is None and len(list(folder.rglob("epoch-*.npz"))) <= begun:
+            time.sleep(0.05)
+        time.sleep(draw.uniform(0, 2))
+        process.kill()
+        process.wait()
+    last = start(folder, workers)
+    assert last.wait() == 0, last.stderr.read().decode()
+    before, after = tuning.read(tmp_path / "whole"), tuning.read(folder)
+    assert [trial.values for trial in after.trials] == [trial.values for trial in before.trials]
+    assert [trial.status for trial in after.trials] == ["completed"] * 4
+    np.testing.assert_array_equal(
+        [trial.score for trial in after.trials], [trial.score for trial in before.trials]
+    )
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform == "win32", reason="sends POSIX signals")
+def test_a_killed_worker_and_a_killed_chief_are_started_again(tmp_path):
+    process = start(tmp_path / "s", 2)
+    killed = set()
+    while process.poll() is None and len(killed) < 3:
+        time.sleep(0.2)
+        for name in ("tuner0", "chief", "tuner1"):
+            log = tmp_path / "s" / f"{name}.pid"
+            if log.exists() and name not in killed and list(tmp_path.rglob("epoch-*.npz")):
+                os.kill(int(log.read_text()), signal.SIGKILL)
+                killed.add(name)
+                time.sleep(3)
+    assert process.wait() == 0, process.stderr.read().decode()
+    assert killed == {"tuner0", "chief", "tuner1"}
+    assert [trial.status for trial in tuning.read(tmp_path / "s").trials] == ["completed"] * 4
