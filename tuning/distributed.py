@@ -131,6 +131,7 @@ def _main(
     with (settings.run_dir / f"{name}.log").open("a", encoding="utf-8") as log:
         os.dup2(log.fileno(), 1)
         os.dup2(log.fileno(), 2)
+    print(f"{time.ctime()}: {name} is process {os.getpid()}", flush=True)
     tuner(hypermodel, settings, names, share).search()
 
 

@@ -231,6 +231,7 @@ def _execute(work: Work, share: Share, path: Path) -> None:
     with (work.folder / "log.txt").open("a", encoding="utf-8") as log:
         os.dup2(log.fileno(), 1)
         os.dup2(log.fileno(), 2)
+    print(f"{time.ctime()}: this is process {os.getpid()}", flush=True)
     share.take()
     _write(path, **attempt(work))
 

@@ -262,7 +262,10 @@ def _optimizer(
     batch_sizes: Sequence[int] = (16, 32, 64, 128),
     schedules: Sequence[str] = ("cosine", "step", "constant"),
 ) -> Settings:
-    """How it learns: "optimizer", its "learning_rate" on a log scale, "batch_size", "schedule"."""
+    """How it learns.
+
+    "optimizer", its rate on a log scale ("sgd_learning_rate", ...), "batch_size", "schedule".
+    """
     drawn = {
         "optimizer": _offer(hp, "optimizer", kinds, kinds[0]),
         "batch_size": _offer(hp, "batch_size", batch_sizes, batch_sizes[len(batch_sizes) // 2 - 1]),
@@ -272,8 +275,13 @@ def _optimizer(
         least, most = LEARNING_RATES[kind]
         default = math.sqrt(least * most)
 
-        def rate(least: float = least, most: float = most, default: float = default) -> Settings:
-            value = hp.Float("learning_rate", least, most, sampling="log", default=default)
+        def rate(
+            name: str = f"{kind}_learning_rate",
+            least: float = least,
+            most: float = most,
+            default: float = default,
+        ) -> Settings:
+            value = hp.Float(name, least, most, sampling="log", default=default)
             return {"learning_rate": value}
 
         drawn |= _while(hp, "optimizer", [kind], rate) if len(kinds) > 1 else rate()
