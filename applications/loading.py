@@ -139,33 +139,32 @@ def _defaults(
 ) -> tuple[dict[str, Any], Weights | None]:
     """Options of the builder, as the file, its head, its source and its record tell.
 
-    A file without a record that does not tell its normalisation has that of the first record of its
-    source.
+    A file without a record that does not tell its normalisation has that of its source, or of the
+    first record of that.
     """
-    options: dict[str, Any] = {}
     aliases = names_of(checkpoint)
-    for table in tables(module=info(name).module):
-        head = next((rule for rule in table.rules if rule.layer == HEAD), None)
-        if head is None:
-            continue
+    table = max(tables(module=info(name).module), key=lambda table: table.found_in(aliases))
+    options: dict[str, Any] = {"num_classes": 0}  # as long as there is no head
+    shown = record
+    if table.found_in(aliases):
+        options |= table.options
+        shown = record or next((r for r in list_weights(name) if r.source == table.source), None)
+    for head in (rule for rule in table.rules if rule.layer == HEAD):
         array, change = head.kind.get("kernel", ("0", None))
-        kernel = f"{head.source}{head.separator}{array}"
-        if kernel in aliases:
-            classes = shape_after(change, checkpoint.shapes[aliases[kernel]])[-1]
-            options = {**table.options, "num_classes": classes}
-            alike = (r for r in list_weights(name) if r.source == table.source)
-            shown = record or next(alike, None)
-            break
-    else:
-        shown = record
+        stored = aliases.get(f"{head.source}{head.separator}{array}")
+        if stored is not None:
+            options["num_classes"] = shape_after(change, checkpoint.shapes[stored])[-1]
     if record is not None:
-        options |= record.options
+        options |= {"normalization": record.normalization, **record.options}
     options |= told(checkpoint)
-    if shown is not None and "normalization" not in options:
-        mean, std = shown.normalization
-        if channels != len(mean):
-            mean, std = (sum(mean) / len(mean),), (sum(std) / len(std),)
-        options["normalization"] = (mean, std)
+    if shown is not None:
+        options.setdefault("normalization", shown.normalization)
+    if options.get("normalization") is not None:
+        mean, std = options["normalization"]
+        options["normalization"] = tuple(
+            x if isinstance(x, (int, float)) or len(x) == channels else (sum(x) / len(x),)
+            for x in (mean, std)
+        )
     return options, shown
 
 

@@ -7,10 +7,12 @@ import importlib
 import importlib.util
 import json
 import math
+import operator
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +25,7 @@ from applications.rules import NATIVE, Change, Table
 from zoo.catalogue import info, list_models
 
 HEAD = "head_dense"
+HEADS = (HEAD, "head_distilled_dense")
 TOLD = "zoo.options"  # key in a file's metadata
 
 
@@ -39,8 +42,8 @@ class LoadReport:
         source: Whose names the file has: "torchvision", "timm", "keras", "zoo", ...
         loaded: Names of the file's arrays that were loaded.
         adapted: Our variable -> how its array was changed on purpose, beyond a transposition.
-        initialized: Our variables that were initialised anew, since the file's do not fit: the
-            head for another number of classes.
+        initialized: Our variables that were initialised anew, since the file has none that fit:
+            the head for another number of classes, or of a file without one.
         ignored: Names of the file's arrays that the model does not need.
         options: What the weights ask of the builder beyond its defaults, such as
             {"padding": "tensorflow"}: `load` builds so; a model that is given to `load_weights`
@@ -85,8 +88,8 @@ def plan(
 
     Returns:
         Pairs of a variable and a function that reads its array, which has the variable's shape or
-        one whose first dimensions are to be merged; and the report of a loading that assigns them.
-        The arrays can be read as long as the checkpoint is open.
+        one with neighbouring dimensions to be merged; and the report of a loading that assigns
+        them. The arrays can be read as long as the checkpoint is open.
 
     Raises:
         formats.CheckpointError: If an array cannot be read or has a value that is not finite.
@@ -96,20 +99,24 @@ def plan(
     aliases, shapes = names_of(checkpoint), checkpoint.shapes
     readers: list[tuple[Any, Callable[[], np.ndarray]]] = []
     loaded, initialized, ignored, missing, wrong = [], [], [], [], []
+    headless = not any(name in aliases for layer, _, name, _ in pairs if layer.name in HEADS)
     used: set[str] = set()
     adapted: dict[str, str] = {}
     first = next((layer.name for layer in model.layers if _is_convolution(layer)), None)
     for layer, variable, name, change in pairs:
         ours = f"{layer.name}/{variable.name}"
         if name not in aliases:
-            missing.append(f"{ours} (as {name})")
+            if headless and layer.name.startswith("head_"):
+                initialized.append(ours)
+            else:
+                missing.append(f"{ours} (as {name})")
             continue
         stored = aliases[name]
         used.add(stored)
         changes = [change] if change else []
         theirs, shape = shape_after(change, shapes[stored]), tuple(variable.shape)
-        flat = _merged(theirs, len(shape))  # a dense layer may be a convolution there
-        if layer.name == HEAD and flat != shape and flat[:-1] == shape[:-1]:
+        flat = _merged(theirs, shape)  # a dense layer may be a convolution there
+        if layer.name in HEADS and flat != shape and flat[:-1] == shape[:-1]:
             initialized.append(ours)
             ignored.append(stored)
             continue
@@ -130,9 +137,8 @@ def plan(
             needless = any(re.fullmatch(pattern, name) for pattern in table.ignored)
             (ignored if needless else unknown).append(name)
     if not any(layer.name == HEAD for layer in model.layers):  # num_classes=0
-        headless = [name for name in unknown if _in_head(name, table)]
-        ignored += headless
-        unknown = [name for name in unknown if name not in headless]
+        ignored += [name for name in unknown if _in_head(name, table)]
+        unknown = [name for name in unknown if not _in_head(name, table)]
     if missing or unknown or wrong:
         parts = [
             _listed("the file lacks", missing),
@@ -256,10 +262,14 @@ def shape_after(change: Change | None, shape: tuple[int, ...]) -> tuple[int, ...
         return shape
 
 
-def _merged(shape: tuple[int, ...], rank: int) -> tuple[int, ...]:
-    """The shape with so many of its first dimensions made one that `rank` are left."""
-    extra = len(shape) - rank
-    return (math.prod(shape[: extra + 1]), *shape[extra + 1 :]) if extra > 0 else shape
+def _merged(shape: tuple[int, ...], ours: tuple[int, ...]) -> tuple[int, ...]:
+    """The shape with neighbouring dimensions made one: to `ours`, or the first to as many."""
+    extra = len(shape) - len(ours)
+    if extra <= 0:
+        return shape
+    if {*accumulate(ours, operator.mul)} <= {*accumulate(shape, operator.mul)}:
+        return ours
+    return (math.prod(shape[: extra + 1]), *shape[extra + 1 :])
 
 
 def _is_convolution(layer: Any) -> bool:

@@ -1,5 +1,8 @@
-"""Names of MaxViT's arrays in torchvision's checkpoints."""
+"""Names of MaxViT's arrays in the checkpoints of torchvision and timm."""
 
+import numpy as np
+
+from applications.coatnet import HEAD, attention_rules, conv_rules
 from applications.rules import BATCH_NORM, CONV, DENSE, DEPTHWISE, LAYER_NORM, Kind, Rule, Table
 
 TABLE: Kind = {"table": ("relative_position_bias_table", None)}
@@ -42,4 +45,20 @@ TORCHVISION = [
 ]
 
 IGNORED = (r".*\.num_batches_tracked", r".*\.relative_position_index")
-TABLES = [Table("torchvision", TORCHVISION, IGNORED)]
+
+
+def turned(array: np.ndarray) -> np.ndarray:
+    """A table (heads, rows, columns) of the way from queries to keys, as that from keys to them."""
+    return array.transpose(1, 2, 0)[::-1, ::-1]
+
+
+TURNED: Kind = {"table": ("relative_position_bias_table", turned)}
+TIMM_BLOCK = "stages.{s}.blocks.{b}"
+TIMM = [
+    *conv_rules(f"{TIMM_BLOCK}.conv"),
+    *attention_rules(f"{OURS}_window", f"{TIMM_BLOCK}.attn_block", DENSE, DENSE, TURNED),
+    *attention_rules(f"{OURS}_grid", f"{TIMM_BLOCK}.attn_grid", DENSE, DENSE, TURNED),
+    *HEAD,
+]
+
+TABLES = [Table("torchvision", TORCHVISION, IGNORED), Table("timm", TIMM)]

@@ -17,7 +17,7 @@ from __future__ import annotations
 import functools
 import math
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -75,6 +75,9 @@ KERAS_CENTERED: Kind = {
     "moving_variance": ("2", None),
 }
 KERAS_BGR: Kind = {"kernel": ("0", bgr_to_rgb)}
+
+# Options of a table whose source has no record for each of its files to tell it.
+IMAGENET = {"normalization": ((123.675, 116.28, 103.53), (58.395, 57.12, 57.375))}
 
 
 def flat_dense(side: int) -> Kind:
@@ -138,6 +141,15 @@ class Table:
     rules: Sequence[Rule]
     ignored: Sequence[str] = (r".*\.num_batches_tracked",)
     options: Mapping[str, Any] = field(default_factory=dict)
+
+    def found_in(self, names: Container[str]) -> int:
+        """How many arrays of layers without a number are there."""
+        single = [rule for rule in self.rules if not rule.openness]
+        return sum(
+            f"{rule.source}{rule.separator}{array}" in names
+            for rule in single
+            for array, _ in rule.kind.values() or [("0", None)]
+        )
 
     def pairs(self, model: Any) -> Iterator[tuple[Any, Any, str, Change | None]]:
         """Every variable that a checkpoint fills: (layer, variable, name in the source, change).

@@ -1,8 +1,8 @@
-"""Names of the Swin Transformer's arrays in torchvision's checkpoints."""
+"""Names of the Swin Transformer's arrays in the checkpoints of torchvision, timm and Microsoft."""
 
 from __future__ import annotations
 
-from applications.rules import CONV, DENSE, LAYER_NORM, Change, Kind, Rule, Table, axes
+from applications.rules import CONV, DENSE, IMAGENET, LAYER_NORM, Change, Kind, Rule, Table, axes
 
 
 def third(i: int) -> Change:
@@ -12,13 +12,21 @@ def third(i: int) -> Change:
 
 ATTENTION: Kind = {"table": ("relative_position_bias_table", None)}
 # The keys' part of the bias is always taken as 0 there; version 2 has none.
-COSINE_ATTENTION: Kind = {
-    "query_bias": ("qkv.bias", third(0)),
-    "value_bias": ("qkv.bias", third(2)),
+COSINE: Kind = {
     "logit_scale": ("logit_scale", None),
     "kernel1": ("cpb_mlp.0.weight", axes(1, 0)),
     "bias1": ("cpb_mlp.0.bias", None),
     "kernel2": ("cpb_mlp.2.weight", axes(1, 0)),
+}
+TORCHVISION_COSINE: Kind = {
+    "query_bias": ("qkv.bias", third(0)),
+    "value_bias": ("qkv.bias", third(2)),
+    **COSINE,
+}
+TIMM_COSINE: Kind = {
+    "query_bias": ("q_bias", None),
+    "value_bias": ("v_bias", None),
+    **COSINE,
 }
 
 
@@ -45,8 +53,37 @@ def torchvision(attention: Kind) -> list[Rule]:
     return rules
 
 
-# Computed from the window's size.
-INDICES = (r".*\.relative_position_index", r".*\.relative_coords_table")
+def timm(attention: Kind, merge: str, head: str) -> list[Rule]:
+    """The rules; in Microsoft's own files a stage ends with the merging that begins timm's."""
+    ours, theirs = "stage{s}_block{b}", "layers.{s}.blocks.{b}"
+    return [
+        Rule("stem_conv", "patch_embed.proj", CONV),
+        Rule("stem_norm", "patch_embed.norm", LAYER_NORM),
+        Rule("stage{s}_merge_norm", f"{merge}.norm", LAYER_NORM),
+        Rule("stage{s}_merge_dense", f"{merge}.reduction", DENSE),
+        Rule(f"{ours}_norm{{i}}", f"{theirs}.norm{{i}}", LAYER_NORM),
+        Rule(f"{ours}_qkv", f"{theirs}.attn.qkv", DENSE),
+        Rule(f"{ours}_attention", f"{theirs}.attn", attention),
+        Rule(f"{ours}_proj", f"{theirs}.attn.proj", DENSE),
+        Rule(f"{ours}_dense{{i}}", f"{theirs}.mlp.fc{{i}}", DENSE),
+        Rule("post_norm", "norm", LAYER_NORM),
+        Rule("head_dense", head, DENSE),
+    ]
+
+
+# Computed from the sizes of windows and images.
+COMPUTED = (r".*\.relative_position_index", r".*\.relative_coords_table", r".*\.attn_mask")
 TABLES = [
-    Table("torchvision", torchvision(kind), INDICES) for kind in (ATTENTION, COSINE_ATTENTION)
+    *(
+        Table("torchvision", torchvision(kind), COMPUTED)
+        for kind in (ATTENTION, TORCHVISION_COSINE)
+    ),
+    *(
+        Table("timm", timm(kind, merge, head), COMPUTED, IMAGENET)
+        for kind in (ATTENTION, TIMM_COSINE)
+        for merge, head in (
+            ("layers.{s}.downsample", "head.fc"),
+            ("layers.{s-1}.downsample", "head"),
+        )
+    ),
 ]

@@ -17,7 +17,7 @@ class Case:
     numerics: bool = False  # the smallest of its kind: also run, saved, trained
     multiple: int = 1  # of which height and width must be
     square: bool = False  # whether they must be the same
-    scale: int = 1  # how much larger the images of the tests must be, if nothing is padded
+    scale: int = 1  # how much larger the images of the tests must be, if sizes are rounded far
 
     def __str__(self) -> str:
         return self.name
@@ -57,6 +57,8 @@ KERAS = "keras.applications"
 CIFAR = "arXiv:1512.03385, section 4.2"
 # Torchvision holds biases for the keys of Swin v2, and takes them as 0; times the sum of widths.
 KEY_BIASES = 96
+# timm's CoAtNet-5 has heads of 32 channels, and twice as many columns in its tables of positions.
+HEADS_OF_64 = "timm, with transformer_dim_head=64"
 
 CASES = [
     Case(
@@ -149,6 +151,7 @@ CASES = [
     Case("efficientnet_v2", "efficientnet_v2_s", 21_458_488, TORCHVISION, 8.366),
     Case("efficientnet_v2", "efficientnet_v2_m", 54_139_356, TORCHVISION, 24.582),
     Case("efficientnet_v2", "efficientnet_v2_l", 118_515_272, TORCHVISION, 56.080),
+    Case("efficientnet_v2", "efficientnet_v2_xl", 208_119_808, TIMM),
     Case("efficientnet_lite", "efficientnet_lite0", 4_652_008, TIMM, numerics=True),
     Case("efficientnet_lite", "efficientnet_lite1", 5_416_680, TIMM),
     Case("efficientnet_lite", "efficientnet_lite2", 6_092_072, TIMM),
@@ -261,11 +264,15 @@ CASES = [
     Case("seresnet", "ecaresnet50d", 25_576_350, TIMM),
     Case("seresnet", "ecaresnet50t", 25_573_814, TIMM),
     Case("seresnet", "ecaresnet101d", 44_568_563, TIMM),
+    Case("seresnet", "ecaresnet269d", 102_093_077, TIMM),
     Case("seresnet", "ecaresnetlight", 30_162_046, TIMM),
     Case("resnet_rs", "resnetrs50", 35_691_912, TIMM, numerics=True),
     Case("resnet_rs", "resnetrs101", 63_618_696, TIMM),
     Case("resnet_rs", "resnetrs152", 86_621_576, TIMM),
     Case("resnet_rs", "resnetrs200", 93_209_992, TIMM),
+    Case("resnet_rs", "resnetrs270", 129_861_448, TIMM),
+    Case("resnet_rs", "resnetrs350", 163_956_168, TIMM),
+    Case("resnet_rs", "resnetrs420", 191_891_656, TIMM),
     Case("convnext", "convnext_atto", 3_695_520, TIMM, numerics=True),
     Case("convnext", "convnext_femto", 5_217_784, TIMM),
     Case("convnext", "convnext_pico", 9_045_672, TIMM),
@@ -291,9 +298,26 @@ CASES = [
     Case("vit", "vit_l_16", 304_326_632, TORCHVISION, 61.555, multiple=16),
     Case("vit", "vit_l_32", 306_535_400, TORCHVISION, 15.378, multiple=32),
     Case("vit", "vit_h_14", 632_045_800, TORCHVISION, 167.295, multiple=14),
-    Case("vit", "deit_ti_16", 5_717_416, TIMM, multiple=16),
-    Case("vit", "deit_s_16", 22_050_664, TIMM, multiple=16),
-    Case("vit", "deit_b_16", 86_567_656, TIMM, multiple=16),
+    Case("deit", "deit_ti_16", 5_717_416, TIMM, multiple=16),
+    Case("deit", "deit_s_16", 22_050_664, TIMM, multiple=16),
+    Case("deit", "deit_b_16", 86_567_656, TIMM, multiple=16),
+    Case("deit", "deit_ti_16_distilled", 5_910_800, TIMM, numerics=True, multiple=16),
+    Case("deit", "deit_s_16_distilled", 22_436_432, TIMM, multiple=16),
+    Case("deit", "deit_b_16_distilled", 87_338_192, TIMM, multiple=16),
+    Case("deit", "deit3_s_16", 22_059_496, TIMM, multiple=16),
+    Case("deit", "deit3_m_16", 38_849_512, TIMM, multiple=16),
+    Case("deit", "deit3_b_16", 86_585_320, TIMM, multiple=16),
+    Case("deit", "deit3_l_16", 304_374_760, TIMM, multiple=16),
+    Case("deit", "deit3_h_14", 632_126_440, TIMM, multiple=14),
+    Case("dinov2", "vit_s_14_dinov2", 22_441_192, TIMM, multiple=14),
+    Case("dinov2", "vit_b_14_dinov2", 87_348_712, TIMM, multiple=14),
+    Case("dinov2", "vit_l_14_dinov2", 305_392_616, TIMM, multiple=14),
+    Case("dinov2", "vit_g_14_dinov2", 1_138_016_232, TIMM, multiple=14),
+    # Timm adds the position of the class token to the token itself.
+    Case("dinov2", "vit_s_14_dinov2_reg", 22_442_344 + 384, TIMM, numerics=True, multiple=14),
+    Case("dinov2", "vit_b_14_dinov2_reg", 87_351_016 + 768, TIMM, multiple=14),
+    Case("dinov2", "vit_l_14_dinov2_reg", 305_395_688 + 1024, TIMM, multiple=14),
+    Case("dinov2", "vit_g_14_dinov2_reg", 1_138_020_840 + 1536, TIMM, multiple=14),
     Case("res2net", "res2net50_48w_2s", 25_287_304, TIMM),
     Case("res2net", "res2net50_26w_4s", 25_699_120, TIMM, numerics=True),
     Case("res2net", "res2net50_14w_8s", 25_059_816, TIMM),
@@ -314,9 +338,11 @@ CASES = [
     Case("swin", "swin_t", 28_288_354, TORCHVISION, 4.491, numerics=True),
     Case("swin", "swin_s", 49_606_258, TORCHVISION, 8.741),
     Case("swin", "swin_b", 87_768_224, TORCHVISION, 15.431),
+    Case("swin", "swin_l", 196_532_476, TIMM),
     Case("swin", "swin_v2_t", 28_351_570 - KEY_BIASES * 46, TORCHVISION, 5.94, numerics=True),
     Case("swin", "swin_v2_s", 49_737_442 - KEY_BIASES * 94, TORCHVISION, 11.546),
     Case("swin", "swin_v2_b", 87_930_848 - KEY_BIASES * 94 * 4 // 3, TORCHVISION, 20.325),
+    Case("swin", "swin_v2_l", 196_739_932, TIMM),
     Case("repvgg", "repvgg_a0", 9_108_968, TIMM, numerics=True),
     Case("repvgg", "repvgg_a1", 14_092_264, TIMM),
     Case("repvgg", "repvgg_a2", 28_210_600, TIMM),
@@ -328,9 +354,47 @@ CASES = [
     Case("repvgg", "repvgg_b3", 123_085_288, TIMM),
     Case("repvgg", "repvgg_b3g4", 83_825_128, TIMM),
     Case("maxvit", "maxvit_t", 30_919_624, TORCHVISION, 5.558, numerics=True),
+    Case("maxvit", "maxvit_tiny_tf", 30_916_528, TIMM, numerics=True),
+    Case("maxvit", "maxvit_small_tf", 68_927_956, TIMM),
+    Case("maxvit", "maxvit_base_tf", 119_467_708, TIMM),
+    Case("maxvit", "maxvit_large_tf", 211_785_560, TIMM),
+    Case("maxvit", "maxvit_xlarge_tf", 474_951_952, TIMM),
+    Case("coatnet", "coatnet_0", 25_036_820, TIMM),
+    Case("coatnet", "coatnet_1", 42_225_776, TIMM),
+    Case("coatnet", "coatnet_2", 74_684_744, TIMM),
+    Case("coatnet", "coatnet_3", 166_966_264, TIMM),
+    Case("coatnet", "coatnet_4", 275_425_288, TIMM),
+    Case("coatnet", "coatnet_5", 687_472_008 - 20 * (28 * 27**2) - 32 * (2 * 13**2), HEADS_OF_64),
+    Case("coatnet", "coatnet_nano_rw", 15_141_244, TIMM),
+    Case("coatnet", "coatnet_0_rw", 27_435_562, TIMM, numerics=True),
+    Case("coatnet", "coatnet_1_rw", 41_721_502, TIMM),
+    Case("coatnet", "coatnet_2_rw", 73_868_400, TIMM),
+    Case("coatnet", "coatnet_bn_0_rw", 27_435_562, TIMM),
+    Case("coatnet", "coatnet_rmlp_nano_rw", 15_145_116, TIMM, numerics=True),
+    Case("coatnet", "coatnet_rmlp_1_rw", 41_691_982, TIMM),
+    Case("coatnet", "coatnet_rmlp_2_rw", 73_881_264, TIMM),
+    Case("mobilevit", "mobilevit_xxs", 1_272_024, TIMM, numerics=True),
+    Case("mobilevit", "mobilevit_xs", 2_317_848, TIMM),
+    Case("mobilevit", "mobilevit_s", 5_578_632, TIMM),
+    Case("mobilevit_v2", "mobilevit_v2_050", 1_370_593, TIMM, numerics=True, scale=2),
+    Case("mobilevit_v2", "mobilevit_v2_075", 2_866_009, TIMM),
+    Case("mobilevit_v2", "mobilevit_v2_100", 4_901_841, TIMM),
+    Case("mobilevit_v2", "mobilevit_v2_125", 7_478_089, TIMM),
+    Case("mobilevit_v2", "mobilevit_v2_150", 10_594_753, TIMM),
+    Case("mobilevit_v2", "mobilevit_v2_175", 14_251_833, TIMM),
+    Case("mobilevit_v2", "mobilevit_v2_200", 18_449_329, TIMM),
 ]
 
 NO_BRANCHES = {("drop_path_rate", 0.3): "no residual branches"}
+TRANSFORMER = {
+    "strides": "one resolution",
+    "output_stride": "one resolution",
+    "downsample": "reads the pixels",
+    "spatial_dropout": "class token does not read the map",
+    ("input_shape", (None, None, 3)): "needs a fixed image size",
+    ("input_shape", (70, None, 1)): "needs a fixed image size",
+    ("input_shape", (80, None, 1)): "needs a fixed image size",
+}
 # What a family (by module) or a model (by name) refuses: an option whatever its value, or one
 # value of it, and words of the error.
 REFUSED: dict[str, dict] = {
@@ -362,25 +426,25 @@ REFUSED: dict[str, dict] = {
         ("input_shape", (None, None, 3)): "needs a fixed image size",
         ("input_shape", (80, None, 1)): "needs a fixed image size",
     },
-    "vit": {
-        "strides": "one resolution",
-        "output_stride": "one resolution",
-        "downsample": "reads the pixels",
-        "spatial_dropout": "class token does not read the map",
+    "vit": TRANSFORMER,
+    "deit": TRANSFORMER,
+    "dinov2": TRANSFORMER,
+    "coatnet_0_rw": {
         ("input_shape", (None, None, 3)): "needs a fixed image size",
-        ("input_shape", (80, None, 1)): "needs a fixed image size",
+        ("input_shape", (65, None, 1)): "needs a fixed image size",
     },
     "resnet20": {
         ("output_stride", 16): "cannot be reached",
         ("output_stride", 8): "cannot be reached",
     },
 }
-TOKENS: tuple[str, ...] = ("vit",)  # modules of networks with a class token
+TOKENS: tuple[str, ...] = ("vit", "deit", "dinov2")  # modules of networks with a class token
 DEFAULTS = {"output_stride": (32,), "downsample": ("paper",)}  # never refused
 
 NUMERICS = [case for case in CASES if case.numerics]
 # One of each family and block is enough for the table of options.
 SAME_BLOCKS = (
+    "vit_s_14_dinov2_reg",
     "mnasnet0_5",
     "regnet_x_200mf",
     "ecaresnet26t",
@@ -389,5 +453,6 @@ SAME_BLOCKS = (
     "convnext_atto",
     "vgg11_bn",
     "resnext50_32x4d",
+    "maxvit_tiny_tf",
 )
 FAMILIES = [case for case in NUMERICS if case.name not in SAME_BLOCKS]

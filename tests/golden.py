@@ -19,7 +19,7 @@ import numpy as np
 FOLDER = Path(__file__).with_name("goldens")
 SIZE = (97, 129)
 # ConvNeXt v2's response norms, and Swin's norms, which would drown the image in version 2.
-AROUND_ZERO = r"\.grn\.|^features\.\d\.\d+\.norm\d\.bias$"
+AROUND_ZERO = r"\.grn\.|^(features\.\d|layers\.\d\.blocks)\.\d+\.norm\d\.bias$"
 
 
 def draw(name: str, shape: tuple[int, ...], source: str) -> np.ndarray:

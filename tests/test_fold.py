@@ -33,11 +33,13 @@ def same(model, images, limit=1e-5):
     return folded
 
 
-AMPLIFIES = ("maxvit_t", "efficientnet_v2_b0", "resnetrs50")  # rounding, beyond float32
+# rounding, beyond float32
+AMPLIFIES = ("maxvit_t", "maxvit_tiny_tf", "efficientnet_v2_b0", "resnetrs50")
 
 
 @pytest.mark.parametrize("case", NUMERICS, ids=str)
 def test_every_family(case, pixels):
+    keras.utils.set_random_seed(0)
     keras.config.set_dtype_policy("float64" if case.name in AMPLIFIES else "float32")
     shape = case.fitting(97, 65, 3)
     model = small(case.name, input_shape=shape)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 
 import h5py
@@ -162,6 +163,19 @@ def test_first_convolution_for_other_channels(resnet18_file, channels):
     assert stems[0].shape == stems[1].shape
 
 
+def test_names_tell_where_options_change_the_order(tmp_path):
+    """Keras's `load_weights` goes by class and order, which depend on the lengths of branches."""
+    options = {"input_shape": (64, 64, 3), "num_classes": 5}
+    source = zoo.create("hrnet_w18_small", **options)
+    source.save_weights(tmp_path / "hrnet.weights.h5")
+    model = zoo.create("hrnet_w18_small", downsample="max", drop_path_rate=0.2, **options)
+    assert [*values(model)] != [*values(source)]
+    applications.load_weights(model, tmp_path / "hrnet.weights.h5")
+    loaded = values(model)
+    for name, expected in values(source).items():
+        np.testing.assert_array_equal(loaded[name], expected, name)
+
+
 @pytest.mark.parametrize("size", [(112, 352), (224, 224)], ids=str)
 def test_position_embeddings_for_another_size(size, tmp_path):
     """Resized as Pillow resizes an image; the class token's stays."""
@@ -187,6 +201,49 @@ def test_position_embeddings_for_another_size(size, tmp_path):
         np.testing.assert_allclose(
             resized[1:, channel].reshape(rows, columns), np.asarray(expected), atol=1e-5
         )
+
+
+@pytest.mark.parametrize(
+    ("name", "layers", "options", "grids"),
+    [
+        (
+            "maxvit_tiny_tf",
+            ("stage0_block0_window_attention", "stage3_block1_grid_attention"),
+            {"window_size": 12},
+            [(23, 23)] * 2,
+        ),
+        (
+            "coatnet_0_rw",
+            ("stage2_block0_attention", "stage3_block1_attention"),
+            {"input_shape": (160, 288, 3)},
+            [(19, 35), (9, 17)],
+        ),
+    ],
+)
+def test_relative_positions_for_another_size(name, layers, options, grids, tmp_path):
+    """Resized as Pillow resizes an image."""
+    source = zoo.create(name, num_classes=0)
+    tables = {}
+    for layer in layers:
+        shape = source.get_layer(layer).table.shape
+        tables[layer] = np.random.default_rng(0).normal(size=shape).astype("float32")
+        source.get_layer(layer).set_weights([tables[layer]])
+    source.save_weights(tmp_path / "source.weights.h5")
+    model = symbolic(zoo.create, name, num_classes=0, **options)
+    with formats.read(tmp_path / "source.weights.h5") as checkpoint:
+        readers, report = plan(model, checkpoint)
+        read = {variable.path: reader() for variable, reader in readers}
+    every = [layer.name for layer in model.layers if hasattr(layer, "table")]
+    assert report.adapted.keys() == {f"{layer}/table" for layer in every}
+    for (layer, table), (rows, columns) in zip(tables.items(), grids, strict=True):
+        side = math.isqrt(len(table))
+        assert report.adapted[f"{layer}/table"] == (
+            f"resized from {side} x {side} places to {rows} x {columns}"
+        )
+        image = Image.fromarray(table[:, 1].reshape(side, side))
+        expected = np.asarray(image.resize((columns, rows), Image.Resampling.BICUBIC))
+        resized = read[f"{layer}/table"][:, 1].reshape(rows, columns)
+        np.testing.assert_allclose(resized, expected, atol=1e-5)
 
 
 @pytest.mark.parametrize("damage", ["missing", "extra", "shape", "nan", "inf"])

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import importlib
 import inspect
+import sys
 
 import keras
 import numpy as np
 import pytest
 from cases import CASES, NUMERICS
 from keras import layers
+from test_options import count_stages
 
 import zoo
 from zoo import _generate
@@ -125,15 +127,20 @@ def randomise(model):
             )
 
 
-@pytest.mark.parametrize(
-    "name", ["resnet18", "resnext50_32x4d", "resnet50_v2", "vgg11", "res2net50_26w_4s", "repvgg_a0"]
+KEEPING = (
+    *("resnet18", "resnext50_32x4d", "resnet50_v2", "vgg11", "res2net50_26w_4s", "repvgg_a0"),
+    *("ghostnet_050", "mobilevit_xxs", "mobilevit_v2_050", "maxvit_tiny_tf"),
+    "coatnet_rmlp_nano_rw",
 )
+
+
+@pytest.mark.parametrize("name", KEEPING)
 def test_options_that_keep_the_weights(name):
     """Options that leave the weights' shapes alone leave checkpoints loadable.
 
     Keras finds weights in a file by class and order, so that both have to stay.
     """
-    stages = 3 if name == "vgg11" else 4
+    stages = count_stages(name)
     changes = [
         {"downsample": "blur"},
         {"downsample": "avg", "stem_stride": 1},
@@ -142,15 +149,14 @@ def test_options_that_keep_the_weights(name):
         {"pooling": "avgmax", "activation": "gelu", "normalization": None},
         {"input_shape": (None, None, 3), "name": "other"},
     ]
-    if stages == 4:
+    if name != "vgg11":
         changes.append({"drop_path_rate": 0.2, "downsample": "max"})
 
     def weights(options):
-        model = symbolic(small, name, **options)
-        return {
-            kind: [(w.path, w.shape) for x in model.layers if type(x) is kind for w in x.weights]
-            for kind in (layers.Conv2D, layers.BatchNormalization, layers.Dense)
-        }
+        found = {}
+        for layer in symbolic(small, name, **options).layers:
+            found.setdefault(type(layer), []).extend((w.path, w.shape) for w in layer.weights)
+        return {kind: rows for kind, rows in found.items() if rows}
 
     expected = weights({})
     assert len(expected[layers.Conv2D]) > 8
@@ -163,6 +169,14 @@ def test_builders_are_documented(module):
     for name in vars(importlib.import_module(module)):
         if not name.startswith("_") and inspect.isfunction(getattr(zoo, name, None)):
             assert "Example:" in getattr(zoo, name).__doc__, name
+
+
+def test_the_deepest_network_is_within_the_recursion_limit():
+    """Keras walks back through a graph recursively when it makes a model, and when it loads one."""
+    model = symbolic(zoo.create, "resnetrs420", input_shape=(64, 96, 3))
+    assert len(model.layers) > 2 * sys.getrecursionlimit()
+    loaded = symbolic(keras.Model.from_config, model.get_config())
+    assert zoo.features(loaded).output["C5"].shape == (None, 2, 3, 2048)
 
 
 def test_depth_of_the_networks():

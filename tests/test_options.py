@@ -355,6 +355,8 @@ def test_own_options_are_checked():
         zoo.create("mobilenet_v2", padding="same")
     with pytest.raises(ValueError, match="norm_epsilon must be above 0 and below 1; received 0"):
         zoo.create("mobilenet_v2", norm_epsilon=0)
+    with pytest.raises(ValueError, match="window_size must be a whole number above 0; received 0"):
+        zoo.create("maxvit_t", window_size=0)
     with pytest.raises(ValueError, match="must be multiples of 16, the stem_stride"):
         zoo.create("mixer_s16", input_shape=(100, 224, 3))
     with pytest.raises(ValueError, match="hidden must be"):
@@ -396,6 +398,33 @@ def test_blur_keeps_constant_images_and_shifts_alike():
     change = np.abs(BlurPool2D(2)(stripes) - BlurPool2D(2)(1 - stripes)).max()
     assert change < 1e-6
     assert np.abs(stripes[:, ::2, ::2] - (1 - stripes)[:, ::2, ::2]).max() == 1.0
+
+
+def test_maps_are_resized_as_pytorch_does():
+    from zoo.layers import ResizeLike, ResizeToMultiple
+
+    x = np.repeat(np.arange(3, dtype="float32")[None, :, None, None], 4, axis=2)
+    for align_corners, middle in ((False, (0.625, 1.375)), (True, (2 / 3, 4 / 3))):
+        image = keras.Input((None, None, 1))
+        free = keras.Model(image, ResizeToMultiple(4, align_corners)(image))
+        for resize in (ResizeToMultiple(4, align_corners), free):
+            rows = np.asarray(resize(x))[0, :, 0, 0]
+            np.testing.assert_allclose(rows, (0, *middle, 2), rtol=1e-6)
+    back = np.asarray(ResizeLike()([ResizeToMultiple(4)(x), x]))
+    np.testing.assert_allclose(back[0, :, 3, 0], (0.625 / 6, 1, 2 - 0.625 / 6), rtol=1e-6)
+
+
+def test_patch_attention_sees_the_same_place_of_every_patch():
+    from zoo.layers import PatchAttention, SeparablePatchAttention
+
+    for layer, channels in ((PatchAttention(2, 2), 12), (SeparablePatchAttention(2), 9)):
+        x = np.random.default_rng(0).uniform(1, 2, (1, 4, 6, channels)).astype("float32")
+        changed = x.copy()
+        changed[0, 2, 3] += np.arange(channels)
+        places = abs(np.asarray(layer(changed)) - np.asarray(layer(x))).max(axis=-1)[0] > 1e-4
+        expected = np.zeros((4, 6), bool)
+        expected[0::2, 1::2] = True
+        np.testing.assert_array_equal(places, expected)
 
 
 def test_generalised_mean_is_between_average_and_maximum():

@@ -164,12 +164,17 @@ def readme_table(rows: list[dict[str, Any]]) -> str:
 
 def _span(rows: list[dict[str, Any]], key: str, unit: float) -> str:
     values = sorted(row[key] / unit for row in rows if row[key])
-    shown = list(dict.fromkeys(f"{x:.3g}" for x in (values[:1] + values[-1:])))
+    shown = list(dict.fromkeys(_digits(x) for x in (values[:1] + values[-1:])))
     return " to ".join(shown)
 
 
 def _giga(macs: int) -> str:
-    return f"{macs / 1e9:.3g}"
+    return _digits(macs / 1e9)
+
+
+def _digits(number: float) -> str:
+    """Three digits, and no power of ten."""
+    return f"{number:.0f}" if number >= 1000 else f"{number:.3g}"
 
 
 def with_table(readme: str, rows: list[dict[str, Any]]) -> str:

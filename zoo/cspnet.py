@@ -24,6 +24,7 @@ from zoo._blocks import (
     branch_end_initializer,
     classifier,
     conv_norm,
+    conv_stem,
     drop_path,
     end_stage,
     image_input,
@@ -137,17 +138,15 @@ def stem(x: Any, o: Config, spec: Variant) -> Any:
     """ResNet's, a 3x3 convolution, or two of them or a 6x6 one that end in C1."""
     if spec.block == "bottleneck":
         return residual_stem(x, o)
-    stride = min(2, o.stem_stride)
     if spec.stage != "cs3":
-        x = conv_norm(x, o, 32, 3, stride=stride, reads_pixels=True, name="stem")
+        return conv_stem(x, o, 32)
+    width, stride = spec.widths[0] // 2, min(2, o.stem_stride)
+    if spec.focus:
+        x = conv_norm(x, o, width, 6, stride=stride, padding=2, reads_pixels=True, name="stem")
     else:
-        width = spec.widths[0] // 2
-        if spec.focus:
-            x = conv_norm(x, o, width, 6, stride=stride, padding=2, reads_pixels=True, name="stem")
-        else:
-            x = conv_norm(x, o, width // 2, 3, stride=stride, reads_pixels=True, name="stem_1")
-            x = conv_norm(x, o, width, 3, name="stem_2")
-        x = layers.Identity(name="C1")(x)
+        x = conv_norm(x, o, width // 2, 3, stride=stride, reads_pixels=True, name="stem_1")
+        x = conv_norm(x, o, width, 3, name="stem_2")
+    x = layers.Identity(name="C1")(x)
     return pool(x, o, 3, o.stem_stride // 2 or 1, padding=1, name="stem_pool")
 
 

@@ -5,7 +5,7 @@
 
 A fused block has one 3x3 convolution in place of the expansion and the depthwise convolution, and
 no squeeze-and-excitation. By default convolutions pad as PyTorch does; the weights of TensorFlow,
-the only ones of B0 to B3, want `padding="tensorflow"`.
+the only ones of B0 to B3 and XL, want `padding="tensorflow"`.
 """
 
 from __future__ import annotations
@@ -66,6 +66,9 @@ VARIANTS = {
     "efficientnet_v2_l": Variant(
         32, (32, 64, 96, 192, 224, 384, 640), (4, 7, 7, 10, 19, 25, 7),  480, 0.4
     ),
+    "efficientnet_v2_xl": Variant(
+        32, (32, 64, 96, 192, 256, 512, 640), (4, 8, 8, 16, 24, 32, 8),  512, 0.4
+    ),
 }
 
 # Table 4: whether the blocks are fused, stride, expand ratio, and the level that ends there.
@@ -87,7 +90,7 @@ def efficientnet(variant: str, **options: Unpack[PortedOptions]) -> keras.Model:
 
     Args:
         variant: A key of `VARIANTS`, e.g. "efficientnet_v2_s".
-        **options: See `zoo.Options`. By default images are 224 to 480 pixels a side, there are 6
+        **options: See `zoo.Options`. By default images are 224 to 512 pixels a side, there are 6
             stages, from M on 7, the stem's stride is 2, dropout is 0.2 to 0.4 and drop_path_rate
             is 0.2. Beyond these, `padding` of strided convolutions is "symmetric" or
             "tensorflow", and `norm_epsilon` is 1e-3.
@@ -164,7 +167,7 @@ def fused_block(
     if stride > 1 or y.shape != x.shape:
         return y
     y = drop_path(y, drop_rate, name=f"{name}_drop_path")
-    return layers.Add(name=f"{name}_add")([y, x])
+    return layers.Add(name=f"{name}_add")([x, y])
 
 
 def efficientnet_v2_b0(**options: Unpack[PortedOptions]) -> keras.Model:
@@ -200,3 +203,8 @@ def efficientnet_v2_m(**options: Unpack[PortedOptions]) -> keras.Model:
 def efficientnet_v2_l(**options: Unpack[PortedOptions]) -> keras.Model:
     """EfficientNetV2-L (Tan & Le, ICML 2021), arXiv:2104.00298."""
     return efficientnet("efficientnet_v2_l", **options)
+
+
+def efficientnet_v2_xl(**options: Unpack[PortedOptions]) -> keras.Model:
+    """EfficientNetV2-XL (Tan & Le, ICML 2021), arXiv:2104.00298."""
+    return efficientnet("efficientnet_v2_xl", **options)

@@ -159,6 +159,8 @@ def ghost_bottleneck(
         name_1, name_2 = f"{name}_shortcut_depthwise", f"{name}_shortcut"
         x = conv_norm(x, o, channels, kernel_size, groups=channels, **down, name=name_1)
         x = conv_norm(x, o, filters, 1, activate=False, name=name_2)
+        if drop_rate:  # as long as without, beside the branch: Keras orders layers by depth
+            x = layers.Identity(name=f"{name_2}_end")(x)
     return layers.Add(name=f"{name}_add")([y, x])
 
 

@@ -59,6 +59,9 @@ BASIC, BOTTLENECK = resnet.Variant("basic", ()), resnet.Variant("bottleneck", ()
 def hrnet(variant: str, **options: Unpack[Options]) -> keras.Model:
     """Build an HRNet classifier with random weights.
 
+    Options that make a path longer, such as `downsample`, change the order of the layers, by which
+    Keras's own `load_weights` goes; `applications.load_weights` goes by their names.
+
     Args:
         variant: A key of `VARIANTS`, e.g. "hrnet_w18".
         **options: See `zoo.Options`. By default images are 224 x 224 x 3. `strides` are those of

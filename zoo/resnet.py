@@ -23,16 +23,15 @@ from zoo._blocks import (
     block_places,
     branch_end_initializer,
     classifier,
-    conv,
     conv_norm,
+    conv_stem,
     downsample,
     drop_path,
     efficient_channel_attention,
     end_stage,
     image_input,
     make_divisible,
-    norm,
-    pool,
+    preactivation_stages,
     projection,
     residual_stem,
     squeeze_excite,
@@ -96,6 +95,7 @@ def paper(variant: str, spec: Variant) -> Config:
             name=variant,
             residual=True,
             strides=(1, 2, 2, 2) if spec.version1 else (2, 2, 2, 1),
+            conv_bias=spec.version1,
             norm_epsilon=1.001e-5,
             norm_momentum=0.99,
         )
@@ -140,8 +140,11 @@ def resnet(variant: str, **options: Unpack[Options]) -> keras.Model:
 def build(o: Config, spec: Variant) -> keras.Model:
     """A network of the family, or of one that grew out of it."""
     inputs, x = image_input(o)
-    stages = preactivation_stages if spec.block == "preactivation" else residual_stages
-    x = stages(stem(x, branch_options(o, spec), spec), o, spec)
+    x = stem(x, o, spec)
+    if spec.block == "preactivation":
+        x = preactivation_stages(x, o, spec.depths, spec.widths)
+    else:
+        x = residual_stages(x, o, spec)
     return keras.Model(inputs, classifier(x, o), name=o.name)
 
 
@@ -152,16 +155,10 @@ def branch_options(o: Config, spec: Variant) -> Config:
 
 def stem(x: Any, o: Config, spec: Variant) -> Any:
     """A strided 7x7 convolution and a 3x3 max pool, or what the variant has in their place."""
-    if spec.block != "preactivation" and spec.widths != CIFAR:
-        return residual_stem(x, o, spec.stem, use_bias=spec.version1 or None)
-    pool_stride = 2 if o.stem_stride == 4 and o.downsample != "conv" else 1
-    stride = o.stem_stride // pool_stride
     if spec.widths == CIFAR:
-        x = conv_norm(x, o, spec.widths[0], 3, stride=stride, reads_pixels=True, name="stem")
-    else:  # the first block brings norm and activation
-        x = conv(x, o, spec.widths[0], 7, stride=stride, name="stem_conv")
-        x = layers.Identity(name="C1")(x)
-    return pool(x, o, 3, pool_stride, padding=1, name="stem_pool")
+        return conv_stem(x, o, CIFAR[0])
+    bare = spec.block == "preactivation"
+    return residual_stem(x, branch_options(o, spec), spec.stem, bare=bare)
 
 
 def residual_stages(x: Any, o: Config, spec: Variant) -> Any:
@@ -195,9 +192,10 @@ def residual_block(
     elif spec.attention == "eca":
         y = efficient_channel_attention(y, name=f"{name}_eca")
     y = drop_path(y, drop_rate, name=f"{name}_drop_path")
+    ends = [x, y]  # see `inverted_residual`
     if stride > 1 or x.shape[-1] != filters:
-        x = shortcut(x, o, spec, filters, stride, name=f"{name}_shortcut")
-    x = layers.Add(name=f"{name}_add")([y, x])
+        ends = [y, shortcut(x, o, spec, filters, stride, name=f"{name}_shortcut")]
+    x = layers.Add(name=f"{name}_add")(ends)
     return activation(x, o, name=f"{name}_act")
 
 
@@ -213,26 +211,19 @@ def branch(
     name: str,
 ) -> Any:
     """F: convolutions `{name}_1`, `{name}_2` and, of a bottleneck, `{name}_3`."""
-    end = {"activate": False, "kernel_initializer": branch_end_initializer(o, blocks)}
+    end: dict[str, Any] = {
+        "activate": False,
+        "kernel_initializer": branch_end_initializer(o, blocks),
+    }
     if spec.block == "basic":
         x = conv_norm(x, o, width, 3, stride=stride, dilation=dilation, name=f"{name}_1")
         return conv_norm(x, o, width, 3, dilation=dilation, name=f"{name}_2", **end)
     inner = width * spec.width_per_group // 64 * spec.groups
-    use_bias = spec.version1 or None
     first, second = (stride, 1) if spec.version1 else (1, stride)
-    x = conv_norm(x, o, inner, 1, stride=first, use_bias=use_bias, name=f"{name}_1")
-    x = conv_norm(
-        x,
-        o,
-        inner,
-        3,
-        stride=second,
-        dilation=dilation,
-        groups=spec.groups,
-        use_bias=use_bias,
-        name=f"{name}_2",
-    )
-    return conv_norm(x, o, 4 * width, 1, use_bias=use_bias, name=f"{name}_3", **end)
+    place: dict[str, Any] = {"stride": second, "dilation": dilation, "groups": spec.groups}
+    x = conv_norm(x, o, inner, 1, stride=first, name=f"{name}_1")
+    x = conv_norm(x, o, inner, 3, name=f"{name}_2", **place)
+    return conv_norm(x, o, 4 * width, 1, name=f"{name}_3", **end)
 
 
 def shortcut(x: Any, o: Config, spec: Variant, filters: int, stride: int, *, name: str) -> Any:
@@ -241,70 +232,7 @@ def shortcut(x: Any, o: Config, spec: Variant, filters: int, stride: int, *, nam
         more = filters - x.shape[-1]
         x = downsample(x, o, stride, name=f"{name}_down")
         return ZeroPadChannels((more // 2, more - more // 2), name=f"{name}_pad")(x)
-    return projection(
-        x,
-        o,
-        filters,
-        stride=stride,
-        pooled=spec.pooled_shortcuts,
-        use_bias=spec.version1 or None,
-        name=name,
-    )
-
-
-def preactivation_stages(x: Any, o: Config, spec: Variant) -> Any:
-    """C2..C5 of version 2; a level is what enters the strided last block of its stage."""
-    rates = iter(o.drop_path_rates(sum(spec.depths)))
-    for s, (stage, depth, width) in enumerate(zip(o.stages, spec.depths, spec.widths, strict=True)):
-        for b in range(depth):
-            last = b == depth - 1
-            if last and s < 3:
-                x = end_stage(x, o, f"C{s + 2}")
-            x = preactivation_block(
-                x,
-                o,
-                spec,
-                width,
-                stride=stage.stride if last else 1,
-                dilation=stage.dilation,
-                project=b == 0,
-                drop_rate=next(rates),
-                name=f"stage{s + 1}_block{b}",
-            )
-    x = norm(x, o, name="post_norm")
-    return end_stage(activation(x, o, name="post_act"), o, "C5")
-
-
-def preactivation_block(
-    x: Any,
-    o: Config,
-    spec: Variant,
-    width: int,
-    *,
-    stride: int,
-    dilation: int,
-    project: bool,
-    drop_rate: float,
-    name: str,
-) -> Any:
-    """Apply F(x) + shortcut(x), where norm and activation come before each convolution of F."""
-    y = norm(x, o, name=f"{name}_preact_norm")
-    y = activation(y, o, name=f"{name}_preact_act")
-    if project:
-        x = conv(y, o, 4 * width, 1, name=f"{name}_shortcut_conv")
-    x = downsample(x, o, stride, name=f"{name}_shortcut_down")
-    y = conv_norm(y, o, width, 1, name=f"{name}_1")
-    y = conv_norm(y, o, width, 3, stride=stride, dilation=dilation, name=f"{name}_2")
-    y = conv(
-        y,
-        o,
-        4 * width,
-        1,
-        kernel_initializer=branch_end_initializer(o, sum(spec.depths)),
-        name=f"{name}_3_conv",
-    )
-    y = drop_path(y, drop_rate, name=f"{name}_drop_path")
-    return layers.Add(name=f"{name}_add")([y, x])
+    return projection(x, o, filters, stride=stride, pooled=spec.pooled_shortcuts, name=name)
 
 
 def resnet18(**options: Unpack[Options]) -> keras.Model:

@@ -23,14 +23,18 @@ class Variant:
 
     depths: tuple[int, int, int, int]  # blocks per stage
     size: int  # pixels a side
-    drop_path_rate: float
+    drop_path_rate: float = 0.0
+    dropout: float = 0.25
 
 
 VARIANTS = {
-    "resnetrs50": Variant((3, 4, 6, 3), 160, 0.0),
-    "resnetrs101": Variant((3, 4, 23, 3), 192, 0.0),
-    "resnetrs152": Variant((3, 8, 36, 3), 256, 0.0),
+    "resnetrs50": Variant((3, 4, 6, 3), 160),
+    "resnetrs101": Variant((3, 4, 23, 3), 192),
+    "resnetrs152": Variant((3, 8, 36, 3), 256),
     "resnetrs200": Variant((3, 24, 36, 3), 256, 0.1),
+    "resnetrs270": Variant((4, 29, 53, 4), 256, 0.1),
+    "resnetrs350": Variant((4, 36, 72, 4), 256, 0.1),
+    "resnetrs420": Variant((4, 44, 87, 4), 320, 0.1, dropout=0.4),
 }
 
 
@@ -40,8 +44,8 @@ def resnet_rs(variant: str, **options: Unpack[Options]) -> keras.Model:
 
     Args:
         variant: A key of `VARIANTS`, e.g. "resnetrs50".
-        **options: See `zoo.Options`. By default images are 160 to 256 pixels a side, as those
-            that the network was trained with; dropout is 0.25, and drop_path_rate the paper's.
+        **options: See `zoo.Options`. By default images are 160 to 320 pixels a side, as those
+            that the network was trained with; dropout and drop_path_rate are the paper's.
 
     Returns:
         A functional `keras.Model` from images (B, H, W, C), pixels in [0, 255], to logits
@@ -61,7 +65,7 @@ def resnet_rs(variant: str, **options: Unpack[Options]) -> keras.Model:
         name=variant,
         residual=True,
         input_shape=(spec.size, spec.size, 3),
-        dropout=0.25,
+        dropout=spec.dropout,
         drop_path_rate=spec.drop_path_rate,
     )
     family = resnet.Variant(
@@ -93,3 +97,18 @@ def resnetrs152(**options: Unpack[Options]) -> keras.Model:
 def resnetrs200(**options: Unpack[Options]) -> keras.Model:
     """ResNet-RS-200 (Bello et al., NeurIPS 2021), arXiv:2103.07579."""
     return resnet_rs("resnetrs200", **options)
+
+
+def resnetrs270(**options: Unpack[Options]) -> keras.Model:
+    """ResNet-RS-270 (Bello et al., NeurIPS 2021), arXiv:2103.07579."""
+    return resnet_rs("resnetrs270", **options)
+
+
+def resnetrs350(**options: Unpack[Options]) -> keras.Model:
+    """ResNet-RS-350 (Bello et al., NeurIPS 2021), arXiv:2103.07579."""
+    return resnet_rs("resnetrs350", **options)
+
+
+def resnetrs420(**options: Unpack[Options]) -> keras.Model:
+    """ResNet-RS-420 (Bello et al., NeurIPS 2021), arXiv:2103.07579."""
+    return resnet_rs("resnetrs420", **options)

@@ -41,6 +41,7 @@ VARIANTS = {
     "ecaresnet50d":        Variant("bottleneck", (3, 4, 6, 3), **ECA, **D),
     "ecaresnet50t":        Variant("bottleneck", (3, 4, 6, 3), **ECA, **T),
     "ecaresnet101d":       Variant("bottleneck", (3, 4, 23, 3), **ECA, **D),
+    "ecaresnet269d":       Variant("bottleneck", (3, 30, 48, 8), **ECA, **D),
     "ecaresnetlight":      Variant("bottleneck", (1, 1, 11, 3), **ECA, pooled_shortcuts=True),
 }
 # fmt: on
@@ -153,6 +154,11 @@ def ecaresnet50t(**options: Unpack[Options]) -> keras.Model:
 def ecaresnet101d(**options: Unpack[Options]) -> keras.Model:
     """ECA-ResNet-101-D (Wang et al., CVPR 2020), arXiv:1910.03151."""
     return seresnet("ecaresnet101d", **options)
+
+
+def ecaresnet269d(**options: Unpack[Options]) -> keras.Model:
+    """ECA-ResNet-269-D (Wang et al., CVPR 2020), arXiv:1910.03151."""
+    return seresnet("ecaresnet269d", **options)
 
 
 def ecaresnetlight(**options: Unpack[Options]) -> keras.Model:

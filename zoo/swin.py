@@ -10,6 +10,7 @@ do not divide are padded, so that images of any size will do.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Unpack
 
@@ -27,6 +28,17 @@ from zoo._blocks import (
 )
 from zoo._options import Config, Options, Stage, check_variant, propose_fixes, resolve
 from zoo.layers import CosineWindowAttention, Neighbours2D, WindowAttention
+
+
+class SwinOptions(Options, total=False):
+    """`Options`, and one of the attention.
+
+    window_size: Pixels a side of a window, one number or one for each stage; 12 for weights that
+        were trained on images of 384 x 384, and (16, 16, 16, 8) for those of version 2 that timm
+        calls "window16".
+    """
+
+    window_size: int | Sequence[int]
 
 
 @dataclass(frozen=True)
@@ -50,19 +62,24 @@ VARIANTS = {
     "swin_t":    Variant(96,  (2, 2, 6, 2),  (3, 6, 12, 24), 0.2),
     "swin_s":    Variant(96,  (2, 2, 18, 2), (3, 6, 12, 24), 0.3),
     "swin_b":    Variant(128, (2, 2, 18, 2), (4, 8, 16, 32), 0.5),
+    "swin_l":    Variant(192, (2, 2, 18, 2), (6, 12, 24, 48), 0.2),
     "swin_v2_t": Variant(96,  (2, 2, 6, 2),  (3, 6, 12, 24), 0.2, version=2),
     "swin_v2_s": Variant(96,  (2, 2, 18, 2), (3, 6, 12, 24), 0.3, version=2),
     "swin_v2_b": Variant(128, (2, 2, 18, 2), (4, 8, 16, 32), 0.5, version=2),
+    "swin_v2_l": Variant(192, (2, 2, 18, 2), (6, 12, 24, 48), 0.2, version=2),
 }
 # fmt: on
 
 
 @propose_fixes()
-def swin(variant: str, **options: Unpack[Options]) -> keras.Model:
+def swin(
+    variant: str, *, window_size: int | Sequence[int] | None = None, **options: Unpack[Options]
+) -> keras.Model:
     """Build a Swin Transformer with random weights.
 
     Args:
         variant: A key of `VARIANTS`, e.g. "swin_t".
+        window_size: Pixels a side of a window, 7 or for version 2 8; see `SwinOptions`.
         **options: See `zoo.Options`. By default images are 224 x 224 x 3, 256 x 256 x 3 for version
             2; norm is "layer", activation "gelu" and drop_path_rate 0.2, 0.3 or 0.5.
 
@@ -90,6 +107,7 @@ def swin(variant: str, **options: Unpack[Options]) -> keras.Model:
         residual=True,
     )
     o = resolve(paper, options)
+    sizes = window_sizes(o, spec.window_size if window_size is None else window_size)
     inputs, x = image_input(o)
     x = conv(
         x,
@@ -114,7 +132,8 @@ def swin(variant: str, **options: Unpack[Options]) -> keras.Model:
                 o,
                 spec,
                 num_heads=spec.num_heads[s],
-                shift=b % 2 * (spec.window_size // 2),
+                window_size=sizes[s],
+                shift=b % 2 * (sizes[s] // 2),
                 dilation=stage.next_dilation,
                 drop_rate=next(rates),
                 name=f"stage{s}_block{b}",
@@ -123,6 +142,18 @@ def swin(variant: str, **options: Unpack[Options]) -> keras.Model:
             x = norm(x, o, name="post_norm")
         x = end_stage(x, o, f"C{s + 2}")
     return keras.Model(inputs, classifier(x, o), name=o.name)
+
+
+def window_sizes(o: Config, window_size: Any) -> Sequence[int]:
+    """One for each stage, checked."""
+    several = isinstance(window_size, (tuple, list))
+    sizes = tuple(window_size) if several else (window_size,) * 4
+    if len(sizes) != 4 or not all(type(size) is int and size > 0 for size in sizes):
+        raise ValueError(
+            f"{o.name}: window_size must be a whole number above 0, or 4 of them, one for each "
+            f"stage; received {window_size!r}"
+        )
+    return sizes
 
 
 def merge(x: Any, o: Config, spec: Variant, stage: Stage, *, name: str) -> Any:
@@ -144,6 +175,7 @@ def swin_block(
     spec: Variant,
     *,
     num_heads: int,
+    window_size: int,
     shift: int,
     dilation: int,
     drop_rate: float,
@@ -154,7 +186,7 @@ def swin_block(
     return transformer_block(
         x,
         o,
-        attention(num_heads, spec.window_size, shift, dilation, name=f"{name}_attention"),
+        attention(num_heads, window_size, shift, dilation, name=f"{name}_attention"),
         4 * x.shape[-1],
         norm_last=spec.version == 2,
         qkv_bias=spec.version == 1,
@@ -164,31 +196,41 @@ def swin_block(
     )
 
 
-def swin_t(**options: Unpack[Options]) -> keras.Model:
+def swin_t(**options: Unpack[SwinOptions]) -> keras.Model:
     """Swin-T (Liu et al., ICCV 2021), arXiv:2103.14030."""
     return swin("swin_t", **options)
 
 
-def swin_s(**options: Unpack[Options]) -> keras.Model:
+def swin_s(**options: Unpack[SwinOptions]) -> keras.Model:
     """Swin-S (Liu et al., ICCV 2021), arXiv:2103.14030."""
     return swin("swin_s", **options)
 
 
-def swin_b(**options: Unpack[Options]) -> keras.Model:
+def swin_b(**options: Unpack[SwinOptions]) -> keras.Model:
     """Swin-B (Liu et al., ICCV 2021), arXiv:2103.14030."""
     return swin("swin_b", **options)
 
 
-def swin_v2_t(**options: Unpack[Options]) -> keras.Model:
+def swin_l(**options: Unpack[SwinOptions]) -> keras.Model:
+    """Swin-L (Liu et al., ICCV 2021), arXiv:2103.14030."""
+    return swin("swin_l", **options)
+
+
+def swin_v2_t(**options: Unpack[SwinOptions]) -> keras.Model:
     """Swin-T v2 (Liu et al., CVPR 2022), arXiv:2111.09883."""
     return swin("swin_v2_t", **options)
 
 
-def swin_v2_s(**options: Unpack[Options]) -> keras.Model:
+def swin_v2_s(**options: Unpack[SwinOptions]) -> keras.Model:
     """Swin-S v2 (Liu et al., CVPR 2022), arXiv:2111.09883."""
     return swin("swin_v2_s", **options)
 
 
-def swin_v2_b(**options: Unpack[Options]) -> keras.Model:
+def swin_v2_b(**options: Unpack[SwinOptions]) -> keras.Model:
     """Swin-B v2 (Liu et al., CVPR 2022), arXiv:2111.09883."""
     return swin("swin_v2_b", **options)
+
+
+def swin_v2_l(**options: Unpack[SwinOptions]) -> keras.Model:
+    """Swin-L v2 (Liu et al., CVPR 2022), arXiv:2111.09883."""
+    return swin("swin_v2_l", **options)

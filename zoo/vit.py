@@ -3,13 +3,14 @@
     patches -> class token and tokens -> blocks of attention and MLP -> class token -> logits
 
 Norms come before attention and MLP. The tiny and the small network are of Steiner et al. (TMLR
-2022); DeiT (Touvron et al., ICML 2021) has the same networks, trained on ImageNet-1k alone.
+2022). What was made of it since has files of its own: `zoo.deit`, `zoo.dinov2`.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Unpack
+from typing import Any, Unpack
 
 import keras
 from keras import layers
@@ -23,18 +24,24 @@ from zoo._blocks import (
     transformer_block,
 )
 from zoo._options import Config, Options, check_variant, propose_fixes, resolve
-from zoo.layers import ClassToken, PositionEmbedding, SelfAttention
+from zoo.layers import ClassToken, PositionEmbedding, Registers, SelfAttention
 
 
 @dataclass(frozen=True)
 class Variant:
-    """One row of Table 1."""
+    """One row of Table 1; and below it, what came later."""
 
     depth: int
     embed_dim: int
     mlp_dim: int
     num_heads: int
     patch_size: int
+    size: int = 224  # pixels a side
+    distilled: bool = False  # whether there is a second token to read, with a head of its own
+    class_position: bool = True  # whether the class token has a position embedding
+    layer_scale: float | None = None  # what the factors of the branches start as
+    registers: int = 0  # tokens that nothing is read from
+    gated: bool = False  # whether the MLP is, by SiLU
 
 
 # fmt: off
@@ -47,9 +54,6 @@ VARIANTS = {
     "vit_l_16":   Variant(24, 1024, 4096, 16, 16),
     "vit_l_32":   Variant(24, 1024, 4096, 16, 32),
     "vit_h_14":   Variant(32, 1280, 5120, 16, 14),
-    "deit_ti_16": Variant(12, 192,  768,  3,  16),
-    "deit_s_16":  Variant(12, 384,  1536, 6,  16),
-    "deit_b_16":  Variant(12, 768,  3072, 12, 16),
 }
 # fmt: on
 LEVELS = {32: "C5", 16: "C4", 14: "C4"}
@@ -88,15 +92,20 @@ def vit(variant: str, **options: Unpack[Options]) -> keras.Model:
         (None, 10)
     """
     check_variant("vit", VARIANTS, variant)
-    spec = VARIANTS[variant]
+    return build(variant, VARIANTS[variant], options)
+
+
+def build(variant: str, spec: Variant, options: Mapping[str, Any]) -> keras.Model:
+    """Build the network of `vit`, `zoo.deit.deit` and `zoo.dinov2.dinov2`."""
     paper = Config(
         name=variant,
+        input_shape=(spec.size, spec.size, 3),
         stem_stride=spec.patch_size,
         strides=(),
         pooling="token",
         norm="layer",
         norm_epsilon=1e-6,
-        activation="gelu",
+        activation="silu" if spec.gated else "gelu",
         residual=True,
         fixed=FIXED,
     )
@@ -114,23 +123,39 @@ def vit(variant: str, **options: Unpack[Options]) -> keras.Model:
         name="stem_conv",
     )
     x = layers.Reshape((rows * columns, spec.embed_dim), name="patches")(x)
-    x = ClassToken(name="class_token")(x)
-    x = PositionEmbedding((rows, columns), name="position_embedding")(x)
+    x = with_tokens(x, spec, (rows, columns))
     for b, drop_rate in enumerate(o.drop_path_rates(spec.depth)):
         x = transformer_block(
             x,
             o,
             SelfAttention(spec.num_heads, name=f"block{b}_attention"),
             spec.mlp_dim,
+            gated=spec.gated,
+            layer_scale=spec.layer_scale,
             drop_rate=drop_rate,
             blocks=spec.depth,
             name=f"block{b}",
         )
     tokens = norm(x, o, name="post_norm")
-    x = layers.Cropping1D((1, 0), name="patch_tokens")(tokens)
+    before = 2 if spec.distilled else 1
+    x = layers.Cropping1D((before, spec.registers), name="patch_tokens")(tokens)
     x = layers.Reshape((rows, columns, spec.embed_dim), name="map")(x)
     x = end_stage(x, o, LEVELS[spec.patch_size])
-    return keras.Model(inputs, classifier(x, o, tokens=tokens), name=o.name)
+    x = classifier(x, o, tokens=tokens, distilled=spec.distilled)
+    return keras.Model(inputs, x, name=o.name)
+
+
+def with_tokens(x: Any, spec: Variant, places: tuple[int, int]) -> Any:
+    """Patches (B, N, D) -> class token, distillation token if any, patches, registers."""
+    embedding = PositionEmbedding(places, name="position_embedding")
+    if not spec.class_position:
+        x = embedding(x)
+    if spec.distilled:
+        x = ClassToken(name="distillation_token")(x)
+    x = ClassToken(name="class_token")(x)
+    if spec.class_position:
+        x = embedding(x)
+    return Registers(spec.registers, name="registers")(x) if spec.registers else x
 
 
 def grid(o: Config) -> tuple[int, int]:
@@ -188,18 +213,3 @@ def vit_l_32(**options: Unpack[Options]) -> keras.Model:
 def vit_h_14(**options: Unpack[Options]) -> keras.Model:
     """ViT-H/14 (Dosovitskiy et al., ICLR 2021), arXiv:2010.11929."""
     return vit("vit_h_14", **options)
-
-
-def deit_ti_16(**options: Unpack[Options]) -> keras.Model:
-    """DeiT-Ti/16 (Touvron et al., ICML 2021), arXiv:2012.12877."""
-    return vit("deit_ti_16", **options)
-
-
-def deit_s_16(**options: Unpack[Options]) -> keras.Model:
-    """DeiT-S/16 (Touvron et al., ICML 2021), arXiv:2012.12877."""
-    return vit("deit_s_16", **options)
-
-
-def deit_b_16(**options: Unpack[Options]) -> keras.Model:
-    """DeiT-B/16 (Touvron et al., ICML 2021), arXiv:2012.12877."""
-    return vit("deit_b_16", **options)

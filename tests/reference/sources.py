@@ -173,12 +173,19 @@ TIMM |= {
         **sizes,
     }.items()
 }
-for size in ("b0", "b1", "b2", "b3", "s", "m", "l"):
+for size in ("b0", "b1", "b2", "b3", "s", "m", "l", "xl"):
     name, padding = f"efficientnet_v2_{size}", {"padding": "tensorflow"}
     TIMM[name] = Reference(f"tf_efficientnetv2_{size}", options=padding)
-    KERAS[name] = Reference(
-        f"EfficientNetV2{size.upper()}", None, padding, {"include_preprocessing": False}
-    )
+    if size != "xl":
+        KERAS[name] = Reference(
+            f"EfficientNetV2{size.upper()}", None, padding, {"include_preprocessing": False}
+        )
+
+TIMM |= {
+    case.name: Reference(case.name.replace("_v2", "v2"))
+    for case in CASES
+    if case.module in ("mobilevit", "mobilevit_v2")
+}
 
 # Those that are built for one size of images, a square.
 TORCHVISION = {
@@ -190,20 +197,56 @@ TORCHVISION = {
     },
 }
 TORCHVISION["maxvit_t"] = Reference("maxvit_t", SQUARE)
-VIT = {"ti": "tiny", "s": "small", "b": "base", "l": "large", "h": "huge"}
 for case in CASES:
-    if case.module == "vit":  # timm's can be told the size
-        family, size, patch = case.name.split("_")
+    if case.module == "maxvit" and case.name.endswith("_tf"):
+        own, larger = (f"{case.name}_{side}" for side in (224, 384))
+        options, arguments = {"window_size": 12}, {"num_classes": 1000}
+        also = (Reference(larger, (384, 384), options, arguments),)
+        TIMM[case.name] = Reference(own, SQUARE, arguments=arguments, also=also)
+    elif case.module == "coatnet" and case.name != "coatnet_5":  # whose heads there are others
+        # so is by default the down-sampling of the paper's networks
+        paper = {f"{part}_pool_type": "max2" for part in ("conv", "transformer")}
+        paper |= {"conv_stride_mode": "1x1"}
+        arguments = {"img_size": (96, 160), **({} if "rw" in case.name else paper)}
+        TIMM[case.name] = Reference(f"{case.name}_224", (96, 160), arguments=arguments)
+SWIN = {"t": "tiny", "s": "small", "b": "base", "l": "large"}
+classes = {"num_classes": 1000}
+for size, theirs in SWIN.items():  # timm's windows are no larger than the map, ours are
+    first, *also = [
+        Reference(f"swin_{theirs}_patch4_window{window}_{side}", (side, side), options, classes)
+        for window, side, options in ((7, 224, {}), (12, 384, {"window_size": 12}))
+        if window == 7 or size in "bl"
+    ]
+    TIMM[f"swin_{size}"] = replace(first, also=tuple(also))
+    first, *also = [
+        Reference(f"swinv2_{theirs}_window{window}_{side}", (side, side), options, classes)
+        for window, side, options in (
+            (8, 256, {}),
+            (16, 256, {"window_size": (16, 16, 16, 8)}),
+            (12, 192, {"window_size": (12, 12, 12, 6)}),
+        )
+        if (size in "bl" if window == 12 else size != "l")
+    ]
+    TIMM[f"swin_v2_{size}"] = replace(first, also=tuple(also))
+VIT = {"ti": "tiny", "s": "small", "m": "medium", "b": "base"}
+VIT |= {"l": "large", "h": "huge", "g": "giant"}
+LARGER = ("vit_b_16", "vit_l_32", "deit_b_16", "deit_b_16_distilled")
+DINOV2 = {}
+for case in CASES:
+    if case.module in ("vit", "deit", "dinov2"):  # timm's can be told the size
+        family, size, patch, *kind = case.name.split("_")
         shape = case.fitting(80, 112, 3)[:2]
-        first, *also = [
-            Reference(
-                f"{family}_{VIT[size]}_patch{patch}_{side}",
-                shape,
-                arguments={"img_size": shape, "num_classes": 1000},
-            )
-            for side in (224, *[384] * (case.name in ("vit_b_16", "vit_l_32", "deit_b_16")))
-        ]
+        distilled = "_distilled" if "distilled" in kind else ""
+        name = f"{family}_{VIT[size]}{distilled}_patch{patch}"
+        if case.module == "dinov2":
+            names = [f"{name}_reg4_dinov2" if "reg" in kind else f"{name}_dinov2"]
+        else:
+            names = [f"{name}_{side}" for side in (224, *[384] * (case.name in LARGER))]
+        arguments = {"img_size": shape, "num_classes": 1000}
+        first, *also = [Reference(name, shape, arguments=arguments) for name in names]
         TIMM[case.name] = replace(first, also=tuple(also))
+        if "reg" in kind or case.name == "vit_g_14_dinov2":  # the others' names are the same
+            DINOV2[case.name] = first
 
 
 def references(source: str) -> dict[str, Reference]:
@@ -261,6 +304,33 @@ def _build_timm(reference: Reference, size: tuple[int, int]) -> tuple[Any, str]:
 
     model = timm.create_model(reference.name, **reference.arguments)
     return model, f"timm {timm.__version__}"
+
+
+def _build_dinov2(reference: Reference, size: tuple[int, int]) -> tuple[Any, str]:
+    """The network of timm, with the names of Meta, whose files it reads."""
+    import torch
+
+    network, version = _build_timm(reference, size)
+    from timm.models.vision_transformer import checkpoint_filter_fn
+
+    class Meta(torch.nn.Module):
+        def state_dict(self) -> dict[str, Any]:
+            state = network.state_dict()
+            if "reg_token" in state:
+                state["register_tokens"] = state.pop("reg_token")
+                state["pos_embed"] = torch.cat([state["cls_token"], state["pos_embed"]], dim=1)
+            if network.blocks[0].mlp.fc1.out_features != network.blocks[0].mlp.fc2.in_features:
+                for old, new in (("fc1", "w12"), ("fc2", "w3")):
+                    state = {key.replace(f"mlp.{old}", f"mlp.{new}"): state[key] for key in state}
+            return {**state, "mask_token": state["cls_token"][0]}
+
+        def load_state_dict(self, state: dict[str, Any]) -> None:
+            network.load_state_dict(checkpoint_filter_fn(state, network))
+
+        def forward(self, images: Any) -> Any:
+            return network.eval().to(images.dtype)(images)
+
+    return Meta(), version
 
 
 def _build_efficientnet_pytorch(reference: Reference, size: tuple[int, int]) -> tuple[Any, str]:

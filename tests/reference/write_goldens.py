@@ -2,8 +2,9 @@
 
     python tests/reference/write_goldens.py SOURCE [MODEL ...]
 
-SOURCE is torchvision (needs torch and torchvision), timm (and timm), efficientnet_pytorch (and
-efficientnet-lite-pytorch) or keras (needs Keras). Without names, all models of the source.
+SOURCE is torchvision (needs torch and torchvision), timm and dinov2 (and timm),
+efficientnet_pytorch (and efficientnet-lite-pytorch) or keras (needs Keras). Without names, all
+models of the source.
 """
 
 from __future__ import annotations
@@ -78,7 +79,21 @@ GOLDENS = {
         "ecaresnetlight",
         "resnetrs50",
         "vit_ti_16",
+        "swin_t",
+        "swin_v2_t",
+        "deit_ti_16_distilled",
+        "deit3_s_16",
+        "vit_s_14_dinov2",
+        "vit_s_14_dinov2_reg",
+        "maxvit_tiny_tf",
+        "coatnet_0",
+        "coatnet_nano_rw",
+        "coatnet_bn_0_rw",
+        "coatnet_rmlp_nano_rw",
+        "mobilevit_xxs",
+        "mobilevit_v2_050",
     ],
+    "dinov2": ["vit_s_14_dinov2_reg"],
     "efficientnet_pytorch": ["efficientnet_lite0"],
     "keras": [
         "vgg16",

@@ -44,7 +44,7 @@ TRANSFORM_INPUT = ("googlenet", "inception_v3")  # models that change the normal
 def built_for(name, side):
     """The option of networks that hold weights for each place, if this is not their own size."""
     model = zoo.info(name)
-    other = model.module == "vit" and side != model.input_shape[0]
+    other = model.module in ("vit", "deit") and side != model.input_shape[0]
     return {"input_shape": (side, side, 3)} if other else {}
 
 

@@ -13,6 +13,8 @@ from zoo._blocks.convolution import (
 from zoo._blocks.downsampling import average, check_size, downsample, pool
 from zoo._blocks.head import classifier, end_stage
 from zoo._blocks.inception import inception, inception_names, inception_stem
+from zoo._blocks.mbconv import MBConv, mbconv, shrink, two_conv_stem
+from zoo._blocks.preactivation import preactivation_stages
 from zoo._blocks.residual import (
     block_places,
     conv_stem,
@@ -27,6 +29,7 @@ from zoo._blocks.residual import (
 from zoo._blocks.transformer import attention, mlp, transformer_block
 
 __all__ = [
+    "MBConv",
     "activation",
     "attention",
     "average",
@@ -48,12 +51,16 @@ __all__ = [
     "inception_stem",
     "inverted_residual",
     "make_divisible",
+    "mbconv",
     "mlp",
     "norm",
     "pool",
+    "preactivation_stages",
     "projection",
     "residual_stem",
     "separable_conv",
+    "shrink",
     "squeeze_excite",
     "transformer_block",
+    "two_conv_stem",
 ]

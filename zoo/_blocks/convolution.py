@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any, Literal
 
 import keras
@@ -11,6 +12,7 @@ from keras import layers
 
 from zoo._blocks.downsampling import check_size, downsample, pool
 from zoo._options import Config
+from zoo.layers import gelu_tanh
 
 
 def image_input(o: Config) -> tuple[Any, Any]:
@@ -39,6 +41,7 @@ def conv_norm(
     activate: bool | str = True,
     use_bias: bool | None = None,
     reads_pixels: bool = False,
+    before_norm: Callable[[Any], Any] | None = None,
     kernel_initializer: Any = "he_normal",
     gamma_initializer: str = "ones",
     name: str,
@@ -58,14 +61,16 @@ def conv_norm(
         groups: Groups of channels that do not see each other.
         padding: Zeros around the map; "same" keeps its size at stride 1.
         activate: Whether the activation follows; a name for another than `o.activation`.
-        use_bias: Whether the convolution has a bias; by default when no norm follows.
+        use_bias: Whether the convolution has a bias; by default when no norm follows, or where
+            `o.conv_bias` says so.
         reads_pixels: The convolution makes the stride itself, whatever `o.downsample` says.
+        before_norm: What comes between convolution and norm.
         kernel_initializer: A Keras initializer.
         gamma_initializer: Of the norm's scale; "zeros" lets a residual block start as the identity.
         name: Start of the layers' names.
     """
     strided = stride if reads_pixels or o.downsample in ("paper", "conv") else 1
-    use_bias = o.norm == "none" if use_bias is None else use_bias
+    use_bias = (o.norm == "none" or o.conv_bias) if use_bias is None else use_bias
     x = conv(
         x,
         o,
@@ -79,6 +84,7 @@ def conv_norm(
         kernel_initializer=kernel_initializer,
         name=f"{name}_conv",
     )
+    x = before_norm(x) if before_norm else x
     x = norm(x, o, gamma_initializer, name=f"{name}_norm")
     if activate:
         kind = activate if isinstance(activate, str) else None
@@ -182,7 +188,7 @@ def norm(x: Any, o: Config, gamma_initializer: str = "ones", *, name: str) -> An
         case "batch":
             layer = layers.BatchNormalization(momentum=o.norm_momentum, **options)
         case "group":
-            layer = layers.GroupNormalization(math.gcd(32, x.shape[-1]), **options)
+            layer = layers.GroupNormalization(math.gcd(o.norm_groups, x.shape[-1]), **options)
         case "layer":
             layer = layers.LayerNormalization(**options)
         case "instance":
@@ -202,6 +208,8 @@ def activation(x: Any, o: Config, kind: str | None = None, *, name: str) -> Any:
     kind = kind or o.activation
     if kind == "leaky_relu":
         return layers.LeakyReLU(o.negative_slope, name=name)(x)
+    if kind == "gelu" and o.approximate_gelu:
+        return layers.Activation(gelu_tanh, name=name)(x)
     return layers.Activation(kind, name=name)(x)
 
 

@@ -29,6 +29,7 @@ def classifier(
     norm_pooled: bool = False,
     per_pixel: bool = False,
     tokens: Any = None,
+    distilled: bool = False,
     use_bias: bool = True,
 ) -> Any:
     """Pooling, hidden layers, dropout and logits; nothing when `o.num_classes` is 0.
@@ -43,6 +44,8 @@ def classifier(
         norm_pooled: A norm follows the pooling: `head_norm`.
         per_pixel: Logits are of every pixel, activated, and then pooled (SqueezeNet).
         tokens: With pooling="token", the class token and those of the map, (B, 1 + H W, C).
+        distilled: The logits are the mean of two heads', of which the second reads the second
+            token, or what the first reads if that is no token (DeiT).
         use_bias: Whether the logits have a bias.
 
     Returns:
@@ -55,6 +58,7 @@ def classifier(
             f'{o.name}: pooling="flatten" is impossible, since the logits of all pixels are '
             'pooled; use pooling="avg"'
         )
+    features = x
     if not per_pixel:
         x = _pool_head(x, o, flatten_to, tokens)
     if norm_pooled and o.norm != "instance":  # of a channel's only value it would be zero
@@ -66,15 +70,27 @@ def classifier(
         x = activation(x, o, name=f"head_act{i}")
         if o.dropout and not dropout_first:
             x = layers.Dropout(o.dropout, name=f"head_dropout{i}")(x)
-    if o.dropout and not hidden:
-        x = layers.Dropout(o.dropout, name="head_dropout")(x)
-    x = layers.Dense(o.num_classes, use_bias=use_bias, dtype="float32", name="head_dense")(x)
+    dropout = 0.0 if hidden else o.dropout
+    second = x
+    if distilled and o.pooling == "token":
+        second = TakeClassToken(1, name="head_distilled_pool")([tokens, features])
+    x = _logits(x, o, dropout, use_bias, name="head")
+    if distilled:
+        second = _logits(second, o, dropout, use_bias, name="head_distilled")
+        x = layers.Average(dtype="float32", name="head_mean")([x, second])
     if per_pixel:
         x = layers.Activation(o.activation, dtype="float32", name="head_act")(x)
         x = _pool_head(x, o, flatten_to, tokens, dtype="float32")
     if o.classifier_activation is not None:
         x = layers.Activation(o.classifier_activation, dtype="float32", name="probabilities")(x)
     return x
+
+
+def _logits(x: Any, o: Config, dropout: float, use_bias: bool, *, name: str) -> Any:
+    if dropout:
+        x = layers.Dropout(dropout, name=f"{name}_dropout")(x)
+    dense = layers.Dense(o.num_classes, use_bias=use_bias, dtype="float32", name=f"{name}_dense")
+    return dense(x)
 
 
 def _pool_head(

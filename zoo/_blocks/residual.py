@@ -19,21 +19,20 @@ def conv_stem(x: Any, o: Config, filters: int) -> Any:
     return pool(x, o, 3, o.stem_stride // 2 or 1, padding=1, name="stem_pool")
 
 
-def residual_stem(
-    x: Any, o: Config, widths: Sequence[int] = (64,), *, use_bias: bool | None = None
-) -> Any:
+def residual_stem(x: Any, o: Config, widths: Sequence[int] = (64,), *, bare: bool = False) -> Any:
     """ResNet's stem: convolutions, the level C1 and a 3x3 max pool.
 
     One width is a 7x7 convolution, `stem_conv`; three are the deep stem of 3x3 convolutions
     (He et al., CVPR 2019), `stem_1_conv` to `stem_3_conv`; a fourth takes the place of the pool.
+    The 7x7 convolution is `bare` where the first block begins with a norm.
     """
     deep, pooled = widths[:3], len(widths) < 4
     last_stride = 2 if o.stem_stride == 4 and not (pooled and o.downsample == "conv") else 1
     stride = o.stem_stride // last_stride
-    if len(widths) == 1:
-        x = conv_norm(
-            x, o, widths[0], 7, stride=stride, use_bias=use_bias, reads_pixels=True, name="stem"
-        )
+    if bare:
+        x = conv(x, o, widths[0], 7, stride=stride, name="stem_conv")
+    elif len(widths) == 1:
+        x = conv_norm(x, o, widths[0], 7, stride=stride, reads_pixels=True, name="stem")
     else:
         strides = (min(2, stride), 1, stride // min(2, stride))
         for i, (width, each) in enumerate(zip(deep, strides, strict=True), start=1):
@@ -51,7 +50,6 @@ def projection(
     *,
     stride: int,
     pooled: bool = False,
-    use_bias: bool | None = None,
     name: str,
 ) -> Any:
     """Bring a shortcut to its branch's shape, by a 1x1 convolution and a norm.
@@ -62,13 +60,12 @@ def projection(
         filters: Channels of the result.
         stride: The factor by which the map shrinks.
         pooled: The paper makes the stride by averaging, before the convolution.
-        use_bias: See `conv_norm`.
         name: Start of the layers' names.
     """
     kind = "avg" if pooled and o.downsample == "paper" else o.downsample
     if kind not in ("paper", "conv"):
         x, stride = downsample(x, o, stride, kind, name=f"{name}_down"), 1
-    return conv_norm(x, o, filters, 1, stride=stride, activate=False, use_bias=use_bias, name=name)
+    return conv_norm(x, o, filters, 1, stride=stride, activate=False, name=name)
 
 
 def drop_path(x: Any, rate: float, *, name: str) -> Any:
@@ -183,7 +180,8 @@ def inverted_residual(
     if stride > 1 or y.shape != x.shape:
         return y
     y = drop_path(y, drop_rate, name=f"{name}_drop_path")
-    return layers.Add(name=f"{name}_add")([y, x])
+    # Keras walks back recursively from the first: long branches would be too deep
+    return layers.Add(name=f"{name}_add")([x, y])
 
 
 def block_places(o: Config, depths: Sequence[int], first: int = 0) -> list[list[dict[str, Any]]]:

@@ -1,5 +1,6 @@
 """The few layers that the zoo needs and Keras lacks; registered, so that saved models load."""
 
+from zoo.layers.activations import gelu_tanh
 from zoo.layers.channels import (
     GlobalResponseNorm,
     LayerScale,
@@ -8,10 +9,27 @@ from zoo.layers.channels import (
     ZeroPadChannels,
 )
 from zoo.layers.padding import CropLike, PadToMultiple, SamePadding2D
+from zoo.layers.patches import (
+    PatchAttention,
+    ResizeLike,
+    ResizeToMultiple,
+    SeparablePatchAttention,
+)
 from zoo.layers.pooling import BlurPool2D, GeneralizedMeanPooling2D
 from zoo.layers.resizing import ResizeAndCrop, cubic, middle, resized
-from zoo.layers.tokens import ClassToken, PositionEmbedding, SelfAttention, TakeClassToken
-from zoo.layers.windows import CosineWindowAttention, Neighbours2D, WindowAttention
+from zoo.layers.tokens import (
+    ClassToken,
+    PositionEmbedding,
+    Registers,
+    SelfAttention,
+    TakeClassToken,
+)
+from zoo.layers.windows import (
+    CosineWindowAttention,
+    MLPWindowAttention,
+    Neighbours2D,
+    WindowAttention,
+)
 
 __all__ = [
     "BlurPool2D",
@@ -21,18 +39,25 @@ __all__ = [
     "GeneralizedMeanPooling2D",
     "GlobalResponseNorm",
     "LayerScale",
+    "MLPWindowAttention",
     "Neighbours2D",
     "PadToMultiple",
+    "PatchAttention",
     "PositionEmbedding",
+    "Registers",
     "ResizeAndCrop",
+    "ResizeLike",
+    "ResizeToMultiple",
     "SamePadding2D",
     "SelfAttention",
+    "SeparablePatchAttention",
     "ShuffleChannels",
     "SplitChannels",
     "TakeClassToken",
     "WindowAttention",
     "ZeroPadChannels",
     "cubic",
+    "gelu_tanh",
     "middle",
     "resized",
 ]

@@ -1,4 +1,4 @@
-"""Sequences of tokens (B, N, C): the class token, positions, attention."""
+"""Sequences of tokens (B, N, C): class token and registers, positions, attention."""
 
 from __future__ import annotations
 
@@ -36,8 +36,51 @@ class ClassToken(keras.layers.Layer):
 
 
 @keras.saving.register_keras_serializable(package="zoo")
+class Registers(keras.layers.Layer):
+    """Put learned tokens after the others (Darcet et al., ICLR 2024), arXiv:2309.16588.
+
+    Nothing is read from them: they are where a network may keep what is of the whole image.
+
+    Args:
+        count: How many.
+
+    Input shape: (B, N, D). Output shape: (B, N + count, D).
+
+    Example:
+        >>> tuple(Registers(4)(keras.ops.ones((2, 50, 16))).shape)
+        (2, 54, 16)
+    """
+
+    def __init__(self, count: int, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.count = count
+
+    def build(self, input_shape: Shape) -> None:
+        start = keras.initializers.RandomNormal(stddev=1e-6)
+        shape = (self.count, input_shape[-1])
+        self.token = self.add_weight(shape, initializer=start, name="token")
+
+    def call(self, inputs: Any) -> Any:
+        each = keras.ops.broadcast_to(self.token, (keras.ops.shape(inputs)[0], *self.token.shape))
+        return keras.ops.concatenate([inputs, each], axis=1)
+
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
+        return (input_shape[0], input_shape[1] + self.count, input_shape[2])
+
+    def macs(self, input_shape: Shape) -> int:
+        """It multiplies nothing."""
+        return 0
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "count": self.count}
+
+
+@keras.saving.register_keras_serializable(package="zoo")
 class TakeClassToken(keras.layers.Layer):
     """The first token. The map of the others stands beside it, so that it is part of the graph.
+
+    Args:
+        index: Of the token, if it is another.
 
     Input shape: [(B, 1 + N, D), (B, H, W, D)]. Output shape: (B, D).
 
@@ -47,12 +90,19 @@ class TakeClassToken(keras.layers.Layer):
         (2, 16)
     """
 
+    def __init__(self, index: int = 0, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.index = index
+
     def call(self, inputs: Any) -> Any:
-        return inputs[0][:, 0]
+        return inputs[0][:, self.index]
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         tokens, _ = input_shape
         return (tokens[0], tokens[2])
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "index": self.index}
 
 
 @keras.saving.register_keras_serializable(package="zoo")

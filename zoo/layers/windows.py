@@ -61,7 +61,7 @@ class WindowAttention(keras.layers.Layer):
 
     Args:
         num_heads: Of which each sees C / num_heads channels.
-        window_size: Pixels a side of a window.
+        window_size: Pixels a side of a window; None makes the whole map one.
         shift: By how many pixels the windows are shifted; those that come to lie across the border
             see the pixels of one side only. Along a side of one window there is no shift.
         dilation_rate: Distance of a window's pixels; None spreads them over the whole map, which
@@ -69,7 +69,7 @@ class WindowAttention(keras.layers.Layer):
         scale: Of the products of queries and keys; by default (C / num_heads)^-1/2.
 
     Input shape: (B, H, W, 3 C): queries, keys, values; H and W are multiples of window_size times
-    dilation_rate. Output shape: (B, H, W, C).
+    dilation_rate, and fixed if the whole map is a window. Output shape: (B, H, W, C).
 
     Example:
         >>> attention = WindowAttention(num_heads=4, window_size=7, shift=3)
@@ -77,10 +77,12 @@ class WindowAttention(keras.layers.Layer):
         (2, 14, 28, 32)
     """
 
+    grid: tuple[int, int] | None = None  # relative positions that the table is of
+
     def __init__(
         self,
         num_heads: int,
-        window_size: int,
+        window_size: int | None,
         shift: int = 0,
         dilation_rate: int | None = 1,
         scale: float | None = None,
@@ -89,48 +91,43 @@ class WindowAttention(keras.layers.Layer):
         super().__init__(**kwargs)
         self.num_heads, self.window_size, self.shift = num_heads, window_size, shift
         self.dilation_rate, self.scale = dilation_rate, scale
-        ys, xs = np.divmod(np.arange(window_size**2), window_size)
-        rows, columns = (at[:, None] - at + window_size - 1 for at in (ys, xs))
-        self.relative = rows * (2 * window_size - 1) + columns  # (N, N): rows of the table
-
-    @property
-    def grid(self) -> tuple[int, int] | None:
-        """Rows and columns of the relative positions that the table is of."""
-        return (2 * self.window_size - 1,) * 2
 
     @property
     def multiple(self) -> int:
         """What height and width must be multiples of."""
-        return self.window_size * (self.dilation_rate or 1)
+        return (self.window_size or 1) * (self.dilation_rate or 1)
 
     @property
-    def kernel_size(self) -> tuple[int, int]:
+    def kernel_size(self) -> tuple[float, float]:
         """What one pixel sees, for `zoo.profile`."""
-        return (self.window_size, self.window_size)
+        return (self.window_size or math.inf,) * 2
 
     def build(self, input_shape: Shape) -> None:
+        rows, columns = self._window(*input_shape[1:3])
+        self.grid = (2 * rows - 1, 2 * columns - 1)
         self.table = self.add_weight(
-            ((2 * self.window_size - 1) ** 2, self.num_heads),
+            (math.prod(self.grid), self.num_heads),
             initializer=keras.initializers.TruncatedNormal(stddev=0.02),
             name="table",
         )
 
     def call(self, inputs: Any) -> Any:
         batch, height, width, channels = keras.ops.shape(inputs)
-        w, heads = self.window_size, self.num_heads
+        window, heads = self._window(height, width), self.num_heads
         sizes, steps = (height, width), self._steps(height, width)
         shifts = tuple(self._shift(size, step) for size, step in zip(sizes, steps, strict=True))
         shifted = any(not isinstance(shift, int) or shift for shift in shifts)
         x = keras.ops.roll(inputs, [-shift for shift in shifts], (1, 2)) if shifted else inputs
-        x = _windows(keras.ops, x, w, steps)  # (B, windows, N, 3 C)
-        x = keras.ops.reshape(x, (batch, -1, w * w, 3, heads, channels // (3 * heads)))
+        x = _windows(keras.ops, x, window, steps)  # (B, windows, N, 3 C)
+        pixels = window[0] * window[1]
+        x = keras.ops.reshape(x, (batch, -1, pixels, 3, heads, channels // (3 * heads)))
         query, key, value = keras.ops.unstack(keras.ops.transpose(x, (3, 0, 1, 4, 2, 5)), 3)
-        logits = self.similarity(query, key) + self.bias()
+        logits = self.similarity(query, key) + self.bias(window)
         if shifted:
             logits = keras.ops.where(self._apart(sizes, steps, shifts), logits - 100.0, logits)
         x = keras.ops.matmul(keras.ops.cast(keras.ops.softmax(logits), value.dtype), value)
         x = keras.ops.transpose(x, (0, 1, 3, 2, 4))
-        x = _map(x, (batch, height, width, channels // 3), w, steps)
+        x = _map(x, (batch, height, width, channels // 3), window, steps)
         return keras.ops.roll(x, shifts, (1, 2)) if shifted else x
 
     def similarity(self, query: Any, key: Any) -> Any:
@@ -139,13 +136,13 @@ class WindowAttention(keras.layers.Layer):
         products = keras.ops.matmul(query * scale, keras.ops.swapaxes(key, -1, -2))
         return _at_least_float32(products)
 
-    def bias(self) -> Any:
-        """What is added to the logits, (heads, N, N)."""
-        return self.of_pairs(_at_least_float32(self.table))
+    def bias(self, window: Shape) -> Any:
+        """What is added to the logits, (heads, N, N), of the pixels of a window of this size."""
+        return _of_pairs(_at_least_float32(self.table), window)
 
-    def of_pairs(self, table: Any) -> Any:
-        """Rows of a table of relative positions, (heads, N, N)."""
-        return keras.ops.transpose(keras.ops.take(table, self.relative, axis=0), (2, 0, 1))
+    def _window(self, height: Any, width: Any) -> Shape:
+        """Rows and columns of a window."""
+        return (self.window_size or height, self.window_size or width)
 
     def _steps(self, *sizes: Any) -> tuple[Any, ...]:
         """Distance of a window's pixels along each axis."""
@@ -162,14 +159,14 @@ class WindowAttention(keras.layers.Layer):
 
     def _apart(self, sizes: Shape, steps: Shape, shifts: Shape) -> Any:
         """Which pixels the shift alone brought together, (windows, 1, N, N)."""
-        xp = np if all(isinstance(size, int) for size in sizes) else keras.ops
+        xp = _library(sizes)
         sides = []
         for size, step, shift in zip(sizes, steps, shifts, strict=True):
             at = xp.arange(size) // step * step
             in_last_window = xp.where(at >= size - self.window_size * step, 1, 0)
             sides.append(xp.where(at >= size - shift, 2, in_last_window))
         labels = (3 * sides[0][:, None] + sides[1])[None, :, :, None]
-        labels = _windows(xp, labels, self.window_size, steps)[0, :, None, :, 0]
+        labels = _windows(xp, labels, self._window(*sizes), steps)[0, :, None, :, 0]
         return labels[..., None] != labels[..., None, :]
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
@@ -178,7 +175,7 @@ class WindowAttention(keras.layers.Layer):
     def macs(self, input_shape: Shape) -> int:
         """Multiply-accumulates for one image."""
         _, height, width, channels = input_shape
-        return 2 * height * width * self.window_size**2 * channels // 3
+        return 2 * height * width * math.prod(self._window(height, width)) * channels // 3
 
     def get_config(self) -> dict[str, Any]:
         names = ("num_heads", "window_size", "shift", "dilation_rate", "scale")
@@ -186,21 +183,73 @@ class WindowAttention(keras.layers.Layer):
 
 
 @keras.saving.register_keras_serializable(package="zoo")
-class CosineWindowAttention(WindowAttention):
+class MLPWindowAttention(WindowAttention):
+    """Window attention whose biases a small network makes from relative positions' logarithms.
+
+    They hold for windows of any size, and for maps of free size.
+
+    Args:
+        num_heads: See `WindowAttention`, as for what else it takes and for the shapes.
+        window_size: See `WindowAttention`.
+        hidden: Units of the small network.
+
+    Example:
+        >>> attention = MLPWindowAttention(num_heads=4, window_size=None, hidden=64)
+        >>> tuple(attention(keras.ops.ones((2, 6, 9, 96))).shape)
+        (2, 6, 9, 32)
+    """
+
+    def __init__(
+        self, num_heads: int, window_size: int | None, *args: Any, hidden: int = 512, **kwargs: Any
+    ) -> None:
+        super().__init__(num_heads, window_size, *args, **kwargs)
+        self.hidden = hidden
+
+    def build(self, input_shape: Shape) -> None:
+        self.kernel1 = self.add_weight((2, self.hidden), name="kernel1")
+        self.bias1 = self.add_weight((self.hidden,), initializer="zeros", name="bias1")
+        self.kernel2 = self.add_weight((self.hidden, self.num_heads), name="kernel2")
+        self.bias2 = self.add_weight((self.num_heads,), initializer="zeros", name="bias2")
+
+    def bias(self, window: Shape) -> Any:
+        return _of_pairs(self.network(window) + _at_least_float32(self.bias2), window)
+
+    def network(self, window: Shape) -> Any:
+        """A row for each relative position in a window of this size, before `bias2`."""
+        weights = (self.kernel1, self.bias1, self.kernel2)
+        kernel1, bias1, kernel2 = (_at_least_float32(weight) for weight in weights)
+        xp = _library(window)
+        away = [self.logarithm(xp, xp.arange(1 - side, side), side) for side in window]
+        places = xp.reshape(xp.stack(xp.meshgrid(*away, indexing="ij"), axis=-1), (-1, 2))
+        places = keras.ops.cast(places, kernel1.dtype)
+        return keras.ops.matmul(keras.ops.relu(keras.ops.matmul(places, kernel1) + bias1), kernel2)
+
+    def logarithm(self, xp: Any, away: Any, side: Any) -> Any:
+        """Of distances along a side of the window, with their sign; xp is NumPy or keras.ops."""
+        return xp.sign(away) * xp.log1p(abs(away))
+
+    def macs(self, input_shape: Shape) -> int:
+        """Multiply-accumulates for one image, those of the small network among them."""
+        rows, columns = self._window(*input_shape[1:3])
+        places = (2 * rows - 1) * (2 * columns - 1)
+        return super().macs(input_shape) + places * self.hidden * (2 + self.num_heads)
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "hidden": self.hidden}
+
+
+@keras.saving.register_keras_serializable(package="zoo")
+class CosineWindowAttention(MLPWindowAttention):
     """Window attention by the cosine of queries and keys (Liu et al., CVPR 2022), arXiv:2111.09883.
 
-    A small network makes the biases from the logarithms of relative positions, so that they hold
-    for windows of any size. Queries and values have a bias here, keys have none. Arguments and
-    shapes are those of `WindowAttention`.
+    Its small network has no bias at its end. Queries and values have a bias here, keys have none.
+    Arguments and shapes are those of `MLPWindowAttention`.
 
     Example:
         >>> attention = CosineWindowAttention(num_heads=4, window_size=8, shift=4)
         >>> tuple(attention(keras.ops.ones((2, 16, 16, 96))).shape)
         (2, 16, 16, 32)
     """
-
-    grid = None  # no table
-    hidden = 512  # units of the small network
 
     def build(self, input_shape: Shape) -> None:
         channels, heads = input_shape[-1] // 3, self.num_heads
@@ -222,40 +271,53 @@ class CosineWindowAttention(WindowAttention):
         scale = keras.ops.exp(keras.ops.minimum(self.logit_scale, math.log(100)))
         return cosine * keras.ops.cast(scale, cosine.dtype)[:, None, None]
 
-    def bias(self) -> Any:
-        far = self.window_size - 1
-        away = 8 * np.arange(-far, far + 1) / max(1, far)
-        away = np.sign(away) * np.log2(abs(away) + 1) / 3
-        places = np.stack(np.meshgrid(away, away, indexing="ij"), axis=-1).reshape(-1, 2)
-        weights = (self.kernel1, self.bias1, self.kernel2)
-        kernel1, bias1, kernel2 = (_at_least_float32(weight) for weight in weights)
-        places = keras.ops.convert_to_tensor(places, kernel1.dtype)
-        x = keras.ops.relu(keras.ops.matmul(places, kernel1) + bias1)
-        return self.of_pairs(16 * keras.ops.sigmoid(keras.ops.matmul(x, kernel2)))
+    def bias(self, window: Shape) -> Any:
+        return _of_pairs(16 * keras.ops.sigmoid(self.network(window)), window)
 
-    def macs(self, input_shape: Shape) -> int:
-        """Multiply-accumulates for one image, those of the small network among them."""
-        places = (2 * self.window_size - 1) ** 2
-        return super().macs(input_shape) + places * self.hidden * (2 + self.num_heads)
+    def logarithm(self, xp: Any, away: Any, side: Any) -> Any:
+        away = 8 * away / xp.maximum(1, side - 1)
+        return xp.sign(away) * xp.log2(abs(away) + 1) / 3
 
 
-def _windows(xp: Any, x: Any, size: int, steps: Shape) -> Any:
-    """Cut (B, H, W, C) into windows, (B, windows, size^2, C); xp is NumPy or keras.ops."""
+def _library(sizes: Shape) -> Any:
+    """NumPy for sizes that are known, keras.ops for others."""
+    return np if all(isinstance(size, int) for size in sizes) else keras.ops
+
+
+def _windows(xp: Any, x: Any, window: Shape, steps: Shape) -> Any:
+    """Cut (B, H, W, C) into windows, (B, windows, N, C); xp is NumPy or keras.ops."""
     (batch, height, width), channels = x.shape[:3], x.shape[3]
     if xp is keras.ops:
         batch, height, width = keras.ops.shape(x)[:3]
-    rows, columns = height // (size * steps[0]), width // (size * steps[1])
-    x = xp.reshape(x, (batch, rows, size, steps[0], columns, size, steps[1], channels))
-    x = xp.transpose(x, (0, 1, 3, 4, 6, 2, 5, 7))
-    return xp.reshape(x, (batch, -1, size * size, channels))
+    rows, columns = height // (window[0] * steps[0]), width // (window[1] * steps[1])
+    shape = (batch, rows, window[0], steps[0], columns, window[1], steps[1], channels)
+    x = xp.transpose(xp.reshape(x, shape), (0, 1, 3, 4, 6, 2, 5, 7))
+    return xp.reshape(x, (batch, -1, window[0] * window[1], channels))
 
 
-def _map(x: Any, shape: Shape, size: int, steps: Shape) -> Any:
-    """Put windows (B, windows, size^2, ...) together to a map of this shape: undoes `_windows`."""
+def _map(x: Any, shape: Shape, window: Shape, steps: Shape) -> Any:
+    """Put windows (B, windows, N, ...) together to a map of this shape: undoes `_windows`."""
     batch, height, width, channels = shape
-    rows, columns = height // (size * steps[0]), width // (size * steps[1])
-    x = keras.ops.reshape(x, (batch, rows, steps[0], columns, steps[1], size, size, channels))
+    rows, columns = height // (window[0] * steps[0]), width // (window[1] * steps[1])
+    x = keras.ops.reshape(x, (batch, rows, steps[0], columns, steps[1], *window, channels))
     return keras.ops.reshape(keras.ops.transpose(x, (0, 1, 5, 2, 3, 6, 4, 7)), shape)
+
+
+def _of_pairs(table: Any, window: Shape) -> Any:
+    """From a table with a row for each relative position, those of a window's pairs of pixels.
+
+    Args:
+        table: (rows, heads).
+        window: Rows and columns of the window, N pixels.
+
+    Returns:
+        (heads, N, N).
+    """
+    rows, columns = window
+    pixels = _library(window).arange(rows * columns)
+    down, right = (at[:, None] - at for at in (pixels // columns, pixels % columns))
+    places = (down + rows - 1) * (2 * columns - 1) + right + columns - 1
+    return keras.ops.transpose(keras.ops.take(table, places, axis=0), (2, 0, 1))
 
 
 def _at_least_float32(x: Any) -> Any:
