@@ -323,6 +323,15 @@ def slow(batch_size=32, augment=None):
     return load("digits", batch_size=batch_size, validation_split=0.3)
 
 
+@pytest.fixture(scope="module")
+def quiet(tmp_path_factory):
+    """The folder of a search that nobody disturbs."""
+    folder = tmp_path_factory.mktemp("search") / "quiet"
+    process = start(folder, 1)
+    assert process.wait() == 0, process.stderr.read().decode()
+    return folder
+
+
 def start(folder, workers):
     text = SCRIPT.format(tests=str(Path(__file__).parent), folder=str(folder), workers=workers)
     return subprocess.Popen(
@@ -333,12 +342,10 @@ def start(folder, workers):
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="sends POSIX signals")
 @pytest.mark.parametrize("workers", [1, 2])
-def test_a_killed_search_goes_on_to_the_same_trials(workers, tmp_path):
-    whole = start(tmp_path / "whole", 1)
-    assert whole.wait() == 0, whole.stderr.read().decode()
+def test_a_killed_search_goes_on_to_the_same_trials(workers, quiet, tmp_path):
     draw = random.Random(workers)
     folder = tmp_path / "killed"
-    for _ in range(3):
+    for _ in range(2):
         process = start(folder, workers)
         begun = len(list(folder.rglob("epoch-*.npz")))
         while process.poll() is None and len(list(folder.rglob("epoch-*.npz"))) <= begun:
@@ -348,7 +355,7 @@ def test_a_killed_search_goes_on_to_the_same_trials(workers, tmp_path):
         process.wait()
     last = start(folder, workers)
     assert last.wait() == 0, last.stderr.read().decode()
-    before, after = tuning.read(tmp_path / "whole"), tuning.read(folder)
+    before, after = tuning.read(quiet), tuning.read(folder)
     assert [trial.values for trial in after.trials] == [trial.values for trial in before.trials]
     assert [trial.status for trial in after.trials] == ["completed"] * 4
     np.testing.assert_array_equal(
