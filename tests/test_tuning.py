@@ -20,6 +20,7 @@ import pytest
 
 import tuning
 import zoo
+from tuning import distributed
 from tuning import space as spaces
 from tuning.candidate import Candidate
 from tuning.engines import ENGINES
@@ -309,6 +310,45 @@ def test_a_trial_that_fails_is_told_and_the_search_goes_on(tmp_path):
     assert result.best.values == {"batch_size": 32}
 
 
+def test_the_share_of_each_worker(monkeypatch):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "GPU-1f, 3")
+    assert distributed._gpus() == ["GPU-1f", "3"]
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "-1")
+    assert distributed._gpus() == []
+
+
+def test_latency_is_measured_and_limited(tmp_path):
+    arguments = {"data": untrained, "space": spaces.option("dropout", [0.0, 0.2]), "max_trials": 1}
+    result = search(
+        tmp_path / "a", objective=["val_accuracy", "latency"], engine="grid", **arguments
+    )
+    assert 0 < result.trials[0].metrics["latency"] < 10
+    result = search(tmp_path / "b", budget=tuning.Budget(latency=1e-9), engine="grid", **arguments)
+    assert [trial.status for trial in result.trials] == ["skipped", "skipped"]
+    assert "over the budget of 1e-06 ms" in result.trials[0].reason
+
+
+def test_pretrained_weights_are_a_choice(tmp_path):
+    """A file of weights, whose backbone stays as it is."""
+    from applications import formats
+
+    source = zoo.create("cnn", **DIGITS)
+    path = tmp_path / "cnn.safetensors"
+    formats.write(path, {v.path: v.numpy() for v in source.variables})
+    space = spaces.finetune(weights=[str(path)], frozen=["C3"])
+    model = HyperClassifier("cnn", **DIGITS, space=space)
+    hp = keras_tuner.HyperParameters()
+    tuned = model.candidate(hp).build()
+    assert hp.values == {"weights": str(path)}
+    frozen = [layer for layer in tuned.layers if layer.weights and not layer.trainable]
+    assert {layer.name for layer in tuned.layers if layer.weights} - {
+        layer.name for layer in frozen
+    } == {"head_dense"}
+    for layer in frozen:
+        for ours, theirs in zip(layer.weights, source.get_layer(layer.name).weights, strict=True):
+            np.testing.assert_array_equal(ours, theirs)
+
+
 SCRIPT = """
 import sys
 sys.path.insert(0, {tests!r})
@@ -332,10 +372,13 @@ def quiet(tmp_path_factory):
     return folder
 
 
-def start(folder, workers):
+def start(folder, workers, **environment):
     text = SCRIPT.format(tests=str(Path(__file__).parent), folder=str(folder), workers=workers)
     return subprocess.Popen(
-        [sys.executable, "-c", text], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
+        [sys.executable, "-c", text],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        env={**os.environ, **environment},
     )
 
 
@@ -353,7 +396,7 @@ def test_a_killed_search_goes_on_to_the_same_trials(workers, quiet, tmp_path):
         time.sleep(draw.uniform(0, 2))
         process.kill()
         process.wait()
-    last = start(folder, workers)
+    last = start(folder, 3 - workers)  # the other number of workers
     assert last.wait() == 0, last.stderr.read().decode()
     before, after = tuning.read(quiet), tuning.read(folder)
     assert [trial.values for trial in after.trials] == [trial.values for trial in before.trials]
@@ -380,3 +423,17 @@ def test_a_killed_worker_and_a_killed_chief_are_started_again(tmp_path):
     assert process.wait() == 0, process.stderr.read().decode()
     assert killed == {"tuner0", "chief", "tuner1"}
     assert [trial.status for trial in tuning.read(tmp_path / "s").trials] == ["completed"] * 4
+
+
+@pytest.mark.slow
+def test_the_same_call_on_several_machines(quiet, tmp_path):
+    """Here three processes, which find each other by KerasTuner's variables."""
+    port = str(distributed._free_port())
+    address = {"KERASTUNER_ORACLE_IP": "127.0.0.1", "KERASTUNER_ORACLE_PORT": port}
+    names = ("chief", "tuner0", "tuner1")
+    machines = [start(tmp_path / "s", 1, KERASTUNER_TUNER_ID=name, **address) for name in names]
+    for machine in machines:
+        assert machine.wait() == 0, machine.stderr.read().decode()
+    before, after = tuning.read(quiet), tuning.read(tmp_path / "s")
+    assert [t.score for t in after.trials] == [t.score for t in before.trials]
+    assert (tmp_path / "s" / "report.html").exists()

@@ -9,10 +9,11 @@ KERASTUNER_ORACLE_IP and KERASTUNER_ORACLE_PORT, and a folder that all of them s
 from __future__ import annotations
 
 import os
+import shutil
 import socket
+import subprocess
 import time
 from collections.abc import Callable
-from typing import Any
 
 from tuning import engines
 from tuning.hypermodel import HyperClassifier
@@ -146,16 +147,14 @@ def _free_port() -> int:
     return port
 
 
-def _gpus() -> list[int]:
-    """Indices of the GPUs, found without taking hold of one in this process."""
-    import shutil
-    import subprocess
-
+def _gpus() -> list[str]:
+    """The GPUs, as CUDA_VISIBLE_DEVICES names them; found without taking hold of one here."""
     visible = os.environ.get("CUDA_VISIBLE_DEVICES")
     if visible is not None:
-        return [int(index) for index in visible.split(",") if index.strip().isdigit()]
+        names = [name.strip() for name in visible.split(",")]
+        return [name for name in names if name and not name.startswith("-")]
     if shutil.which("nvidia-smi") is None:
         return []
     command = ["nvidia-smi", "--query-gpu=index", "--format=csv,noheader"]
-    done: Any = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
-    return [int(line) for line in done.stdout.split()] if done.returncode == 0 else []
+    done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
+    return done.stdout.split() if done.returncode == 0 else []

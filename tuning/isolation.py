@@ -39,16 +39,16 @@ class Share:
 
     Attributes:
         cores: CPU cores; None for all.
-        gpu: Index of its GPU; None for those that are visible.
+        gpu: Its GPU, as CUDA_VISIBLE_DEVICES names it; None for those that are visible.
     """
 
     cores: int | None = None
-    gpu: int | None = None
+    gpu: str | None = None
 
     def take(self) -> None:
         """Limit this process to its share; before TensorFlow has run anything."""
         if self.gpu is not None:
-            os.environ["CUDA_VISIBLE_DEVICES"] = str(self.gpu)
+            os.environ["CUDA_VISIBLE_DEVICES"] = self.gpu
         if self.cores is not None:
             import tensorflow as tf
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -116,6 +117,9 @@ class IsolatedTuner(BaseTuner):
         self.on_wait = on_wait
         self.classifier = hypermodel
         folder = settings.trials_dir
+        if (folder / "oracle.json").exists():  # KerasTuner looks for the tuner's own file
+            name = os.environ.get("KERASTUNER_TUNER_ID", "tuner0")
+            write_json(folder / f"{name}.json", {})
         super().__init__(oracle, _Choices(hypermodel), str(folder.parent), folder.name)
 
     def on_search_begin(self) -> None:
