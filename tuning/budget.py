@@ -30,7 +30,7 @@ class Budget:
 
     Example:
         >>> Budget(macs=50e6).excess({"macs": 68_000_000})
-        'macs 68.00 M, over the budget of 50.00 M'
+        'macs 68.0 M, over the budget of 50.0 M'
     """
 
     parameters: float | None = None

@@ -245,7 +245,7 @@ def run_here(work: Work) -> dict[str, float]:
     path = work.folder / f"outcome-{work.execution}.json"
     if not path.exists():
         try:
-            _write(path, metrics=work.run())
+            _write(path, metrics=work.run(verbose=0))
         except SkippedError as error:
             _write(path, skipped=str(error))
         finally:

@@ -108,8 +108,9 @@ def search(
         >>> len(result.trials), result.best.values.keys() == {"dropout", "spatial_dropout"}
         (2, True)
     """
-    folder = Path(run_dir)
-    if (folder / "search.json").exists() and not resume:
+    folder, role = Path(run_dir), distributed.role()
+    helps = role is not None and role != distributed.CHIEF
+    if (folder / "search.json").exists() and not resume and not helps:
         raise FileExistsError(
             f"{folder} already holds a search: go on with it by resume=True (--resume), "
             "or give another folder"
@@ -139,9 +140,8 @@ def search(
         in_process=in_process,
         reference=_reference(hypermodel),
     )
-    role = distributed.role()
     folder.mkdir(parents=True, exist_ok=True)
-    if role is not None and role != distributed.CHIEF:
+    if helps:
         distributed.tuner(hypermodel, settings, None).search()
         return results.read(folder)
     with run_folder.locked(folder):

@@ -83,8 +83,11 @@ class Work:
         """The folder of the training run."""
         return self.folder / f"execution-{self.execution}"
 
-    def run(self) -> dict[str, float]:
+    def run(self, verbose: int = 1) -> dict[str, float]:
         """Train, or go on where an earlier process was stopped.
+
+        Args:
+            verbose: As `zoo.training.train` takes it.
 
         Returns:
             The best epoch's metrics, with "epochs" and "seconds", and "latency" if it was
@@ -111,6 +114,7 @@ class Work:
             run_dir=self.run_dir,
             resume=True,
             options=self.candidate.options,
+            verbose=verbose,
         )
         name, direction = self.objective
         if name not in result.history:
