@@ -32,7 +32,7 @@ def test_list():
         line.split()[0] for line in run("list", "resnet?*", "--sort", "macs").stdout.splitlines()
     ]
     assert names[1] == "resnet20"
-    assert names[-1] == "resnetrs200"
+    assert names[-1] == "resnetrs420"
 
 
 def test_info():
