@@ -22,7 +22,7 @@ import pytest
 from test_training import Images, arrays, same, small
 
 from zoo import data
-from zoo._files import write_json
+from zoo._files import TEMPORARY, write_json
 from zoo.training import Recipe, SnapshotError, snapshot, train
 
 # Dropout, batch norm, momentum, EMA, mixup, CutMix: whatever has a state or draws at random.
@@ -150,7 +150,7 @@ def test_killed_at_the_worst_moments(tmp_path, unbroken):
         output, _ = child.communicate(timeout=120)
         assert child.returncode == -signal.SIGKILL, f"{moment}: {output}"
         for path in folder.glob("*.keras"):
-            if not path.name.startswith(snapshot.TEMPORARY):
+            if not path.name.startswith(TEMPORARY):
                 keras.models.load_model(path)  # whole at any moment
     child = start(folder)
     output, _ = child.communicate(timeout=120)
