@@ -123,8 +123,8 @@ def search(
     if max_trials is None and engine in ("random", "bayesian"):
         max_trials = MAX_TRIALS
     images = Data(data, dict(data_options or {}))
-    recipe = dataclasses.replace(recipe or Recipe(), epochs=max_epochs)
     hypermodel = _hypermodel(model, images, space, recipe, dict(options or {}))
+    hypermodel.recipe = dataclasses.replace(hypermodel.recipe, epochs=max_epochs)
     settings = Settings(
         run_dir=folder,
         data=images,
@@ -185,15 +185,15 @@ def _silent(text: str) -> None:
 
 
 def _hypermodel(
-    model: Any, data: Data, space: Any, recipe: Recipe, options: dict[str, Any]
+    model: Any, data: Data, space: Any, recipe: Recipe | None, options: dict[str, Any]
 ) -> HyperClassifier:
-    """The hypermodel, with the recipe of this search; the data tell its shapes."""
+    """A hypermodel of this search's own; the data tell the shapes of one that is not given."""
     if isinstance(model, HyperClassifier):
-        if space is not None or options:
-            raise ValueError("a HyperClassifier has its space and options: give them to it alone")
-        made = copy.copy(model)
-        made.recipe = dataclasses.replace(model.recipe, epochs=recipe.epochs)
-        return made
+        if space is not None or recipe is not None or options:
+            raise ValueError(
+                "a HyperClassifier has its space, recipe and options: give them to it alone"
+            )
+        return copy.copy(model)
     facts = isolation.ask(_describe, data, data=data)
     return HyperClassifier(model, space=space, recipe=recipe, **{**facts, **options})
 
