@@ -27,6 +27,7 @@ from tuning.engines import ENGINES
 from tuning.hypermodel import HyperClassifier
 from zoo import resnet
 from zoo.data import load
+from zoo.training import Recipe
 
 DIGITS = {"input_shape": (8, 8, 1), "num_classes": 10}
 
@@ -124,11 +125,37 @@ def test_wrong_arguments_are_told_early(tmp_path):
         tuning.search(model, "digits", run_dir=tmp_path / "s", engine="rand", max_trials=1)
     with pytest.raises(ValueError, match="give them to it alone"):
         tuning.search(model, "digits", **arguments)
+    with pytest.raises(ValueError, match="recipe and options: give them to it alone"):
+        tuning.search(model, "digits", run_dir=tmp_path / "s", recipe=Recipe(mixup=0.2))
+    with pytest.raises(ValueError, match="data has a function that other processes cannot import"):
+        tuning.search("cnn", lambda batch_size: None, run_dir=tmp_path / "s")
+    with pytest.raises(ValueError, match="space has a function that other processes cannot import"):
+        tuning.search("cnn", "digits", run_dir=tmp_path / "s", space=lambda hp: {}, workers=2)
     with pytest.raises(ValueError, match="objective must be a metric of training"):
         tuning.search(model, "digits", run_dir=tmp_path / "s", objective=["val_accuracy", "size"])
     with pytest.raises(ValueError, match="Budget: macs must be a number above 0"):
         tuning.Budget(macs=-1)
     assert not (tmp_path / "s" / "trials").exists()
+
+
+NOTEBOOK = """
+import tuning, zoo.data
+from tuning import space
+def mine(batch_size=32, augment=None):
+    return zoo.data.load("digits", batch_size=batch_size, validation_split=0.6)
+arguments = dict(run_dir={folder!r}, space=space.dropout, max_trials=1, max_epochs=1, verbose=0)
+try:
+    tuning.search("cnn", mine, **arguments)
+except ValueError as error:
+    assert "it is not in a file" in str(error), error
+    print(tuning.search("cnn", mine, in_process=True, **arguments).best.status)
+"""
+
+
+def test_functions_of_a_notebook_are_searched_in_its_own_process(tmp_path):
+    text = NOTEBOOK.format(folder=str(tmp_path / "s"))
+    run = subprocess.run([sys.executable, "-c", text], capture_output=True, text=True)
+    assert run.stdout == "completed\n", run.stderr
 
 
 def search(folder, model="cnn", data="digits", **arguments):

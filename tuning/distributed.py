@@ -88,9 +88,8 @@ def run(
         if gpus and name != CHIEF:
             share = Share(None, gpus[names.index(name) % len(gpus)])
         environment = {**address, "KERASTUNER_TUNER_ID": name}
-        return Process(
-            _main, hypermodel, settings, {*names}, environment, share, data=settings.data
-        )
+        users = (settings.data, hypermodel.space)
+        return Process(_main, hypermodel, settings, {*names}, environment, share, users=users)
 
     running = {name: start(name) for name in (CHIEF, *names)}
     restarts, ended = dict.fromkeys(running, 0), 0

@@ -11,6 +11,7 @@ import functools
 import json
 import multiprocessing
 import os
+import pickle
 import signal
 import sys
 import threading
@@ -22,7 +23,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
-from tuning.work import Data, SkippedError, Work
+from tuning.work import SkippedError, Work
 from zoo._files import write_json
 
 PRELOADED = ["tuning.preloaded"]
@@ -75,14 +76,14 @@ class Process:
     Args:
         function: An importable function.
         *arguments: Its arguments; they are pickled.
-        data: Told only to know whether the user's script has to be imported there, since a
-            function of it is needed.
+        users: Those of the arguments that may hold functions of the user's. One of a script, and
+            only that, has the script imported there.
     """
 
-    def __init__(self, function: Callable[..., None], *arguments: Any, data: Data) -> None:
+    def __init__(self, function: Callable[..., None], *arguments: Any, users: Any) -> None:
         theirs, self._ours = context().Pipe(duplex=False)
         self._process = context().Process(target=_main, args=(theirs, function, *arguments))
-        script = getattr(data.source, "__module__", None) == "__main__"
+        script = b"__main__" in pickle.dumps(users)
         with contextlib.nullcontext() if script else _hidden_script():
             self._process.start()
         theirs.close()
@@ -110,6 +111,31 @@ class Process:
         self._ours.close()
 
 
+def check_reachable(what: str, value: Any) -> None:
+    """Check that other processes can import the user's functions.
+
+    Args:
+        what: Name of the value, for the error.
+        value: What may hold such functions.
+
+    Raises:
+        ValueError: If they cannot.
+    """
+    try:
+        script = b"__main__" in pickle.dumps(value)
+    except (pickle.PicklingError, AttributeError, TypeError) as error:
+        reason = str(error)
+    else:
+        file = getattr(sys.modules["__main__"], "__file__", None)
+        if not script or (file and Path(file).is_file()):
+            return
+        reason = "it is not in a file"
+    raise ValueError(
+        f"{what} has a function that other processes cannot import ({reason}): write it with def "
+        "at the top level of a file, or search with in_process=True"
+    )
+
+
 @contextlib.contextmanager
 def _hidden_script() -> Iterator[None]:
     """Keep a script that has no `if __name__ == "__main__":` from being run by its children."""
@@ -134,16 +160,16 @@ def _end_with(parent: Connection) -> None:
     os._exit(1)
 
 
-def ask(function: Callable[..., Any], *arguments: Any, data: Data) -> Any:
+def ask(function: Callable[..., Any], *arguments: Any, users: Any) -> Any:
     """What a function returns in a process of its own; its ValueError is raised here.
 
     Args:
         function: An importable function whose result can be pickled.
         *arguments: Its arguments; they are pickled.
-        data: See `Process`.
+        users: See `Process`.
     """
     ours, theirs = context().Pipe(duplex=False)
-    process = Process(_answer, theirs, function, *arguments, data=data)
+    process = Process(_answer, theirs, function, *arguments, users=users)
     theirs.close()
     try:
         answer, error = ours.recv()
@@ -189,7 +215,7 @@ def run(
     path = work.folder / f"outcome-{work.execution}.json"
     if not path.exists():
         work.folder.mkdir(parents=True, exist_ok=True)
-        process = Process(_execute, work, share, path, data=work.data)
+        process = Process(_execute, work, share, path, users=work.data)
         started = time.monotonic()
         try:
             while not process.wait(POLL):

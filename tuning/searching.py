@@ -84,7 +84,7 @@ def search(
             the cores. Where KERASTUNER_TUNER_ID, KERASTUNER_ORACLE_IP and KERASTUNER_ORACLE_PORT
             are set, this process is one of a search over several machines.
         in_process: Train in this process, for debuggers and notebooks; errors are raised.
-        time_limit: Seconds that an execution may take.
+        time_limit: Seconds that an execution may take in a process of its own.
         keep: How many of the best trials keep their checkpoints.
         seed: Of what is drawn. Equal seeds give equal searches, also after a kill.
         resume: Go on with the folder's search, with the same settings; start one if there is none.
@@ -123,7 +123,11 @@ def search(
     if max_trials is None and engine in ("random", "bayesian"):
         max_trials = MAX_TRIALS
     images = Data(data, dict(data_options or {}))
-    hypermodel = _hypermodel(model, images, space, recipe, dict(options or {}))
+    if not in_process:
+        isolation.check_reachable("data", images)
+    hypermodel = _hypermodel(model, images, space, recipe, dict(options or {}), in_process)
+    if workers > 1:
+        isolation.check_reachable("space", hypermodel.space)
     hypermodel.recipe = dataclasses.replace(hypermodel.recipe, epochs=max_epochs)
     settings = Settings(
         run_dir=folder,
@@ -185,7 +189,12 @@ def _silent(text: str) -> None:
 
 
 def _hypermodel(
-    model: Any, data: Data, space: Any, recipe: Recipe | None, options: dict[str, Any]
+    model: Any,
+    data: Data,
+    space: Any,
+    recipe: Recipe | None,
+    options: dict[str, Any],
+    in_process: bool,
 ) -> HyperClassifier:
     """A hypermodel of this search's own; the data tell the shapes of one that is not given."""
     if isinstance(model, HyperClassifier):
@@ -194,7 +203,7 @@ def _hypermodel(
                 "a HyperClassifier has its space, recipe and options: give them to it alone"
             )
         return copy.copy(model)
-    facts = isolation.ask(_describe, data, data=data)
+    facts = _describe(data) if in_process else isolation.ask(_describe, data, users=data)
     return HyperClassifier(model, space=space, recipe=recipe, **{**facts, **options})
 
 
