@@ -131,7 +131,7 @@ def test_wrong_arguments_are_told_early(tmp_path):
         tuning.search("cnn", lambda batch_size: None, run_dir=tmp_path / "s")
     with pytest.raises(ValueError, match="space has a function that other processes cannot import"):
         tuning.search("cnn", "digits", run_dir=tmp_path / "s", space=lambda hp: {}, workers=2)
-    with pytest.raises(ValueError, match="objective must be a metric of training"):
+    with pytest.raises(ValueError, match="objective must be one of val_accuracy, val_loss"):
         tuning.search(model, "digits", run_dir=tmp_path / "s", objective=["val_accuracy", "size"])
     with pytest.raises(ValueError, match="Budget: macs must be a number above 0"):
         tuning.Budget(macs=-1)

@@ -75,6 +75,7 @@ class HyperClassifier(keras_tuner.HyperModel):
         self.candidate(hp)
         return {
             "builder": self.builder,
+            "choices": [each.name for each in hp.space],
             "space": [str(each) for each in hp.get_config()["space"]],
             "default": self.candidate(hp).as_json(),
         }

@@ -38,17 +38,14 @@ class Live:
 
             self._screen = Screen(auto_refresh=False)
             self._screen.start()
-        self._before = self._ended()
+        found = self._read()
+        self._before = _trained(found) if found else 0
         return self
 
     def __exit__(self, *error: object) -> None:
         self.refresh(now=True)
         if self._screen is not None:
             self._screen.stop()
-
-    def _ended(self) -> int:
-        found = self._read()
-        return sum(trial.status != "running" for trial in found.trials) if found else 0
 
     def _read(self) -> SearchResult | None:
         try:
@@ -83,7 +80,7 @@ class Live:
         table.add_column("epoch", justify="right")
         table.add_column(found.objective, justify="right")
         for trial in _shown(found.trials, best):
-            style = {"failed": "red", "skipped": "dim", "running": "cyan"}.get(trial.status, "")
+            style = {"failed": "red", "running": "cyan"}.get(trial.status, "")
             if best is not None and trial.id == best.id:
                 style = "bold green"
             value = trial.metrics.get(found.objective)
@@ -92,13 +89,12 @@ class Live:
         return table
 
     def _heading(self, found: SearchResult) -> str:
-        ended = [trial for trial in found.trials if trial.status != "running"]
-        trained = found.count("completed") + found.count("failed")
+        trained = _trained(found)
         of = f" of {self.settings.max_trials}" if self.settings.max_trials else ""
         parts = [f"{trained}{of} trials", f"{found.count('skipped')} skipped"]
         if best := found.best:
             parts.append(f"best {best.metrics.get(found.objective, best.score):.4f}")
-        done = len(ended) - self._before
+        done = trained - self._before
         if self.settings.max_trials and done:
             left = (self.settings.max_trials - trained) / done
             parts.append(f"about {_time(left * (time.monotonic() - self._started))} left")
@@ -106,8 +102,12 @@ class Live:
         return ", ".join([*parts, f"{human(size, 1024)}B on disk"])
 
 
+def _trained(found: SearchResult) -> int:
+    return found.count("completed") + found.count("failed")
+
+
 def _shown(trials: Sequence[Trial], best: Trial | None) -> list[Trial]:
-    latest = list(trials[-ROWS:])
+    latest = [trial for trial in trials if trial.status != "skipped"][-ROWS:]
     return latest if best is None or best in latest else [best, *latest[1:]]
 
 

@@ -14,6 +14,7 @@ from typing import Any, Literal, get_args
 
 from zoo import history
 from zoo._files import atomic, write_json
+from zoo.profile import human
 
 Status = Literal["completed", "failed", "skipped", "running"]
 Value = int | float | str | bool
@@ -96,14 +97,20 @@ class SearchResult:
 
     def __str__(self) -> str:
         counts = [f"{self.count(s)} {s}" for s in get_args(Status) if self.count(s)]
-        lines = [f"{self.run_dir}: {len(self.trials)} trials, {', '.join(counts) or 'none yet'}"]
+        trials = f"{len(self.trials)} trial{'s' * (len(self.trials) != 1)}"
+        lines = [f"{self.run_dir}: {trials}, {', '.join(counts) or 'none yet'}"]
         if best := self.best:
-            metrics = [
-                f"{name} {best.metrics[name]:.4g}"
-                for name in (self.objective, "macs", "parameters")
+            metrics = [f"{self.objective} {best.metrics.get(self.objective, best.score):.4f}"]
+            metrics += [
+                f"{human(best.metrics[name])} {told}".replace("  ", " ")
+                for name, told in (("macs", "MACs"), ("parameters", "parameters"))
                 if name in best.metrics
             ]
-            chosen = ", ".join(f"{k}={v}" for k, v in best.values.items() if k != EPOCHS)
+            chosen = ", ".join(
+                f"{name}={value:.6g}" if isinstance(value, float) else f"{name}={value}"
+                for name, value in best.values.items()
+                if name != EPOCHS
+            )
             lines += [f"best: trial {best.id}, {', '.join(metrics)}", f"  {chosen}"]
         return "\n".join(lines)
 
@@ -123,16 +130,20 @@ def read(run_dir: str | os.PathLike[str]) -> SearchResult:
         raise FileNotFoundError(f"{folder} holds no search: it has no search.json")
     told = json.loads(path.read_text("utf-8"))
     name = told["objectives"][0]
-    trials = [_trial(path.parent) for path in (folder / "trials").glob("trial_*/trial.json")]
+    choices = told["hypermodel"]["choices"]
+    paths = (folder / "trials").glob("trial_*/trial.json")
+    trials = [_trial(path.parent, choices) for path in paths]
     trials.sort(key=lambda trial: int(trial.id))
     return SearchResult(folder, trials, name, history.direction(name))
 
 
-def _trial(folder: Path) -> Trial:
+def _trial(folder: Path, choices: Sequence[str]) -> Trial:
     state = json.loads((folder / "trial.json").read_text("utf-8"))
     path = folder / "candidate.json"
     judged = json.loads(path.read_text("utf-8")) if path.exists() else {}
-    values = state["hyperparameters"]["values"]
+    drawn = state["hyperparameters"]["values"]
+    names = sorted(drawn, key=lambda name: [*choices, name].index(name))
+    values = {k: drawn[k] for k in names if k == EPOCHS or not k.startswith("tuner/")}
     observed = state["metrics"]["metrics"]
     metrics = {name: _value(observed[name]) for name in observed}
     reason = judged.get("skipped") or ""
@@ -150,7 +161,7 @@ def _trial(folder: Path) -> Trial:
         id=state["trial_id"],
         status=status,
         reason=reason,
-        values={k: v for k, v in values.items() if k == EPOCHS or not k.startswith("tuner/")},
+        values=values,
         score=state["score"] if status == "completed" else None,
         metrics={k: v for k, v in {**judged.get("costs", {}), **metrics}.items() if k in KEPT},
         epochs=_epochs(folder) if epochs is None else round(epochs),

@@ -83,7 +83,7 @@ def search(
         workers: Processes that train at once, each with one GPU if there are any, else a share of
             the cores. Where KERASTUNER_TUNER_ID, KERASTUNER_ORACLE_IP and KERASTUNER_ORACLE_PORT
             are set, this process is one of a search over several machines.
-        in_process: Train in this process, for debuggers and notebooks; errors are raised.
+        in_process: Train in this process, for debuggers and notebooks; an error stops the search.
         time_limit: Seconds that an execution may take in a process of its own.
         keep: How many of the best trials keep their checkpoints.
         seed: Of what is drawn. Equal seeds give equal searches, also after a kill.
@@ -123,12 +123,6 @@ def search(
     if max_trials is None and engine in ("random", "bayesian"):
         max_trials = MAX_TRIALS
     images = Data(data, dict(data_options or {}))
-    if not in_process:
-        isolation.check_reachable("data", images)
-    hypermodel = _hypermodel(model, images, space, recipe, dict(options or {}), in_process)
-    if workers > 1:
-        isolation.check_reachable("space", hypermodel.space)
-    hypermodel.recipe = dataclasses.replace(hypermodel.recipe, epochs=max_epochs)
     settings = Settings(
         run_dir=folder,
         data=images,
@@ -142,8 +136,13 @@ def search(
         keep=keep,
         time_limit=time_limit,
         in_process=in_process,
-        reference=_reference(hypermodel),
     )
+    if not in_process:
+        isolation.check_reachable("data", images)
+    if workers > 1:
+        isolation.check_reachable("space", getattr(model, "space", space))
+    hypermodel = _hypermodel(model, settings, space, recipe, dict(options or {}))
+    settings = dataclasses.replace(settings, reference=_reference(hypermodel))
     folder.mkdir(parents=True, exist_ok=True)
     if helps:
         distributed.tuner(hypermodel, settings, None).search()
@@ -189,12 +188,7 @@ def _silent(text: str) -> None:
 
 
 def _hypermodel(
-    model: Any,
-    data: Data,
-    space: Any,
-    recipe: Recipe | None,
-    options: dict[str, Any],
-    in_process: bool,
+    model: Any, settings: Settings, space: Any, recipe: Recipe | None, options: dict[str, Any]
 ) -> HyperClassifier:
     """A hypermodel of this search's own; the data tell the shapes of one that is not given."""
     if isinstance(model, HyperClassifier):
@@ -202,8 +196,12 @@ def _hypermodel(
             raise ValueError(
                 "a HyperClassifier has its space, recipe and options: give them to it alone"
             )
-        return copy.copy(model)
-    facts = _describe(data) if in_process else isolation.ask(_describe, data, users=data)
+        made = copy.copy(model)
+        made.recipe = dataclasses.replace(model.recipe, epochs=settings.max_epochs)
+        return made
+    data = settings.data
+    facts = _describe(data) if settings.in_process else isolation.ask(_describe, data, users=data)
+    recipe = dataclasses.replace(recipe or Recipe(), epochs=settings.max_epochs)
     return HyperClassifier(model, space=space, recipe=recipe, **{**facts, **options})
 
 

@@ -18,6 +18,9 @@ from zoo import history
 from zoo._files import write_json
 
 COSTS = ("parameters", "macs", "activation_memory", "latency")
+METRICS = tuple(
+    f"{split}{name}" for split in ("val_", "") for name in ("accuracy", "loss", "top5_accuracy")
+)
 EXPONENT = 0.07  # of a cost in the score of several objectives (Tan et al. 2019, MnasNet)
 FREE = ("max_trials", "time_limit", "keep", "in_process")  # may change when a search goes on
 
@@ -72,11 +75,11 @@ class Settings:
             raise ValueError(f'engine="{self.engine}" never ends by itself: give max_trials')
         if self.time_limit is not None and not self.time_limit > 0:
             raise ValueError(f"time_limit must be above 0 seconds; received {self.time_limit!r}")
-        metric, *costs = self.objectives
-        if unknown := [cost for cost in costs if cost not in COSTS] + [metric] * (metric in COSTS):
+        metric, *costs = self.objectives or ("",)
+        if metric not in METRICS or any(cost not in COSTS for cost in costs):
             raise ValueError(
-                f"objective must be a metric of training, such as val_accuracy, alone or before "
-                f"costs of {', '.join(COSTS)}; received {', '.join(unknown)}"
+                f"objective must be one of {', '.join(METRICS)}, alone or before costs of "
+                f"{', '.join(COSTS)}; received {', '.join(self.objectives)}"
             )
 
     @property

@@ -11,6 +11,7 @@ from typing import Any
 
 import keras_tuner
 from keras_tuner.engine.base_tuner import BaseTuner
+from keras_tuner.engine.trial import TrialStatus
 
 from tuning import isolation
 from tuning.candidate import Candidate
@@ -131,6 +132,15 @@ class IsolatedTuner(BaseTuner):
         if not self._is_worker():
             self.oracle.save()
         write_json(Path(self._get_tuner_fname()), self.get_state())
+
+    def _try_run_and_update_trial(self, trial: Any, *arguments: Any, **options: Any) -> None:
+        """KerasTuner prints a failed trial's traceback, and goes on after any other error."""
+        try:
+            self._run_and_update_trial(trial, *arguments, **options)
+            trial.status = TrialStatus.COMPLETED
+        except keras_tuner.errors.FailedTrialError as error:
+            trial.status = TrialStatus.FAILED
+            trial.message = str(error)
 
     def run_trial(self, trial: Any, *arguments: Any, **options: Any) -> dict[str, float]:
         """Train the trial's candidate, as often as the search asks, and score it."""

@@ -16,6 +16,7 @@ from typing import Annotated, Any, Literal
 import typer
 
 import zoo
+from zoo._quiet import quiet
 from zoo.profile import human
 
 app = typer.Typer(
@@ -341,7 +342,6 @@ def convert(
 
 def main() -> None:
     """Run the command line; a wrong argument is told in one sentence, without a traceback."""
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     try:
         app()
     except (ValueError, TypeError, OSError, RuntimeError) as error:
@@ -385,19 +385,9 @@ def _run_dir(default: str, resume: bool) -> Path:
 
 @contextlib.contextmanager
 def _quiet_import() -> Iterator[None]:
-    """Keep what TensorFlow writes about CPUs and missing GPUs on import off the terminal."""
-    if os.environ["TF_CPP_MIN_LOG_LEVEL"] < "2":
-        yield
-        return
-    sys.stderr.flush()
-    stderr = os.dup(2)
-    with open(os.devnull, "w") as nowhere:
-        os.dup2(nowhere.fileno(), 2)
-    try:
+    """Imports, and the first look at the devices, without what TensorFlow writes about them."""
+    with quiet():
         import tensorflow as tf
 
         tf.config.list_physical_devices()
         yield
-    finally:
-        os.dup2(stderr, 2)
-        os.close(stderr)
