@@ -9,19 +9,31 @@ import subprocess
 import sys
 
 import pytest
+from cases import CASES
 
 import zoo
 from zoo import _generate
 
 
-@pytest.mark.slow
-def test_table_is_current():
-    """`python -m zoo._generate` writes it anew."""
-    assert _generate.PATH.read_text("utf-8") == _generate.catalogue(_generate.describe_all())
+@pytest.fixture(scope="module")
+def rows():
+    """The table, which `python -m zoo._generate` writes anew."""
+    return json.loads(_generate.PATH.read_text("utf-8"))
 
 
-def test_pages_are_current():
-    rows = json.loads(_generate.PATH.read_text("utf-8"))
+@pytest.mark.parametrize("case", CASES, ids=str)
+def test_row_is_what_the_code_builds(case, rows):
+    family = importlib.import_module(f"zoo.{case.module}")
+    assert _generate.describe(family, case.name) in rows
+
+
+def test_table_is_in_the_order_of_the_code(rows):
+    names = [name for family in _generate.families() for name in family.VARIANTS]
+    assert [row["name"] for row in rows] == names
+    assert _generate.PATH.read_text("utf-8") == _generate.catalogue(rows)
+
+
+def test_pages_are_current(rows):
     page = (_generate.ROOT / "docs" / "models.md").read_text("utf-8")
     assert page == _generate.models_page(rows)
     readme = (_generate.ROOT / "README.md").read_text("utf-8")

@@ -51,7 +51,7 @@ def test_parameters_and_macs(case):
         assert row.macs / 1e9 == pytest.approx(case.gmacs, rel=0.001, abs=0.0005)
 
 
-@pytest.mark.parametrize("case", CASES, ids=describe)
+@pytest.mark.parametrize("case", NUMERICS, ids=describe)
 def test_shapes_of_an_odd_image(case):
     shape = case.fitting(97, 129, 3)
     model = symbolic(zoo.create, case.name, input_shape=shape, num_classes=0)

@@ -12,7 +12,7 @@ import keras
 import numpy as np
 from keras import layers
 
-from zoo._graph import Node, nodes
+from zoo._graph import Node, functional, nodes
 from zoo.fold import FoldReport
 
 Affine = tuple[np.ndarray, np.ndarray]  # scale and shift, per channel
@@ -39,8 +39,7 @@ LINEAR = (
 
 def folded_copy(model: keras.Model) -> tuple[keras.Model, FoldReport]:
     """The folded model, built in a stateless scope that is open still."""
-    if isinstance(model, keras.Sequential):
-        model = keras.Model(model.inputs, model.outputs, name=model.name)
+    model = functional(model)
     plan = _Plan(model)
     inner: dict[str, FoldReport] = {}
 

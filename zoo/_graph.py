@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import keras
 
 
@@ -14,6 +16,7 @@ class Node(NamedTuple):
     layer: Any
     inputs: list[Any]
     outputs: list[Any]
+    arguments: Any
 
 
 def nodes(model: keras.Model) -> list[Node]:
@@ -34,9 +37,46 @@ def nodes(model: keras.Model) -> list[Node]:
             continue
         inputs = [] if id(tensor) in ends else list(made.input_tensors)
         if ready:
-            found[key] = Node(layer, inputs, list(made.output_tensors))
+            found[key] = Node(layer, inputs, list(made.output_tensors), made.arguments)
             done.add(key)
         else:
             waiting.append((tensor, True))
             waiting += [(x, False) for x in reversed(inputs)]
     return list(found.values())
+
+
+def functional(model: keras.Model) -> keras.Model:
+    """A Sequential model as a functional one with the same layers; others as they are."""
+    import keras
+
+    if not isinstance(model, keras.Sequential):
+        return model
+    return keras.Model(model.inputs[0], model.outputs[0], name=model.name)
+
+
+def replay(model: keras.Model, tensors: dict[int, Any], call: Callable[..., Any]) -> list[Any]:
+    """The outputs of a model on other tensors, layer by layer.
+
+    Args:
+        model: A functional model.
+        tensors: By the `id` of tensors of the model's, what stands for them; those of its inputs
+            at least. What comes before a given tensor is not computed.
+        call: From a layer and its arguments to what it shall make.
+    """
+    import keras
+
+    known = dict(tensors)
+    wanted, waiting = set(), [x for x in model.outputs if id(x) not in known]
+    graph = nodes(model)
+    makers = {id(output): node for node in graph for output in node.outputs}
+    while waiting:
+        node = makers[id(waiting.pop())]
+        if id(node.outputs[0]) not in wanted:
+            wanted.add(id(node.outputs[0]))
+            waiting += [x for x in node.inputs if id(x) not in known]
+    for node in graph:
+        if id(node.outputs[0]) in wanted:
+            inputs, arguments = node.arguments.fill_in(known)
+            made = keras.tree.flatten(call(node.layer, *inputs, **arguments))
+            known |= {id(old): new for old, new in zip(node.outputs, made, strict=True)}
+    return [known[id(x)] for x in model.outputs]

@@ -40,6 +40,7 @@ from zoo.training.callbacks import (
 )
 from zoo.training.checks import check_data, check_model, gives_probabilities, steps_per_execution
 from zoo.training.devices import accelerator, precision_policy, setup_devices, uses_xla
+from zoo.training.layerwise import Layerwise, layerwise_learning_rates
 from zoo.training.mixing import mix
 from zoo.training.recipe import Recipe, optimizer, schedule
 from zoo.training.snapshot import SnapshotError
@@ -49,11 +50,13 @@ if TYPE_CHECKING:
 
 __all__ = [
     "DivergedError",
+    "Layerwise",
     "MovingAverage",
     "Recipe",
     "Result",
     "SnapshotError",
     "gives_probabilities",
+    "layerwise_learning_rates",
     "mix",
     "optimizer",
     "precision_policy",

@@ -14,6 +14,7 @@ import keras
 import numpy as np
 
 from zoo._files import atomic
+from zoo._graph import functional
 from zoo.training import snapshot
 from zoo.training.recipe import Recipe
 
@@ -273,8 +274,7 @@ def _numpy(variable: Any) -> np.ndarray:
 
 def uncompiled(model: keras.Model) -> keras.Model:
     """The model without optimizer, loss and metrics, with the same layers and variables."""
-    if isinstance(model, keras.Sequential):
-        return keras.Model(model.inputs[0], model.outputs[0], name=model.name)
+    model = functional(model)
     return keras.Model(model.input, model.output, name=model.name)
 
 

@@ -10,6 +10,8 @@ from typing import Any, Literal, get_args
 import keras
 from keras import ops
 
+from zoo.training.layerwise import Layerwise, layerwise_learning_rates
+
 OptimizerName = Literal["sgd", "adam", "adamw", "rmsprop", "lamb"]
 ScheduleName = Literal["cosine", "constant", "step"]
 Precision = Literal["float32", "mixed_float16", "mixed_bfloat16"]
@@ -36,6 +38,7 @@ RANGES: dict[str, tuple[type, float | tuple[float], float | tuple[float]]] = {
     "label_smoothing": (float, 0, (1,)),
     "mixup": (float, 0, (math.inf,)),
     "cutmix": (float, 0, (math.inf,)),
+    "layer_decay": (float, (0,), 1),
     "ema": (float, 0, (1,)),
     "early_stopping": (int, 0, math.inf),
     "seed": (int, 0, 2**31 - 1),
@@ -79,6 +82,8 @@ class Recipe:
         mixup: alpha of mixup (Zhang et al. 2018), e.g. 0.2; 0: off.
         cutmix: alpha of CutMix (Yun et al. 2019), e.g. 1.0; 0: off. With both, each batch draws
             one of the two.
+        layer_decay: For fine-tuning: the learning rate of each stage, in (0, 1], as a share of that
+            of the stage after it, see `layerwise_learning_rates`. 1: the same for all.
         ema: Decay per step of the exponential moving average of the weights, e.g. 0.999, in
             [0, 1); 0: off. The average is what is validated and saved. It holds the batch norms'
             moving statistics too, which would not fit averaged weights otherwise.
@@ -113,6 +118,7 @@ class Recipe:
     label_smoothing: float = 0.0
     mixup: float = 0.0
     cutmix: float = 0.0
+    layer_decay: float = 1.0
     ema: float = 0.0
     early_stopping: int = 0
     mixed_precision: bool | Literal["auto"] | Precision = "auto"
@@ -286,5 +292,7 @@ def optimizer(
         case name:
             kinds = {"adam": "Adam", "rmsprop": "RMSprop", "lamb": "Lamb"}
             made = getattr(keras.optimizers, kinds[name])(**arguments)
+    if recipe.layer_decay < 1:
+        made = Layerwise.of(model, made, layerwise_learning_rates(model, 1.0, recipe.layer_decay))
     made.exclude_from_weight_decay([v for v in model.trainable_variables if len(v.shape) <= 1])
     return made
