@@ -119,7 +119,7 @@ def profile(model: keras.Model, input_shape: Sequence[int] | None = None) -> Pro
             f"say which, for example input_shape=(224, 224, {shape[-1]})"
         )
     graph = nodes(model)
-    outputs = [tensor for _, _, tensors in graph for tensor in tensors]
+    outputs = [tensor for _, _, tensors, _ in graph for tensor in tensors]
     every = keras.Function(model.inputs, outputs)
     image = keras.KerasTensor((1, *shape), dtype=model.inputs[0].dtype)
     specs = iter(every.compute_output_spec([image]))
@@ -127,7 +127,7 @@ def profile(model: keras.Model, input_shape: Sequence[int] | None = None) -> Pro
     shapes: dict[int, tuple[int, ...]] = {}
     fields: dict[int, tuple[Pair, Pair]] = {}  # receptive field and distance between neighbours
     rows, uncounted, field = [], [], (1.0, 1.0)
-    for layer, inputs, tensors in graph:
+    for layer, inputs, tensors, _ in graph:
         shapes |= {id(tensor): tuple(next(specs).shape) for tensor in tensors}
         in_shapes = [shapes[id(x)] for x in inputs]
         out_shape = shapes[id(tensors[0])]
@@ -241,10 +241,10 @@ def _bytes(layer: Any, tensors: list[Any], shapes: dict[int, tuple[int, ...]]) -
 
 def _peak(graph: list[Node], shapes: dict[int, tuple[int, ...]]) -> int:
     """Bytes of the tensors that are alive at once, at most: each until its last use."""
-    last_use = {id(x): i for i, (_, inputs, _) in enumerate(graph) for x in inputs}
+    last_use = {id(x): i for i, (_, inputs, *_) in enumerate(graph) for x in inputs}
     alive: dict[int, int] = {}
     peak = 0
-    for i, (layer, _, tensors) in enumerate(graph):
+    for i, (layer, _, tensors, _) in enumerate(graph):
         alive |= {id(x): _bytes(layer, [x], shapes) for x in tensors}
         peak = max(peak, sum(alive.values()))
         alive = {key: size for key, size in alive.items() if last_use.get(key, i + 1) > i}

@@ -201,7 +201,8 @@ def sections(model: keras.Model) -> list[list[Any]]:
     if len(levels) < COLUMN:
         blocks = dict.fromkeys(m[1] for name in names if (m := BLOCKS.fullmatch(name)))
         levels = list(blocks) or levels
-    found, done = [], set()
+    found: list[list[Any]] = []
+    done: set[int] = set()
     for end in [*levels, "backbone", ""]:
         wanted = part(model, end) if end else model.layers
         found.append([x for x in wanted if x.weights and id(x) not in done])
@@ -250,7 +251,7 @@ def _heads(model: keras.Model) -> list[Node]:
 def _features(model: keras.Model) -> list[Any]:
     """What the heads read, before their dropout."""
     makers = {id(output): node for node in nodes(model) for output in node.outputs}
-    found = []
+    found: list[Any] = []
     for node in _heads(model):
         (tensor,) = node.inputs
         while isinstance(makers[id(tensor)].layer, layers.Dropout):

@@ -15,10 +15,8 @@ from __future__ import annotations
 
 import contextlib
 import difflib
-import itertools
 import os
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -27,128 +25,16 @@ import numpy as np
 import tensorflow as tf
 
 from zoo.data import augment as augmentation
-from zoo.data import embedded, folder, preview, tfds
+from zoo.data import embedded, folder, tfds
+from zoo.data.arrays import arrays_source
 from zoo.data.augment import Augment
+from zoo.data.image_data import ImageData, assemble
 from zoo.data.scenes import Shapes, shapes
-from zoo.data.splits import (
-    MEMORY_LIMIT,
-    Request,
-    Source,
-    Split,
-    array_source,
-    fold_in,
-    three_ways,
-)
+from zoo.data.splits import Request, Source, array_source, three_ways
 
-__all__ = ["Augment", "ImageData", "Shapes", "list_datasets", "load", "shapes"]
+__all__ = ["Augment", "ImageData", "Shapes", "from_arrays", "list_datasets", "load", "shapes"]
 
 SHAPES_IMAGES = 4000  # that load("shapes") draws
-
-
-@dataclass(frozen=True, eq=False, repr=False)
-class ImageData:
-    """A data set for image classification: what `load` returns.
-
-    A batch is a pair of images, float32 (B, H, W, C) in [0, 255], and labels, int32 (B,).
-
-    Attributes:
-        name: As given to `load`.
-        class_names: The name of class 0, 1, ...
-        image_shape: (H, W, C).
-        batch_size: Images in a batch of training; fewer if there are fewer images.
-        train_size: Number of images to train on.
-        validation_size: Of the validation split; 0 if there is none.
-        test_size: Of the test split; 0 if there is none.
-        steps_per_epoch: Batches in an epoch. The images that do not fill a last batch are left
-            out; they are others in each epoch.
-        seed: Of the split, the order and the augmentation.
-        augment: What is done to training images: a preset, or the layers as JSON.
-        train: One epoch, shuffled and augmented; its k-th iteration gives the k-th epoch.
-        validation: In order, not augmented, to the last image; the last batch may be smaller.
-        test: As `validation`.
-    """
-
-    name: str
-    class_names: tuple[str, ...]
-    image_shape: tuple[int, int, int]
-    batch_size: int
-    train_size: int
-    validation_size: int
-    test_size: int
-    steps_per_epoch: int
-    seed: int
-    augment: str
-    train: tf.data.Dataset
-    validation: tf.data.Dataset
-    test: tf.data.Dataset
-    _batches: Callable[[Any], Any] = field(repr=False)  # of a dataset of epochs
-
-    @property
-    def num_classes(self) -> int:
-        """The number of classes."""
-        return len(self.class_names)
-
-    def train_from(self, epoch: int) -> tf.data.Dataset:
-        """The endless stream of training batches that starts with an epoch.
-
-        Args:
-            epoch: The first one, counted from 0.
-
-        Returns:
-            A dataset of batches, `steps_per_epoch` an epoch, bit for bit the same each time. Give
-            it to `fit` with `steps_per_epoch=data.steps_per_epoch, initial_epoch=epoch`.
-
-        Raises:
-            ValueError: If `epoch` is negative.
-
-        Example:
-            >>> data = load("digits", augment="shift")
-            >>> resumed = data.train_from(2)
-            >>> whole = data.train_from(0).skip(2 * data.steps_per_epoch)
-            >>> bool(tf.reduce_all(next(iter(resumed))[0] == next(iter(whole))[0]))
-            True
-        """
-        if not isinstance(epoch, int | np.integer) or epoch < 0:
-            raise ValueError(f"epoch must be a whole number of at least 0; received {epoch!r}")
-        epochs = tf.data.Dataset.range(epoch, np.iinfo(np.int64).max)
-        return self._batches(epochs).prefetch(tf.data.AUTOTUNE)
-
-    def preview(self, path: str | Path, rows: int = 4, columns: int = 8) -> Path:
-        """Write a contact sheet of the first training images, as training sees them.
-
-        Args:
-            path: A .png, .svg or .pdf file; folders that are missing are made.
-            rows: Of the sheet.
-            columns: Of the sheet.
-
-        Returns:
-            The path.
-
-        Raises:
-            ValueError: If the file's suffix is another, or `rows` or `columns` is below 1.
-        """
-        if min(rows, columns) < 1:
-            raise ValueError(f"rows and columns must be at least 1; received {rows}, {columns}")
-        images: list[np.ndarray] = []
-        names: list[str] = []
-        for batch, labels in self.train_from(0).take(self.steps_per_epoch):
-            images += list(batch.numpy())
-            names += [self.class_names[label] for label in labels.numpy()]
-            if len(images) >= rows * columns:
-                break
-        shown = slice(rows * columns)
-        return preview.sheet(path, np.stack(images[shown]), names[shown], columns)
-
-    def __str__(self) -> str:
-        height, width, channels = self.image_shape
-        return (
-            f"{self.name}: {self.num_classes} classes, images {height} x {width} x {channels}; "
-            f"{self.train_size:,} train, {self.validation_size:,} validation, "
-            f"{self.test_size:,} test; batches of {self.batch_size}"
-        )
-
-    def __repr__(self) -> str:
-        return f"<ImageData {self}>"
 
 
 def list_datasets() -> list[str]:
@@ -170,6 +56,7 @@ def load(
     augment: Augment = None,
     validation_split: float = 0.1,
     test_split: float = 0.2,
+    fold: tuple[int, int] | None = None,
     seed: int = 0,
     data_dir: str | os.PathLike[str] | None = None,
     cache: bool = True,
@@ -202,6 +89,8 @@ def load(
         validation_split: Share of the training images used for validation, in [0, 1), where the
             source has no validation split. 0: no validation split.
         test_split: Likewise for testing.
+        fold: For cross-validation, (i, k): the i-th of k parts of the training images, counted from
+            0, is the validation split.
         seed: Of the split, the order and the augmentation: 0 to 2^63 - 1.
         data_dir: Where "fashion_mnist" looks for its files first, and the folder of
             tensorflow-datasets.
@@ -225,18 +114,78 @@ def load(
         batch_size=batch_size,
         validation_split=validation_split,
         test_split=test_split,
+        fold=fold,
         seed=seed,
         data_dir=None if data_dir is None else Path(data_dir).expanduser(),
         cache=cache,
     )
-    _check(request)
-    if keras.backend.backend() != "tensorflow":
-        with contextlib.suppress(RuntimeError):  # in use already
-            tf.config.set_visible_devices([], "GPU")  # all of their memory is Keras's
-    source = _source(name, request)
+    _begin(request)
+    return _made(name, _source(name, request), request, augment)
+
+
+def from_arrays(
+    train: tuple[Any, Any],
+    validation: tuple[Any, Any] | None = None,
+    test: tuple[Any, Any] | None = None,
+    *,
+    class_names: Sequence[str] | None = None,
+    name: str = "arrays",
+    image_size: int | tuple[int, int] | None = None,
+    batch_size: int = 32,
+    channels: int | None = None,
+    augment: Augment = None,
+    validation_split: float = 0.1,
+    test_split: float = 0.0,
+    fold: tuple[int, int] | None = None,
+    seed: int = 0,
+) -> ImageData:
+    """A data set of arrays.
+
+    Args:
+        train: (images, labels): numbers (N, H, W) or (N, H, W, 1, 3 or 4), pixels in [0, 255], and
+            whole numbers (N,) from 0.
+        validation: Likewise; None to split it off the training images, class by class.
+        test: Likewise.
+        class_names: The name of class 0, 1, ...; by default the numbers.
+        name: Of the data set.
+        image_size: As in `load`; None: that of the images.
+        batch_size: As in `load`.
+        channels: As in `load`.
+        augment: As in `load`.
+        validation_split: As in `load`.
+        test_split: As in `load`.
+        fold: As in `load`.
+        seed: As in `load`.
+
+    Returns:
+        The data set, see `ImageData`.
+
+    Raises:
+        ValueError: If an argument is out of its range, or a class has too few images to split.
+
+    Example:
+        >>> images, labels = np.full((20, 8, 8, 1), 9), np.arange(20) % 2
+        >>> print(from_arrays((images, labels), batch_size=4))
+        arrays: 2 classes, images 8 x 8 x 1; 18 train, 2 validation, 0 test; batches of 4
+    """
+    request = Request(
+        image_size=_image_size(image_size),
+        channels=channels,
+        batch_size=batch_size,
+        validation_split=validation_split,
+        test_split=test_split,
+        fold=fold,
+        seed=seed,
+    )
+    _begin(request)
+    source = arrays_source(train, validation, test, class_names, request)
+    return _made(name, source, request, augment)
+
+
+def _made(name: str, source: Source, request: Request, augment: Augment) -> ImageData:
     augment = augmentation.chosen(augment, name)
-    augmented = augmentation.make(augment, source.image_shape, seed)
-    return _image_data(name, source, request, augmented, augmentation.describe(augment))
+    augmented = augmentation.make(augment, source.image_shape, request.seed)
+    return assemble(name, source, request, augmented, augmentation.describe(augment))
 
 
 def _source(name: str, request: Request) -> Source:
@@ -264,59 +213,6 @@ def _drawn(request: Request) -> Source:
     return array_source(drawn.images, drawn.labels, drawn.class_names, rows, request)
 
 
-def _image_data(
-    name: str,
-    source: Source,
-    request: Request,
-    augmented: Callable[[Any, Any], Any] | None,
-    described: str,
-) -> ImageData:
-    """Build the pipelines."""
-    size, seed = source.train.size, request.seed
-    batch_size = min(request.batch_size, size)
-    steps = size // batch_size
-    options = tf.data.Options()
-    options.deterministic = True
-    options.experimental_distribute.auto_shard_policy = tf.data.experimental.AutoShardPolicy.DATA
-
-    def augment(epoch: Any, step: Any, images: Any, labels: Any) -> tuple[Any, Any]:
-        if augmented is not None:
-            key = fold_in(fold_in(tf.constant([seed, 2], tf.int64), epoch), step)
-            images = augmented(images, key)
-        return tf.ensure_shape(images, (batch_size, *source.image_shape)), labels
-
-    def batches(epochs: Any) -> Any:
-        shuffled = source.train.shuffled(epochs, batch_size, steps, seed)
-        return shuffled.map(augment, num_parallel_calls=tf.data.AUTOTUNE).with_options(options)
-
-    def evaluated(split: Split) -> Any:
-        dataset = split.in_order(request.batch_size)
-        if request.cache and 4 * split.size * np.prod(source.image_shape) <= MEMORY_LIMIT:
-            dataset = dataset.cache()
-        return dataset.prefetch(tf.data.AUTOTUNE).with_options(options)
-
-    count = itertools.count()  # of the iterations over `train`
-    number = tf.TensorSpec((), tf.int64)
-    epochs = tf.data.Dataset.from_generator(lambda: iter([next(count)]), output_signature=number)
-    one_epoch = batches(epochs).apply(tf.data.experimental.assert_cardinality(steps))
-    return ImageData(
-        name=name,
-        class_names=source.class_names,
-        image_shape=source.image_shape,
-        batch_size=batch_size,
-        train_size=size,
-        validation_size=source.validation.size,
-        test_size=source.test.size,
-        steps_per_epoch=steps,
-        seed=seed,
-        augment=described,
-        train=one_epoch.prefetch(tf.data.AUTOTUNE),
-        validation=evaluated(source.validation),
-        test=evaluated(source.test),
-        _batches=batches,
-    )
-
-
 def _image_size(value: Any) -> tuple[int, int] | None:
     if value is None:
         return None
@@ -333,7 +229,8 @@ def _is_whole(value: Any) -> bool:
     return isinstance(value, int | np.integer) and not isinstance(value, bool)
 
 
-def _check(request: Request) -> None:
+def _begin(request: Request) -> None:
+    """Check the arguments, and leave the GPU to the backend that trains."""
     if not _is_whole(request.batch_size) or request.batch_size < 1:
         raise ValueError(
             f"batch_size must be a whole number of at least 1; received {request.batch_size!r}"
@@ -344,6 +241,13 @@ def _check(request: Request) -> None:
         raise ValueError(
             f"seed must be a whole number from 0 to 2^63 - 1; received {request.seed!r}"
         )
+    if request.fold is not None:
+        i, k = request.fold if isinstance(request.fold, tuple) else (None, None)
+        if not (_is_whole(i) and _is_whole(k) and 0 <= i < k and k >= 2):
+            raise ValueError(
+                "fold must be (i, k), the i-th of k >= 2 folds counted from 0; "
+                f"received {request.fold!r}"
+            )
     shares = (request.validation_split, request.test_split)
     for argument, share in zip(("validation_split", "test_split"), shares, strict=True):
         if not isinstance(share, int | float | np.number) or not 0 <= share < 1:
@@ -353,3 +257,6 @@ def _check(request: Request) -> None:
             f"validation_split + test_split must be below 1, for something to train on; "
             f"received {shares[0]} + {shares[1]}"
         )
+    if keras.backend.backend() != "tensorflow":
+        with contextlib.suppress(RuntimeError):  # in use already
+            tf.config.set_visible_devices([], "GPU")  # all of their memory is Keras's

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from zoo.data import tfds
-from zoo.data.splits import Request, Source, array_source, three_ways, two_ways
+from zoo.data.splits import Request, Source, array_source, three_ways
 
 FASHION_CLASSES = (
     "T-shirt/top",
@@ -88,11 +88,11 @@ def _fashion_source(files: list[Path], request: Request) -> Source:
             f"{files[0]} has images of {train_images.shape[1:]} and {files[2]} of "
             f"{test_images.shape[1:]}; they must be of one size"
         )
-    train, validation = two_ways(train_labels, FASHION_CLASSES, request)
-    test = np.arange(len(test_labels)) + len(train_labels)
     images = np.concatenate([train_images, test_images])[..., None]
     labels = np.concatenate([train_labels, test_labels])
-    return array_source(images, labels, FASHION_CLASSES, (train, validation, test), request)
+    train, test = np.split(np.arange(len(labels)), [len(train_labels)])
+    rows = three_ways(labels, FASHION_CLASSES, request, {"train": train, "test": test})
+    return array_source(images, labels, FASHION_CLASSES, rows, request)
 
 
 def _pair(images_file: Path, labels_file: Path) -> tuple[np.ndarray, np.ndarray]:

@@ -21,7 +21,6 @@ from zoo.data.splits import (
     Request,
     Source,
     three_ways,
-    two_ways,
 )
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp")
@@ -64,13 +63,8 @@ def folder_source(path: str, request: Request) -> Source:
     read = _Reader(paths, size, channels, keep=request.cache)
     ends = np.cumsum([len(part.paths) for part in parts.values()])
     rows = dict(zip(parts, np.split(np.arange(len(paths)), ends[:-1]), strict=True))
-    train = parts["train"].labels
-    if len(rows) == 1:
-        rows["train"], rows["validation"], rows["test"] = three_ways(train, names, request)
-    elif len(rows) == 2:
-        missing = "validation" if "test" in rows else "test"
-        rows["train"], rows[missing] = two_ways(train, names, request, missing)
-    splits = (Indexed(read, labels, rows[s]) for s in ("train", "validation", "test"))
+    given = rows if len(rows) > 1 else None
+    splits = (Indexed(read, labels, part) for part in three_ways(labels, names, request, given))
     return Source(names, (*size, channels), *splits)
 
 

@@ -6,7 +6,7 @@ arrays or files, in an order that `index_shuffle` gives; `zoo.data.tfds` adds a 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -27,6 +27,7 @@ class Request:
     batch_size: int = 64
     validation_split: float = 0.1
     test_split: float = 0.2
+    fold: tuple[int, int] | None = None
     seed: int = 0
     data_dir: Path | None = None
     cache: bool = True
@@ -44,6 +45,10 @@ class Split(Protocol):
 
     def in_order(self, batch_size: int) -> Any:
         """A dataset of (images, labels); the last batch may be smaller."""
+
+    @property
+    def label_counts(self) -> np.ndarray | None:
+        """Images of each class, as far as they are known without reading them."""
 
 
 @dataclass(frozen=True)
@@ -75,6 +80,10 @@ class Indexed:
     @property
     def size(self) -> int:
         return int(self.rows.shape[0])
+
+    @property
+    def label_counts(self) -> np.ndarray | None:
+        return np.bincount(self.labels.numpy())
 
     def shuffled(self, epochs: Any, batch_size: int, steps: int, seed: int) -> Any:
         def batch(epoch: Any, step: Any) -> tuple[Any, Any, Any, Any]:
@@ -140,49 +149,74 @@ def array_source(
 
 
 def three_ways(
-    labels: np.ndarray, class_names: tuple[str, ...], request: Request
+    labels: np.ndarray,
+    class_names: tuple[str, ...],
+    request: Request,
+    given: Mapping[str, np.ndarray] | None = None,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Split by seed, class by class, into the numbers of train, validation and test images.
+    """The numbers of train, validation and test images.
+
+    Args:
+        labels: Of all images.
+        class_names: Of the labels, for errors.
+        request: Its shares, fold and seed.
+        given: "train" -> its numbers, and so on; what is missing is split off the training images,
+            class by class. None: all images are for training.
 
     Raises:
-        ValueError: If a class has too few images.
+        ValueError: If a class has too few images, or folds are asked for where there are
+            validation images.
     """
+    rows = {"train": np.arange(len(labels)), **(given or {})}
+    if "validation" in rows:
+        refuse_fold(request)
     shares = {"validation": request.validation_split, "test": request.test_split}
-    parts = _stratified(labels, class_names, shares, request.seed)
-    return parts["train"], parts["validation"], parts["test"]
+    missing = {split: share for split, share in shares.items() if split not in rows}
+    parts = _stratified(labels[rows["train"]], class_names, missing, request)
+    made = {split: rows["train"][part] for split, part in parts.items()}
+    validation, test = (rows.get(split, made[split]) for split in shares)
+    return made["train"], validation, test
 
 
-def two_ways(
-    labels: np.ndarray, class_names: tuple[str, ...], request: Request, other: str = "validation"
-) -> tuple[np.ndarray, np.ndarray]:
-    """Split by seed, class by class, into train and `other`, "validation" or "test"."""
-    share = request.validation_split if other == "validation" else request.test_split
-    parts = _stratified(labels, class_names, {other: share}, request.seed)
-    return parts["train"], parts[other]
+def refuse_fold(request: Request) -> None:
+    """Raise ValueError if folds are asked for."""
+    if request.fold:
+        raise ValueError(
+            "there are validation images already, or the images are a stream: they cannot be split "
+            f"into folds; received fold={request.fold}"
+        )
 
 
 def _stratified(
-    labels: np.ndarray, class_names: tuple[str, ...], shares: dict[str, float], seed: int
+    labels: np.ndarray, class_names: tuple[str, ...], shares: dict[str, float], request: Request
 ) -> dict[str, np.ndarray]:
-    """Every class gives every split its share, rounded, and at least one image."""
-    shares = {split: share for split, share in shares.items() if share > 0}
-    rng = np.random.default_rng([seed, len(labels)])
-    parts: dict[str, list[np.ndarray]] = {split: [] for split in ("train", *shares)}
+    """Every class gives every split its share, rounded, and at least one image.
+
+    With `request.fold`, (i, k), validation is the i-th of k parts of what is no test image.
+    """
+    fold = request.fold if "validation" in shares else None
+    shares = {s: share for s, share in shares.items() if share > 0 and (s == "test" or not fold)}
+    rng = np.random.default_rng([request.seed, len(labels)])
+    splits = ("train", "validation", "test")
+    parts: dict[str, list[np.ndarray]] = {split: [np.zeros(0, np.int64)] for split in splits}
     for label, class_name in enumerate(class_names):
         rows = rng.permutation(np.flatnonzero(labels == label))
         if not len(rows):
             continue
         sizes = [max(1, round(len(rows) * share)) for share in shares.values()]
-        if sum(sizes) >= len(rows):
+        if sum(sizes) + (fold[1] if fold else 1) > len(rows):
+            wanted = [*shares, *([f"{fold[1]} folds"] if fold else [])]
+            instead = [f"{split}_split=0" for split in shares] + ["fewer folds"] * bool(fold)
             raise ValueError(
                 f"class {class_name!r} has {len(rows)} image(s), too few to split into train, "
-                f"{' and '.join(shares)}; add images, or set "
-                f"{' and '.join(f'{split}_split=0' for split in shares)}"
+                f"{' and '.join(wanted)}; add images, or set {' and '.join(instead)}"
             )
         *others, train = np.split(rows, np.cumsum(sizes))
+        if fold:
+            folds = np.array_split(train, fold[1])
+            parts["validation"].append(folds.pop(fold[0]))
+            train = np.concatenate(folds)
         parts["train"].append(train)
         for split, part in zip(shares, others, strict=True):
             parts[split].append(part)
-    none = np.zeros(0, np.int64)
-    joined = {split: np.sort(np.concatenate([none, *part])) for split, part in parts.items()}
-    return {"validation": none, "test": none, **joined}
+    return {split: np.sort(np.concatenate(part)) for split, part in parts.items()}

@@ -22,9 +22,9 @@ from zoo.data.splits import (
     array_source,
     fold_in,
     recoloured,
+    refuse_fold,
     resized,
     three_ways,
-    two_ways,
 )
 
 PROBED = ("https://storage.googleapis.com", "https://github.com")  # one answer is a network
@@ -227,7 +227,7 @@ class _Images:
 
 def _in_memory(images: _Images, names: tuple[str, ...], request: Request) -> Source:
     height, width, channels = images.kept_shape
-    parts, labels = [], []
+    found, labels = [], []
 
     def kept(stored: Any, label: Any) -> tuple[Any, Any]:
         image = images.decoded(stored, (height, width), channels)
@@ -237,22 +237,17 @@ def _in_memory(images: _Images, names: tuple[str, ...], request: Request) -> Sou
     for split in splits.values():
         part = images.undecoded(split).map(kept, num_parallel_calls=tf.data.AUTOTUNE).batch(1024)
         for batch, batch_labels in part.as_numpy_iterator():
-            parts.append(batch)
+            found.append(batch)
             labels.append(batch_labels)
-    pixels, all_labels = np.concatenate(parts), np.concatenate(labels)
+    pixels, all_labels = np.concatenate(found), np.concatenate(labels)
     ends = np.cumsum([images.count(split) for split in splits.values()])
     rows = dict(zip(splits, np.split(np.arange(len(pixels)), ends[:-1]), strict=True))
-    train = all_labels[rows["train"]]
-    if len(rows) == 1:
-        rows["train"], rows["validation"], rows["test"] = three_ways(train, names, request)
-    elif len(rows) == 2:
-        missing = "validation" if "test" in rows else "test"
-        rows["train"], rows[missing] = two_ways(train, names, request, missing)
-    ordered = (rows["train"], rows["validation"], rows["test"])
-    return array_source(pixels, all_labels, names, ordered, request)
+    parts = three_ways(all_labels, names, request, rows)
+    return array_source(pixels, all_labels, names, parts, request)
 
 
 def _streamed(images: _Images, names: tuple[str, ...], request: Request) -> Source:
+    refuse_fold(request)
     splits = images.named_splits()
     total = images.count(splits["train"])
     shares = {"validation": request.validation_split, "test": request.test_split}
@@ -305,6 +300,10 @@ class _Streamed:
 
     def _decoded(self, stored: Any, label: Any) -> tuple[Any, Any]:
         return self.images.decoded(stored, self.images.size, self.images.channels), label
+
+    @property
+    def label_counts(self) -> None:
+        return None
 
     def shuffled(self, epochs: Any, batch_size: int, steps: int, seed: int) -> Any:
         stored = self._stored()

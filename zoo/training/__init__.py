@@ -265,6 +265,7 @@ def _train(
             mixup=recipe.mixup,
             cutmix=recipe.cutmix,
             label_smoothing=recipe.label_smoothing,
+            class_weights=_balanced(data) if recipe.class_weights else None,
             seed=recipe.seed,
             first_step=first * data.steps_per_epoch,
         )
@@ -293,6 +294,17 @@ def _train(
     result = _finish(model, data, checkpoints, folder)
     say(str(result))
     return result
+
+
+def _balanced(data: ImageData) -> list[float]:
+    """Weights inverse to the numbers of images, 1 on average over the images."""
+    if data.class_counts is None:
+        raise ValueError(
+            f"{data.name} is a stream that does not tell how many images a class has: "
+            "train without class_weights"
+        )
+    present = sum(count > 0 for count in data.class_counts)
+    return [data.train_size / (present * count) if count else 0.0 for count in data.class_counts]
 
 
 def _silent(text: str) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import tensorflow as tf
 
 
@@ -15,6 +17,7 @@ def mix(
     mixup: float = 0.0,
     cutmix: float = 0.0,
     label_smoothing: float = 0.0,
+    class_weights: Sequence[float] | None = None,
     seed: int = 0,
     first_step: int = 0,
 ) -> tf.data.Dataset:
@@ -31,11 +34,14 @@ def mix(
         cutmix: alpha of CutMix (Yun et al. 2019), a rectangle pasted in; 0: off. With both, each
             batch draws one of the two.
         label_smoothing: Share of each target spread over all classes, in [0, 1).
+        class_weights: Weight of each class in the loss; a mixed image has the mean of its
+            classes'.
         seed: A whole number from 0 to 2**31 - 1.
         first_step: The step of the first batch, counted from 0 over all epochs.
 
     Returns:
-        Batches of (images float32 (B, H, W, C), targets float32 (B, num_classes)), as many.
+        Batches of (images float32 (B, H, W, C), targets float32 (B, num_classes)), as many; with
+        class weights also float32 (B,), the weights of the images.
 
     Example:
         >>> import tensorflow as tf
@@ -46,9 +52,7 @@ def mix(
     """
     import tensorflow as tf
 
-    def targets(step: Any, batch: tuple[Any, Any]) -> tuple[Any, Any]:
-        images, labels = tf.cast(batch[0], tf.float32), batch[1]
-        y = tf.one_hot(labels, num_classes) * (1 - label_smoothing) + label_smoothing / num_classes
+    def mixed(step: Any, images: Any, y: Any) -> tuple[Any, Any]:
         if not mixup and not cutmix:
             return images, y
         key = tf.random.fold_in(tf.constant([seed, 0], tf.int64), step)
@@ -60,6 +64,14 @@ def mix(
                 lambda: _cutmix(images, y, cutmix, draw),
             )
         return _mixup(images, y, mixup, draw) if mixup else _cutmix(images, y, cutmix, draw)
+
+    def targets(step: Any, batch: tuple[Any, Any]) -> tuple[Any, ...]:
+        images, y = tf.cast(batch[0], tf.float32), tf.one_hot(batch[1], num_classes)
+        images, y = mixed(step, images, y)
+        smooth = y * (1 - label_smoothing) + label_smoothing / num_classes
+        if class_weights is None:
+            return images, smooth
+        return images, smooth, tf.linalg.matvec(y, tf.constant(class_weights, tf.float32))
 
     steps = dataset.enumerate(first_step)
     return steps.map(targets, num_parallel_calls=tf.data.AUTOTUNE).prefetch(tf.data.AUTOTUNE)

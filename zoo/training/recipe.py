@@ -48,6 +48,7 @@ CHOICES: dict[str, tuple[Any, ...]] = {
     "optimizer": get_args(OptimizerName),
     "schedule": get_args(ScheduleName),
     "nesterov": (True, False),
+    "class_weights": (None, "balanced"),
     "mixed_precision": ("auto", True, False, *get_args(Precision)),
     "jit_compile": ("auto", True, False),
     "deterministic": ("auto", True, False),
@@ -84,6 +85,8 @@ class Recipe:
             one of the two.
         layer_decay: For fine-tuning: the learning rate of each stage, in (0, 1], as a share of that
             of the stage after it, see `layerwise_learning_rates`. 1: the same for all.
+        class_weights: "balanced" weighs the classes in the training loss inversely to their numbers
+            of images; None does not.
         ema: Decay per step of the exponential moving average of the weights, e.g. 0.999, in
             [0, 1); 0: off. The average is what is validated and saved. It holds the batch norms'
             moving statistics too, which would not fit averaged weights otherwise.
@@ -119,6 +122,7 @@ class Recipe:
     mixup: float = 0.0
     cutmix: float = 0.0
     layer_decay: float = 1.0
+    class_weights: Literal["balanced"] | None = None
     ema: float = 0.0
     early_stopping: int = 0
     mixed_precision: bool | Literal["auto"] | Precision = "auto"
