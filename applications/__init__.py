@@ -1,4 +1,4 @@
-"""Pretrained weights for the models of `zoo`: records, formats, conversion, loading.
+"""Pretrained weights for the models of `zoo`: loading them, predicting, fine-tuning, evaluating.
 
 Listing weights imports neither Keras nor TensorFlow.
 """
@@ -11,32 +11,58 @@ from typing import TYPE_CHECKING, Any
 from applications.weights import Preprocess, Weights, list_weights
 
 if TYPE_CHECKING:
+    from applications.crossvalidation import CrossValidation, cross_validate
+    from applications.evaluation import Evaluation, evaluate, fit_temperature, with_temperature
+    from applications.finetuning import FinetuneResult, Phase, default_phases, finetune
     from applications.loading import load, load_weights
     from applications.matching import LoadReport, WeightsError
     from applications.predict import Prediction, classify
     from applications.preprocessing import preprocess, with_preprocessing
+    from applications.probes import Probe, embed, knn_probe, linear_probe
+
+# What needs Keras is imported when it is first used.
+LAZY = {
+    "crossvalidation": ("CrossValidation", "cross_validate"),
+    "evaluation": ("Evaluation", "evaluate", "fit_temperature", "with_temperature"),
+    "finetuning": ("FinetuneResult", "Phase", "default_phases", "finetune"),
+    "loading": ("load", "load_weights"),
+    "matching": ("LoadReport", "WeightsError"),
+    "predict": ("Prediction", "classify"),
+    "preprocessing": ("preprocess", "with_preprocessing"),
+    "probes": ("Probe", "embed", "knn_probe", "linear_probe"),
+}
 
 __all__ = [
+    "CrossValidation",
+    "Evaluation",
+    "FinetuneResult",
     "LoadReport",
+    "Phase",
     "Prediction",
     "Preprocess",
+    "Probe",
     "Weights",
     "WeightsError",
     "classify",
+    "cross_validate",
+    "default_phases",
+    "embed",
+    "evaluate",
+    "finetune",
+    "fit_temperature",
+    "knn_probe",
+    "linear_probe",
     "list_weights",
     "load",
     "load_weights",
     "preprocess",
     "with_preprocessing",
+    "with_temperature",
 ]
 
 
 def __getattr__(name: str) -> Any:
-    """Import what needs Keras when it is first used."""
-    if name in ("Prediction", "classify"):
-        return getattr(importlib.import_module("applications.predict"), name)
-    if name in ("preprocess", "with_preprocessing"):
-        return getattr(importlib.import_module("applications.preprocessing"), name)
-    if name in __all__:
-        return getattr(importlib.import_module("applications.loading"), name)
+    for module, names in LAZY.items():
+        if name in names:
+            return getattr(importlib.import_module(f"applications.{module}"), name)
     raise AttributeError(f"module 'applications' has no attribute {name!r}")

@@ -1,4 +1,4 @@
-"""The command line: `zoo list`, `info`, `train`, `tune`, `predict`, `convert`."""
+"""The command line: `zoo list`, `info`, `train`, `finetune`, `tune`, `predict`, `convert`."""
 
 from __future__ import annotations
 
@@ -171,6 +171,68 @@ def train(
         resume=resume,
         options=options,
     )
+
+
+@app.command()
+def finetune(
+    model: ModelName,
+    data: DataName,
+    weights: Annotated[
+        str, typer.Option(help="imagenet, a tag of `zoo info`, or the path of a checkpoint.")
+    ] = "imagenet",
+    epochs: Annotated[
+        str, typer.Option(help="Of the head, the last stage, and everything, at most.")
+    ] = "30,10,10",
+    batch_size: Annotated[int, typer.Option(help="Images a step.")] = 32,
+    augment: Annotated[
+        str, typer.Option(help="auto, none, shift, flip, crop or randaugment.")
+    ] = "auto",
+    image_size: Annotated[
+        int | None, typer.Option(help="Height and width; by default the model's.")
+    ] = None,
+    data_dir: Annotated[Path | None, typer.Option(help="Where the data's files are.")] = None,
+    run_dir: Annotated[
+        Path | None, typer.Option(help="Where all files go; by default runs/finetune-MODEL-DATA.")
+    ] = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on after the last finished epoch.")
+    ] = False,
+    seed: Annotated[int, typer.Option(help="Equal seeds give equal runs.")] = 0,
+    set_: Settings = None,
+) -> None:
+    """Fine-tune pretrained weights for other classes, and evaluate them."""
+    row = zoo.info(model)
+    if not re.fullmatch(r"[1-9]\d*(,[1-9]\d*){0,2}", epochs):
+        raise ValueError(f"--epochs must be 1 to 3 whole numbers, such as 30,10,10; got {epochs!r}")
+    options = dict(_setting(text) for text in set_ or [])
+    folder = run_dir or _run_dir(f"runs/finetune-{model}-{_slug(data)}", resume)
+    with _quiet_import():
+        import applications
+        from zoo.data import load
+
+    images = load(
+        data,
+        image_size=image_size or row.input_shape[:2],
+        channels=row.input_shape[2],
+        batch_size=batch_size,
+        augment=augment,
+        data_dir=data_dir,
+        seed=seed,
+    )
+    result = applications.finetune(
+        model,
+        images,
+        weights=weights,
+        epochs=[int(number) for number in epochs.split(",")],
+        run_dir=folder,
+        options=options,
+        seed=seed,
+        resume=resume,
+    )
+    if images.test_size:
+        evaluation = applications.evaluate(result.model, images)
+        print(evaluation)
+        print(f"its pictures: {evaluation.save(folder / 'test')}")
 
 
 @app.command()

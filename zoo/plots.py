@@ -10,7 +10,7 @@ import fnmatch
 import io
 import math
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import partial
@@ -84,6 +84,7 @@ def curves(
     metrics: Sequence[str] | None = None,
     epochs: int | None = None,
     ended: bool = True,
+    phases: Mapping[str, int] | None = None,
     title: str = "",
 ) -> Figure:
     """Draw the learning curves of one run.
@@ -102,6 +103,7 @@ def curves(
         epochs: Number of planned epochs, at least 1.
         ended: Whether training is over: if so and epochs are missing, the figure says that it
             stopped early, and where.
+        phases: Parts of the training to be marked: name -> first epoch, counted from 1.
         title: Of the figure.
 
     Returns:
@@ -139,6 +141,20 @@ def curves(
             _draw_panel(axes, panel, columns, best)
             if stopped:
                 axes.axvline(last, color=BEST, linewidth=1.0, linestyle=STOP, zorder=1)
+            for name, first in (phases or {}).items():
+                axes.axvline(first - 0.5, color=FAINT, linewidth=0.8, linestyle=STOP, zorder=1)
+                axes.annotate(
+                    name,
+                    (max(first - 0.5, 1), 0.98),
+                    xycoords=("data", "axes fraction"),
+                    xytext=(2, 0),
+                    textcoords="offset points",
+                    rotation=90,
+                    va="top",
+                    color=FAINT,
+                    fontsize=7,
+                    bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.7, "pad": 0.5},
+                )
         if any(panel.is_metric for panel in panels):
             _draw_legend(figure, panels, best is not None, stopped)
     return figure

@@ -128,13 +128,13 @@ def replace_head(
         raise ValueError(f"num_classes must be a whole number above 0; received {num_classes!r}")
     if dropout is not None and not 0 <= dropout < 1:
         raise ValueError(f"dropout must be in [0, 1); received {dropout!r}")
-    heads = {node.layer.name for node in _heads(model)}
-    if not heads:
+    named = {node.layer.name for node in heads(model)}
+    if not named:
         raise ValueError(f"{model.name} ends in no dense layer: it has no head to replace")
 
     def call(layer: Any, *inputs: Any, **arguments: Any) -> Any:
         config = layer.get_config()
-        if layer.name in heads:
+        if layer.name in named:
             config |= {"units": num_classes, "trainable": True}
             if dropout:
                 name = f"{layer.name.removesuffix('_dense')}_dropout"
@@ -195,19 +195,28 @@ def sections(model: keras.Model) -> list[list[Any]]:
         >>> [len(section) for section in sections(zoo.create("resnet20"))]
         [14, 12, 12, 1]
     """
-    graph = nodes(model)
-    names = [node.layer.name for node in graph]
-    levels = [name for name in names if LEVELS.fullmatch(name)]
-    if len(levels) < COLUMN:
-        blocks = dict.fromkeys(m[1] for name in names if (m := BLOCKS.fullmatch(name)))
-        levels = list(blocks) or levels
     found: list[list[Any]] = []
     done: set[int] = set()
-    for end in [*levels, "backbone", ""]:
+    for end in [*ends(model), "backbone", ""]:
         wanted = part(model, end) if end else model.layers
         found.append([x for x in wanted if x.weights and id(x) not in done])
         done |= {id(layer) for layer in wanted}
     return [section for section in found if section]
+
+
+def ends(model: keras.Model) -> list[str]:
+    """The names of a network's levels, or, of one with fewer than three, of its blocks, in order.
+
+    Example:
+        >>> import zoo
+        >>> ends(zoo.create("resnet20"))
+        ['C0', 'C1', 'C2']
+    """
+    names = [node.layer.name for node in nodes(model)]
+    levels = [name for name in names if LEVELS.fullmatch(name)]
+    if len(levels) >= COLUMN:
+        return levels
+    return list(dict.fromkeys(m[1] for name in names if (m := BLOCKS.fullmatch(name)))) or levels
 
 
 def part(model: keras.Model, through: str) -> list[Any]:
@@ -239,7 +248,8 @@ def _is_batch_norm(layer: Any) -> bool:
     return isinstance(layer, layers.BatchNormalization)
 
 
-def _heads(model: keras.Model) -> list[Node]:
+def heads(model: keras.Model) -> list[Node]:
+    """The uses of the layers that make logits; none in a model without a head."""
     graph = nodes(model)
     named = [node for node in graph if node.layer.name in HEADS]
     last = next((node for node in reversed(graph) if node.layer.weights), None)
@@ -252,7 +262,7 @@ def _features(model: keras.Model) -> list[Any]:
     """What the heads read, before their dropout."""
     makers = {id(output): node for node in nodes(model) for output in node.outputs}
     found: list[Any] = []
-    for node in _heads(model):
+    for node in heads(model):
         (tensor,) = node.inputs
         while isinstance(makers[id(tensor)].layer, layers.Dropout):
             (tensor,) = makers[id(tensor)].inputs

@@ -1,0 +1,95 @@
+"""Fine-tuning k times, each time validated on other images: how far chance decides."""
+
+from __future__ import annotations
+
+import os
+import statistics
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from applications.finetuning import FinetuneResult, finetune
+from zoo._files import write_json
+from zoo.data import ImageData
+
+
+@dataclass(frozen=True)
+class CrossValidation:
+    """What cross-validation came to.
+
+    Attributes:
+        scores: Best validation accuracy of each fold.
+        results: Of each fold.
+    """
+
+    scores: tuple[float, ...]
+    results: tuple[FinetuneResult, ...]
+
+    @property
+    def mean(self) -> float:
+        """Of the scores."""
+        return statistics.mean(self.scores)
+
+    @property
+    def spread(self) -> float:
+        """Standard deviation of the scores."""
+        return statistics.stdev(self.scores)
+
+    def __str__(self) -> str:
+        each = ", ".join(f"{score:.2%}" for score in self.scores)
+        return f"{len(self.scores)} folds: {self.mean:.2%} +- {self.spread:.2%} ({each})"
+
+
+def cross_validate(
+    model: Any,
+    data: Callable[[tuple[int, int]], ImageData],
+    *,
+    run_dir: str | os.PathLike[str],
+    folds: int = 5,
+    resume: bool = False,
+    **arguments: Any,
+) -> CrossValidation:
+    """Fine-tune a classifier once for each fold.
+
+    Args:
+        model: A model's name, or a function of no arguments that makes a model; each fold begins
+            with a new one.
+        data: A function from (i, k) to the data set whose validation images are the i-th of k
+            folds, such as `lambda fold: zoo.data.load("folder:photos", fold=fold)`.
+        run_dir: The folder: a run folder for each fold, and cross_validation.json.
+        folds: How many, at least 2.
+        resume: Go on with the folder's run; start one if there is none.
+        **arguments: Those of `finetune`.
+
+    Returns:
+        A `CrossValidation`.
+
+    Raises:
+        ValueError: As `finetune`; or if `folds` is below 2.
+
+    Example:
+        >>> import tempfile, zoo
+        >>> from zoo.data import load
+        >>> found = cross_validate(
+        ...     lambda: zoo.create("cnn", input_shape=(8, 8, 1), num_classes=5),
+        ...     lambda fold: load("digits", fold=fold),
+        ...     run_dir=tempfile.mkdtemp(), folds=2, epochs=(1,), verbose=0)
+        >>> len(found.scores)
+        2
+    """
+    if not isinstance(folds, int) or folds < 2:
+        raise ValueError(f"folds must be a whole number of at least 2; received {folds!r}")
+    folder = Path(run_dir)
+    results = []
+    for i in range(folds):
+        start = model if isinstance(model, str) else model()
+        each = folder / f"fold-{i}"
+        done = finetune(start, data((i, folds)), run_dir=each, resume=resume, **arguments)
+        results.append(done)
+    found = CrossValidation(
+        tuple(result.best["val_accuracy"] for result in results), tuple(results)
+    )
+    numbers = {"scores": found.scores, "mean": found.mean, "spread": found.spread}
+    write_json(folder / "cross_validation.json", numbers)
+    return found

@@ -1,0 +1,394 @@
+"""Fine-tuning: pretrained weights for a task of one's own, in phases.
+
+First the new head alone, on features that the backbone computes once; then the last stages, and
+then all of them, each slower than the one after it. Batch norms stay as they were pretrained.
+"""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import io
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import keras
+
+import zoo
+from applications.loading import load
+from zoo import plots, transfer
+from zoo._files import atomic, write_json
+from zoo._graph import functional, replay
+from zoo.data import ImageData, from_arrays
+from zoo.data import load as load_data
+from zoo.data.image_data import with_features
+from zoo.flatten import flatten
+from zoo.training import Recipe, Result, gives_probabilities, mix, train
+from zoo.training.callbacks import uncompiled
+from zoo.training.run_folder import locked
+
+HEAD = "backbone"  # what is frozen while the head alone is trained
+
+
+@dataclass(frozen=True)
+class Phase:
+    """One phase of fine-tuning.
+
+    Attributes:
+        frozen_through: The last part that stays as it is, as `zoo.transfer.freeze` takes it:
+            "backbone" to train the head alone, on features that are computed once and of images
+            that are not augmented; a level, stage or block; None to train everything.
+        recipe: How to train. Its `layer_decay` makes early stages learn more slowly.
+        batch_norm: Whether batch norms that are not frozen are trained, too. A few hundred images
+            are too few for their statistics.
+
+    Example:
+        >>> Phase("C4", Recipe(epochs=5, learning_rate=1e-4)).name
+        'after C4'
+    """
+
+    frozen_through: str | None
+    recipe: Recipe
+    batch_norm: bool = False
+
+    @property
+    def name(self) -> str:
+        """What is trained."""
+        if self.frozen_through is None:
+            return "all"
+        return "head" if self.frozen_through == HEAD else f"after {self.frozen_through}"
+
+
+@dataclass(frozen=True)
+class FinetuneResult:
+    """What fine-tuning came to. `print(result)` says it in a few lines.
+
+    Attributes:
+        run_dir: The folder: best.keras, curves.png and curves.csv of all phases, result.json, and a
+            run folder for each phase.
+        phases: Name of each phase -> its `zoo.training.Result`.
+        best_phase: The phase whose best epoch had the highest validation accuracy.
+        best: That epoch's metrics.
+        test: "loss" and "accuracy" on the test images; empty if there are none.
+        seconds: Time spent in epochs.
+        model: The model with the weights of that epoch; one flat graph.
+    """
+
+    run_dir: Path
+    phases: Mapping[str, Result]
+    best_phase: str
+    best: Mapping[str, float]
+    test: Mapping[str, float]
+    seconds: float
+    model: keras.Model = field(repr=False, compare=False)
+
+    def __str__(self) -> str:
+        lines = [
+            f"{name}: best epoch {result.best_epoch} of {len(result.history['loss'])}, "
+            f"validation accuracy {result.best.get('val_accuracy', float('nan')):.2%}"
+            + " (kept)"
+            * (name == self.best_phase)
+            for name, result in self.phases.items()
+        ]
+        if self.test:
+            lines.append(f"test accuracy {self.test['accuracy']:.2%}")
+        files = ("best.keras", "curves.png", "result.json")
+        return "\n".join([*lines, *(str(self.run_dir / name) for name in files)])
+
+
+def default_phases(
+    model: keras.Model, *, epochs: Sequence[int] = (30, 10, 10), seed: int = 0
+) -> list[Phase]:
+    """The head; the last stage, or quarter of the blocks; everything.
+
+    Args:
+        model: A functional classifier.
+        epochs: Of each phase, 1 to 3 of them; of the head at most, since it stops early.
+        seed: Of the recipes.
+
+    Example:
+        >>> [phase.name for phase in default_phases(zoo.create("resnet18"))]
+        ['head', 'after C4', 'all']
+    """
+    ends = transfer.ends(model)
+    top = ends[-max(2, len(ends) // 4 + 1)] if len(ends) > 1 else HEAD
+    fixed: dict[str, Any] = {"optimizer": "adamw", "early_stopping": 8, "seed": seed}
+    rates = ((HEAD, 3e-3, 1.0), (top, 3e-4, 0.7), (None, 1e-4, 0.7))
+    return [
+        Phase(through, Recipe(epochs=n, learning_rate=rate, layer_decay=decay, **fixed))
+        for n, (through, rate, decay) in zip(epochs, rates, strict=False)
+    ]
+
+
+def finetune(
+    model: keras.Model | str,
+    train: ImageData | str | tuple[Any, Any],
+    validation: tuple[Any, Any] | None = None,
+    *,
+    run_dir: str | os.PathLike[str],
+    weights: Any = "imagenet",
+    phases: Sequence[Phase] | None = None,
+    epochs: Sequence[int] = (30, 10, 10),
+    image_size: int | tuple[int, int] | None = None,
+    batch_size: int = 32,
+    augment: Any = "auto",
+    options: Mapping[str, Any] | None = None,
+    seed: int = 0,
+    resume: bool = False,
+    callbacks: Sequence[keras.callbacks.Callback] = (),
+    verbose: int = 1,
+) -> FinetuneResult:
+    """Fine-tune a pretrained classifier for other classes.
+
+    Every phase begins with the best weights so far, and is a run of `zoo.training.train` in a
+    folder of its own: killed at any moment, the call goes on with `resume=True` as if nothing had
+    happened.
+
+    Args:
+        model: The name of a model, which is loaded with `weights`; or a model, which may have
+            models inside and other classes: it gets one flat graph and a new head.
+        train: A data set of `zoo.data`; its name, such as "folder:PATH"; or a pair (images,
+            labels), pixels in [0, 255].
+        validation: A pair likewise; by default split off the training images, class by class.
+        run_dir: The folder; made if need be.
+        weights: As `applications.load` takes it; only for a name.
+        phases: What to train, one after the other; by default `default_phases`.
+        epochs: Of the default phases.
+        image_size: Pixels a side, or (height, width), of a data set that is loaded here; by default
+            that of the pretrained model.
+        batch_size: Likewise.
+        augment: Likewise, as `zoo.data.load` takes it.
+        options: Of the builder, such as {"dropout": 0.3} or {"stem_stride": 2}; only for a name.
+        seed: Of the split, the order, the new head and the training.
+        resume: Go on with the folder's run; start one if there is none.
+        callbacks: For every phase.
+        verbose: 0: silent. 1: a line an epoch.
+
+    Returns:
+        A `FinetuneResult`.
+
+    Raises:
+        ValueError: If model and data do not fit together, or the folder holds another run.
+        FileExistsError: If the folder holds a run and `resume` is False.
+
+    Example:
+        >>> import tempfile
+        >>> from zoo import data
+        >>> digits = data.load("digits")
+        >>> start = zoo.create("cnn", input_shape=(8, 8, 1), num_classes=5)
+        >>> result = finetune(start, digits, run_dir=tempfile.mkdtemp(), epochs=(2, 1), verbose=0)
+        >>> result.model.output_shape, list(result.phases)
+        ((None, 10), ['head', 'after C2'])
+    """
+    folder = Path(run_dir)
+    if not resume and any(folder.glob("phase-*")):
+        raise FileExistsError(
+            f"{folder} already holds a run: continue it with resume=True (--resume), "
+            "or give another folder"
+        )
+    options = dict(options or {})
+    shape = zoo.info(model).input_shape if isinstance(model, str) else model.input_shape[1:]
+    shape = options.get("input_shape", shape)
+    data = _data(shape, train, validation, image_size, batch_size, augment, seed)
+    keras.utils.set_random_seed(seed)
+    tuned = _model(model, data, weights, options)
+    planned = (
+        list(phases) if phases is not None else default_phases(tuned, epochs=epochs, seed=seed)
+    )
+    _check(planned, tuned)
+    folder.mkdir(parents=True, exist_ok=True)
+    with locked(folder):
+        return _run(tuned, data, planned, folder, resume, callbacks, verbose)
+
+
+def _data(
+    shape: tuple[int | None, int | None, int],
+    train: Any,
+    validation: Any,
+    image_size: Any,
+    batch_size: int,
+    augment: Any,
+    seed: int,
+) -> ImageData:
+    if isinstance(train, ImageData):
+        if validation is not None:
+            raise ValueError("a data set has its validation images: give no others")
+        return train
+    height, width, channels = shape
+    size = image_size or (None if None in (height, width) else (height, width))
+    arguments: dict[str, Any] = {
+        "image_size": size,
+        "batch_size": batch_size,
+        "channels": channels if channels in (1, 3) else None,
+        "augment": augment,
+        "seed": seed,
+    }
+    if isinstance(train, str):
+        return load_data(train, **arguments)
+    return from_arrays(train, validation, **arguments)
+
+
+def _model(model: Any, data: ImageData, weights: Any, options: dict[str, Any]) -> keras.Model:
+    """The model, flat, for the classes of the data."""
+    if isinstance(model, str):
+        fixed = {"num_classes": data.num_classes, "input_shape": data.image_shape}
+        return load(model, weights, **{**fixed, **options})
+    if options:
+        raise ValueError("options are for a model that is given by its name")
+    if any(isinstance(layer, keras.Model) for layer in model.layers):
+        model = flatten(model)
+    if model.output_shape[1:] != (data.num_classes,):
+        model = transfer.replace_head(functional(model), data.num_classes)
+    return model
+
+
+def _check(phases: Sequence[Phase], model: keras.Model) -> None:
+    if not phases:
+        raise ValueError("phases must be one Phase or more")
+    names = [phase.name for phase in phases]
+    if twice := {name for name in names if names.count(name) > 1}:
+        raise ValueError(
+            f"two phases train {', '.join(sorted(twice))}: give it more epochs instead"
+        )
+    for phase in phases:
+        if phase.frozen_through is not None:
+            transfer.part(model, phase.frozen_through)
+
+
+def _run(
+    model: keras.Model,
+    data: ImageData,
+    phases: Sequence[Phase],
+    folder: Path,
+    resume: bool,
+    callbacks: Sequence[keras.callbacks.Callback],
+    verbose: int,
+) -> FinetuneResult:
+    seen = dataclasses.replace(data, test_size=0)  # the test images are for the end
+    results: dict[str, Result] = {}
+    best_phase, best_weights = "", model.get_weights()
+    for number, phase in enumerate(phases, start=1):
+        model.set_weights(best_weights)
+        if verbose:
+            print(f"phase {number} of {len(phases)}: {phase.name}", flush=True)
+        run = folder / f"phase-{number}-{phase.name.replace(' ', '-')}"
+        result = _train(model, seen, phase, run, resume, callbacks, verbose)
+        results[phase.name] = result
+        if not best_phase or _rank(result) > _rank(results[best_phase]):
+            best_phase, best_weights = phase.name, model.get_weights()
+    model.set_weights(best_weights)
+    transfer.unfreeze(model)
+    with atomic(folder / "best.keras") as temporary:
+        uncompiled(model).save(temporary)
+    _write_curves(results, folder)
+    found = FinetuneResult(
+        run_dir=folder,
+        phases=results,
+        best_phase=best_phase,
+        best=results[best_phase].best,
+        test=_test(model, data) if data.test_size else {},
+        seconds=sum(result.seconds for result in results.values()),
+        model=model,
+    )
+    names = ("best_phase", "best", "test", "seconds")
+    write_json(folder / "result.json", {name: getattr(found, name) for name in names})
+    if verbose:
+        print(found)
+    return found
+
+
+def _train(
+    model: keras.Model,
+    data: ImageData,
+    phase: Phase,
+    run_dir: Path,
+    resume: bool,
+    callbacks: Sequence[keras.callbacks.Callback],
+    verbose: int,
+) -> Result:
+    transfer.freeze(model)
+    trained = model
+    if phase.frozen_through == HEAD and len(transfer.heads(model)) == 1:
+        data, trained = _on_features(model, data, verbose)
+    else:
+        transfer.unfreeze(model, phase.frozen_through, batch_norm=phase.batch_norm)
+    return train(
+        trained,
+        data,
+        phase.recipe,
+        run_dir=run_dir,
+        resume=resume,
+        callbacks=callbacks,
+        verbose=verbose,
+    )
+
+
+def _on_features(
+    model: keras.Model, data: ImageData, verbose: int
+) -> tuple[ImageData, keras.Model]:
+    """The data as features of the backbone, and the model's head alone."""
+    extractor = transfer.feature_extractor(model)
+    compiled = _compiled(extractor)
+    if verbose:
+        count = data.train_size + data.validation_size
+        print(f"computing the features of {count:,} images once", flush=True)
+    features = with_features(data, compiled, f"{data.name}, features of {model.name}")
+    head = transfer.head(model)
+    image = keras.Input(features.image_shape, name="features")
+    shape = tuple(extractor.output_shape[1:])
+    x = keras.layers.Reshape(shape)(image) if len(shape) == 1 else image
+    outputs = replay(head, {id(head.inputs[0]): x}, lambda layer, *a, **k: layer(*a, **k))
+    return features, keras.Model(image, outputs[0], name=f"{model.name}_head")
+
+
+def _compiled(model: keras.Model) -> Callable[[Any], Any]:
+    import tensorflow as tf
+
+    return tf.function(lambda images: model(images, training=False), reduce_retracing=True)
+
+
+def _rank(result: Result) -> tuple[float, float]:
+    """Highest validation accuracy, then lowest validation loss; without any the later phase."""
+    best = result.best
+    if "val_accuracy" not in best:
+        return float("inf"), -best["loss"]
+    return best["val_accuracy"], -best["val_loss"]
+
+
+def _test(model: keras.Model, data: ImageData) -> dict[str, float]:
+    model.compile(
+        loss=keras.losses.CategoricalCrossentropy(from_logits=not gives_probabilities(model)),
+        metrics=[keras.metrics.CategoricalAccuracy(name="accuracy")],
+    )
+    found = model.evaluate(
+        mix(data.test, num_classes=data.num_classes), verbose=0, return_dict=True
+    )
+    return {name: float(value) for name, value in found.items()}
+
+
+def _write_curves(results: Mapping[str, Result], folder: Path) -> None:
+    """One table and one picture of all phases."""
+    columns: dict[str, list[Any]] = {"epoch": []}
+    firsts: dict[str, int] = {}
+    for name, result in results.items():
+        done = len(columns["epoch"])
+        firsts[name] = done + 1
+        table = plots.read_history(result.run_dir)
+        length = len(table["epoch"])
+        for column in {**columns, **table}:
+            values = list(table.get(column, [None] * length))
+            columns.setdefault(column, [None] * done)
+            columns[column] += [done + i for i in range(length)] if column == "epoch" else values
+    text = io.StringIO()
+    rows = csv.writer(text, lineterminator="\n")
+    rows.writerow(columns)
+    for row in zip(*columns.values(), strict=True):
+        rows.writerow(["" if value is None else value for value in row])
+    with atomic(folder / "curves.csv") as temporary:
+        temporary.write_text(text.getvalue(), "utf-8")
+    monitor = "val_accuracy" if "val_accuracy" in columns else None
+    figure = plots.curves(folder / "curves.csv", monitor=monitor, phases=firsts, title=folder.name)
+    plots.save(figure, folder / "curves.png")

@@ -1,0 +1,132 @@
+"""How good a model's features are for a task: probes, which train nothing of the model itself."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+import numpy as np
+
+from zoo.data import ImageData
+from zoo.data.image_data import with_features
+from zoo.transfer import feature_extractor
+
+
+@dataclass(frozen=True)
+class Probe:
+    """What a probe found.
+
+    Attributes:
+        setting: That which was best on the validation images, such as {"k": 5}.
+        validation_accuracy: With it; NaN without validation images.
+        test_accuracy: With it; NaN without test images.
+    """
+
+    setting: dict[str, Any]
+    validation_accuracy: float
+    test_accuracy: float
+
+
+def embed(model: keras.Model, data: ImageData) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+    """The features of all images of a data set, each computed once.
+
+    Args:
+        model: A functional classifier, or a model without a head.
+        data: As `zoo.data.load` gives it; its training images are not augmented.
+
+    Returns:
+        "train", "validation" and "test" -> (features (N, D), labels (N,)), as far as there are any.
+        Feature maps are averaged over their places.
+
+    Example:
+        >>> import zoo
+        >>> from zoo.data import load
+        >>> model = zoo.create("cnn", input_shape=(8, 8, 1), num_classes=10)
+        >>> embed(model, load("digits"))["test"][0].shape
+        (359, 96)
+    """
+    import tensorflow as tf
+
+    extractor = feature_extractor(model)
+    infer = tf.function(lambda images: extractor(images, training=False), reduce_retracing=True)
+    made = with_features(data, infer, data.name)
+    sizes = {"train": made.train_size, "validation": made.validation_size, "test": made.test_size}
+    sets = {"train": made.train_in_order, "validation": made.validation, "test": made.test}
+    found = {}
+    for split in (split for split, size in sizes.items() if size):
+        batches = [(features.numpy(), labels.numpy()) for features, labels in sets[split]]
+        features = np.concatenate([batch.mean((1, 2)) for batch, _ in batches])
+        found[split] = (features, np.concatenate([labels for _, labels in batches]))
+    return found
+
+
+def knn_probe(
+    model: keras.Model, data: ImageData, *, neighbours: tuple[int, ...] = (1, 3, 5, 10, 20)
+) -> Probe:
+    """Classify images by the classes of their nearest neighbours, by cosine, among the features.
+
+    Args:
+        model: A functional classifier, or a model without a head.
+        data: As `zoo.data.load` gives it.
+        neighbours: Numbers of neighbours, of which the validation images choose one; without any
+            the first is taken.
+
+    Example:
+        >>> import zoo
+        >>> from zoo.data import load
+        >>> model = zoo.create("cnn", input_shape=(8, 8, 1), num_classes=10)
+        >>> knn_probe(model, load("digits")).test_accuracy > 0.5  # of random features
+        True
+    """
+    from sklearn.neighbors import KNeighborsClassifier
+
+    most = sum(data.class_counts) if data.class_counts else data.train_size
+    tried = {
+        k: KNeighborsClassifier(k, metric="cosine", weights="distance")
+        for k in neighbours
+        if k <= most
+    }
+    return _best(model, data, tried, "k")
+
+
+def linear_probe(
+    model: keras.Model, data: ImageData, *, strengths: tuple[float, ...] = (0.01, 0.1, 1.0, 10.0)
+) -> Probe:
+    """Classify images by a logistic regression on their standardised features.
+
+    Args:
+        model: A functional classifier, or a model without a head.
+        data: As `zoo.data.load` gives it.
+        strengths: Inverse regularisations, of which the validation images choose one; without any
+            the first is taken.
+
+    Example:
+        >>> import zoo
+        >>> from zoo.data import load
+        >>> model = zoo.create("cnn", input_shape=(8, 8, 1), num_classes=10)
+        >>> linear_probe(model, load("digits")).test_accuracy > 0.5  # of random features
+        True
+    """
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    tried = {
+        c: make_pipeline(StandardScaler(), LogisticRegression(C=c, max_iter=1000))
+        for c in strengths
+    }
+    return _best(model, data, tried, "C")
+
+
+def _best(model: keras.Model, data: ImageData, tried: dict[Any, Any], name: str) -> Probe:
+    sets = embed(model, data)
+    for probe in tried.values():
+        probe.fit(*sets["train"])
+
+    def accuracy(value: Any, split: str) -> float:
+        return float(tried[value].score(*sets[split])) if split in sets else float("nan")
+
+    scores = {value: accuracy(value, "validation") for value in tried}
+    best = next(iter(tried)) if "validation" not in sets else max(scores, key=scores.__getitem__)
+    return Probe({name: best}, scores[best], accuracy(best, "test"))
