@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +12,8 @@ import numpy as np
 from zoo.data import ImageData
 from zoo.data.image_data import with_features
 from zoo.transfer import feature_extractor
+
+Embedded = dict[str, tuple[np.ndarray, np.ndarray]]  # split -> features (N, D), labels (N,)
 
 
 @dataclass(frozen=True)
@@ -28,7 +31,7 @@ class Probe:
     test_accuracy: float
 
 
-def embed(model: keras.Model, data: ImageData) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+def embed(model: keras.Model, data: ImageData) -> Embedded:
     """The features of all images of a data set, each computed once.
 
     Args:
@@ -44,7 +47,7 @@ def embed(model: keras.Model, data: ImageData) -> dict[str, tuple[np.ndarray, np
         >>> from zoo.data import load
         >>> model = zoo.create("cnn", input_shape=(8, 8, 1), num_classes=10)
         >>> embed(model, load("digits"))["test"][0].shape
-        (359, 96)
+        (359, 128)
     """
     import tensorflow as tf
 
@@ -61,14 +64,11 @@ def embed(model: keras.Model, data: ImageData) -> dict[str, tuple[np.ndarray, np
     return found
 
 
-def knn_probe(
-    model: keras.Model, data: ImageData, *, neighbours: tuple[int, ...] = (1, 3, 5, 10, 20)
-) -> Probe:
+def knn_probe(embedded: Embedded, *, neighbours: Sequence[int] = (1, 3, 5, 10, 20)) -> Probe:
     """Classify images by the classes of their nearest neighbours, by cosine, among the features.
 
     Args:
-        model: A functional classifier, or a model without a head.
-        data: As `zoo.data.load` gives it.
+        embedded: As `embed` gives it.
         neighbours: Numbers of neighbours, of which the validation images choose one; without any
             the first is taken.
 
@@ -76,28 +76,27 @@ def knn_probe(
         >>> import zoo
         >>> from zoo.data import load
         >>> model = zoo.create("cnn", input_shape=(8, 8, 1), num_classes=10)
-        >>> knn_probe(model, load("digits")).test_accuracy > 0.5  # of random features
+        >>> knn_probe(embed(model, load("digits"))).test_accuracy > 0.5  # of random features
         True
     """
     from sklearn.neighbors import KNeighborsClassifier
 
-    most = sum(data.class_counts) if data.class_counts else data.train_size
+    most = len(embedded["train"][1])
     tried = {
         k: KNeighborsClassifier(k, metric="cosine", weights="distance")
         for k in neighbours
         if k <= most
     }
-    return _best(model, data, tried, "k")
+    return _best(embedded, tried, "k")
 
 
 def linear_probe(
-    model: keras.Model, data: ImageData, *, strengths: tuple[float, ...] = (0.01, 0.1, 1.0, 10.0)
+    embedded: Embedded, *, strengths: Sequence[float] = (0.01, 0.1, 1.0, 10.0)
 ) -> Probe:
     """Classify images by a logistic regression on their standardised features.
 
     Args:
-        model: A functional classifier, or a model without a head.
-        data: As `zoo.data.load` gives it.
+        embedded: As `embed` gives it.
         strengths: Inverse regularisations, of which the validation images choose one; without any
             the first is taken.
 
@@ -105,7 +104,7 @@ def linear_probe(
         >>> import zoo
         >>> from zoo.data import load
         >>> model = zoo.create("cnn", input_shape=(8, 8, 1), num_classes=10)
-        >>> linear_probe(model, load("digits")).test_accuracy > 0.5  # of random features
+        >>> linear_probe(embed(model, load("digits"))).test_accuracy > 0.5  # of random features
         True
     """
     from sklearn.linear_model import LogisticRegression
@@ -116,17 +115,16 @@ def linear_probe(
         c: make_pipeline(StandardScaler(), LogisticRegression(C=c, max_iter=1000))
         for c in strengths
     }
-    return _best(model, data, tried, "C")
+    return _best(embedded, tried, "C")
 
 
-def _best(model: keras.Model, data: ImageData, tried: dict[Any, Any], name: str) -> Probe:
-    sets = embed(model, data)
+def _best(embedded: Embedded, tried: Mapping[Any, Any], name: str) -> Probe:
     for probe in tried.values():
-        probe.fit(*sets["train"])
+        probe.fit(*embedded["train"])
 
     def accuracy(value: Any, split: str) -> float:
-        return float(tried[value].score(*sets[split])) if split in sets else float("nan")
+        return float(tried[value].score(*embedded[split])) if split in embedded else float("nan")
 
     scores = {value: accuracy(value, "validation") for value in tried}
-    best = next(iter(tried)) if "validation" not in sets else max(scores, key=scores.__getitem__)
+    best = max(scores, key=scores.__getitem__) if "validation" in embedded else next(iter(tried))
     return Probe({name: best}, scores[best], accuracy(best, "test"))

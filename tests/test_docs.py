@@ -30,13 +30,14 @@ def test_docstring_examples(name, monkeypatch, tmp_path):
     assert doctest.testmod(module, optionflags=options).failed == 0
 
 
-def test_readme_python(monkeypatch, tmp_path):
+@pytest.mark.parametrize("page", ["README.md", "docs/finetuning.md"])
+def test_python_of_a_page(page, monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
-    blocks = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text("utf-8"), re.S)
+    blocks = re.findall(r"```python\n(.*?)```", (ROOT / page).read_text("utf-8"), re.S)
     assert blocks
     scope: dict[str, object] = {}
     for block in blocks:
-        exec(compile(block, "README.md", "exec"), scope)
+        exec(compile(block, page, "exec"), scope)
 
 
 def test_readme_names_files_that_exist():

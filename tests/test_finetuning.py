@@ -298,7 +298,7 @@ def test_probes(digits):
         "test": (359, 16),
     }
     for probe in (applications.knn_probe, applications.linear_probe):
-        found = probe(model, digits)
+        found = probe(sets)
         assert found.test_accuracy > 0.6
         assert abs(found.validation_accuracy - found.test_accuracy) < 0.15
 
