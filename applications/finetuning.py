@@ -100,7 +100,11 @@ class FinetuneResult:
 
 
 def default_phases(
-    model: keras.Model, *, epochs: Sequence[int] = (30, 10, 10), seed: int = 0
+    model: keras.Model,
+    *,
+    epochs: Sequence[int] = (30, 10, 10),
+    seed: int = 0,
+    recipe: Mapping[str, Any] | None = None,
 ) -> list[Phase]:
     """The head; the last stage, or quarter of the blocks; everything.
 
@@ -108,6 +112,7 @@ def default_phases(
         model: A functional classifier.
         epochs: Of each phase, 1 to 3 of them; of the head at most, since it stops early.
         seed: Of the recipes.
+        recipe: Fields of `zoo.training.Recipe` that differ from the defaults in every phase.
 
     Example:
         >>> [phase.name for phase in default_phases(zoo.create("resnet18"))]
@@ -115,10 +120,10 @@ def default_phases(
     """
     ends = transfer.ends(model)
     top = ends[-max(2, len(ends) // 4 + 1)] if len(ends) > 1 else HEAD
-    fixed: dict[str, Any] = {"optimizer": "adamw", "early_stopping": 8, "seed": seed}
+    fixed = {"optimizer": "adamw", "early_stopping": 8, "seed": seed, **(recipe or {})}
     rates = ((HEAD, 3e-3, 1.0), (top, 3e-4, 0.7), (None, 1e-4, 0.7))
     return [
-        Phase(through, Recipe(epochs=n, learning_rate=rate, layer_decay=decay, **fixed))
+        Phase(through, Recipe(epochs=n, **{"learning_rate": rate, "layer_decay": decay, **fixed}))
         for n, (through, rate, decay) in zip(epochs, rates, strict=False)
     ]
 
@@ -132,6 +137,7 @@ def finetune(
     weights: Any = "imagenet",
     phases: Sequence[Phase] | None = None,
     epochs: Sequence[int] = (30, 10, 10),
+    recipe: Mapping[str, Any] | None = None,
     image_size: int | tuple[int, int] | None = None,
     batch_size: int = 32,
     augment: Any = "auto",
@@ -157,6 +163,7 @@ def finetune(
         weights: As `applications.load` takes it; only for a name.
         phases: What to train, one after the other; by default `default_phases`.
         epochs: Of the default phases.
+        recipe: Fields of `zoo.training.Recipe` for the default phases, such as {"mixup": 0.2}.
         image_size: Pixels a side, or (height, width), of a data set that is loaded here; by default
             that of the pretrained model.
         batch_size: Likewise.
@@ -195,9 +202,8 @@ def finetune(
     data = _data(shape, train, validation, image_size, batch_size, augment, seed)
     keras.utils.set_random_seed(seed)
     tuned = _model(model, data, weights, options)
-    planned = (
-        list(phases) if phases is not None else default_phases(tuned, epochs=epochs, seed=seed)
-    )
+    planned = default_phases(tuned, epochs=epochs, seed=seed, recipe=recipe)
+    planned = planned if phases is None else list(phases)
     _check(planned, tuned)
     folder.mkdir(parents=True, exist_ok=True)
     with locked(folder):

@@ -58,6 +58,10 @@ def test_info_by_layer():
         (["train", "resnet20", "--data", "digits", "--set", "dropout"], "--set takes NAME=VALUE"),
         (["train", "resnet20", "--data", "digits", "--set", "dropuot=1"], "did you mean 'dropout'"),
         (["train", "resnet20", "--data", "digits", "--epochs", "0"], "epochs must be"),
+        (["finetune", "resnet18", "--data", "digits", "--epochs", "3;1"], "1 to 3 whole numbers"),
+        (["tune", "cnn", "--data", "digits", "--space", "strid"], "there is no space 'strid'"),
+        (["tune", "cnn", "--data", "digits", "--budget-macs", "fifty"], "received 'fifty'"),
+        (["tune", "cnn", "--data", "digits", "--objective", "val_acc"], "must be one of val_acc"),
         (["predict", "resnet18", "nothere.png"], "zoo: there is no file nothere.png"),
         (["convert", "nothere.pth", "x.npz"], "nothere.pth does not exist"),
         (["train", "vgg11", "--data", "digits"], "Use stem_stride=1"),
@@ -70,6 +74,23 @@ def test_a_wrong_argument_is_one_sentence(arguments, message, tmp_path):
     assert message in process.stderr
     assert "Traceback" not in process.stderr
     assert not list(tmp_path.rglob("*.keras"))
+
+
+def test_finetune_and_evaluate(tmp_path):
+    zoo.create("cnn", num_classes=5, widths=(8, 16)).save(tmp_path / "pretrained.keras")
+    arguments = ["finetune", "cnn", "--weights", "pretrained.keras", "--data", "digits"]
+    arguments += ["--image-size", "16", "--epochs", "2,1", "--set", "widths=(8,16)"]
+    first = run(*arguments, "--set", "mixup=0.2", folder=tmp_path)
+    assert first.returncode == 0, first.stderr
+    assert "phase 2 of 2: after C1" in first.stdout
+    assert "hardest: " in first.stdout
+    folder = tmp_path / "runs" / "finetune-cnn-digits"
+    config = json.loads((folder / "phase-2-after-C1" / "config.json").read_text())
+    assert config["recipe"]["mixup"] == 0.2
+    assert (folder / "test" / "confusion.png").stat().st_size > 10_000
+    again = run(*arguments, "--set", "mixup=0.2", "--resume", folder=tmp_path)
+    assert again.returncode == 0, again.stderr
+    assert again.stdout.count("nothing is left to train") == 2
 
 
 def test_train_and_resume(tmp_path):

@@ -205,7 +205,10 @@ def _while(hp: Any, parent: str, values: Sequence[Any], draw: Callable[[], Setti
 
 
 def _pooling(hp: Any, network: Network, kinds: Sequence[str] = ()) -> Settings:
-    """How the last map becomes a vector ("pooling"), and maps become smaller ("downsample")."""
+    """How the last map becomes a vector ("pooling"), and maps become smaller ("downsample").
+
+    The pool of a stem is one of those that "downsample" is about.
+    """
     paper, drawn = network.paper, {}
     if network.takes("pooling"):
         offered = [*kinds] or [*dict.fromkeys([paper.pooling, "avg", "max", "avgmax", "gem"])]

@@ -33,6 +33,18 @@ DataName = Annotated[
         help="digits, fashion_mnist, shapes, folder:PATH (one folder a class) or tfds:NAME."
     ),
 ]
+BatchSize = Annotated[int, typer.Option(help="Images a step.")]
+Augment = Annotated[
+    str,
+    typer.Option(
+        help="auto (shift for digits, else crop), none, shift, flip, crop or randaugment."
+    ),
+]
+DataDir = Annotated[
+    Path | None, typer.Option(help="Where the data's files are, if not where they are put.")
+]
+Resume = Annotated[bool, typer.Option("--resume", help="Go on after the last finished epoch.")]
+Seed = Annotated[int, typer.Option(help="Equal seeds give equal runs.")]
 BudgetLimit = Annotated[str | None, typer.Option(help="The most of them, such as 50M.")]
 Settings = Annotated[
     list[str] | None,
@@ -106,30 +118,21 @@ def train(
     model: ModelName,
     data: DataName,
     epochs: Annotated[int, typer.Option(help="Passes over the training images.")] = 30,
-    batch_size: Annotated[int, typer.Option(help="Images a step.")] = 32,
+    batch_size: BatchSize = 32,
     optimizer: Annotated[str, typer.Option(help="sgd, adam, adamw, rmsprop or lamb.")] = "sgd",
     learning_rate: Annotated[
         float | None, typer.Option(help="The highest one; by default what suits the optimizer.")
     ] = None,
-    augment: Annotated[
-        str,
-        typer.Option(
-            help="auto (shift for digits, else crop), none, shift, flip, crop or randaugment."
-        ),
-    ] = "auto",
+    augment: Augment = "auto",
     image_size: Annotated[
         int | None, typer.Option(help="Height and width; by default the data's.")
     ] = None,
-    data_dir: Annotated[
-        Path | None, typer.Option(help="Where the data's files are, if not where they are put.")
-    ] = None,
+    data_dir: DataDir = None,
     run_dir: Annotated[
         Path | None, typer.Option(help="Where all files go; by default runs/MODEL-DATA.")
     ] = None,
-    resume: Annotated[
-        bool, typer.Option("--resume", help="Go on after the last finished epoch.")
-    ] = False,
-    seed: Annotated[int, typer.Option(help="Equal seeds give equal runs.")] = 0,
+    resume: Resume = False,
+    seed: Seed = 0,
     set_: Settings = None,
 ) -> None:
     """Train a model, and draw its learning curves."""
@@ -183,33 +186,31 @@ def finetune(
     epochs: Annotated[
         str, typer.Option(help="Of the head, the last stage, and everything, at most.")
     ] = "30,10,10",
-    batch_size: Annotated[int, typer.Option(help="Images a step.")] = 32,
-    augment: Annotated[
-        str, typer.Option(help="auto, none, shift, flip, crop or randaugment.")
-    ] = "auto",
+    batch_size: BatchSize = 32,
+    augment: Augment = "auto",
     image_size: Annotated[
         int | None, typer.Option(help="Height and width; by default the model's.")
     ] = None,
-    data_dir: Annotated[Path | None, typer.Option(help="Where the data's files are.")] = None,
+    data_dir: DataDir = None,
     run_dir: Annotated[
         Path | None, typer.Option(help="Where all files go; by default runs/finetune-MODEL-DATA.")
     ] = None,
-    resume: Annotated[
-        bool, typer.Option("--resume", help="Go on after the last finished epoch.")
-    ] = False,
-    seed: Annotated[int, typer.Option(help="Equal seeds give equal runs.")] = 0,
+    resume: Resume = False,
+    seed: Seed = 0,
     set_: Settings = None,
 ) -> None:
     """Fine-tune pretrained weights for other classes, and evaluate them."""
     row = zoo.info(model)
     if not re.fullmatch(r"[1-9]\d*(,[1-9]\d*){0,2}", epochs):
         raise ValueError(f"--epochs must be 1 to 3 whole numbers, such as 30,10,10; got {epochs!r}")
-    options = dict(_setting(text) for text in set_ or [])
+    settings = dict(_setting(text) for text in set_ or [])
     folder = run_dir or _run_dir(f"runs/finetune-{model}-{_slug(data)}", resume)
     with _quiet_import():
         import applications
         from zoo.data import load
+        from zoo.training import Recipe
 
+    fields = {field.name for field in dataclasses.fields(Recipe)}
     images = load(
         data,
         image_size=image_size or row.input_shape[:2],
@@ -224,8 +225,9 @@ def finetune(
         images,
         weights=weights,
         epochs=[int(number) for number in epochs.split(",")],
+        recipe={k: v for k, v in settings.items() if k in fields},
         run_dir=folder,
-        options=options,
+        options={k: v for k, v in settings.items() if k not in fields},
         seed=seed,
         resume=resume,
     )
@@ -272,19 +274,17 @@ def tune(
     time_limit: Annotated[
         float | None, typer.Option(help="Seconds after which a training has failed.")
     ] = None,
-    batch_size: Annotated[int, typer.Option(help="Images a step.")] = 32,
-    augment: Annotated[
-        str, typer.Option(help="auto, none, shift, flip, crop or randaugment.")
-    ] = "auto",
+    batch_size: BatchSize = 32,
+    augment: Augment = "auto",
     image_size: Annotated[
         int | None, typer.Option(help="Height and width; by default the data's.")
     ] = None,
-    data_dir: Annotated[Path | None, typer.Option(help="Where the data's files are.")] = None,
+    data_dir: DataDir = None,
     run_dir: Annotated[
         Path | None, typer.Option(help="Where all files go; by default runs/tune-MODEL-DATA.")
     ] = None,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on with a search.")] = False,
-    seed: Annotated[int, typer.Option(help="Equal seeds give equal searches.")] = 0,
+    resume: Resume = False,
+    seed: Seed = 0,
     set_: Settings = None,
 ) -> None:
     """Search over a model's choices, and report what matters."""
