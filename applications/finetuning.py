@@ -9,6 +9,7 @@ from __future__ import annotations
 import csv
 import dataclasses
 import io
+import math
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -25,6 +26,7 @@ from zoo._graph import functional, replay
 from zoo.data import ImageData, from_arrays
 from zoo.data import load as load_data
 from zoo.data.image_data import with_features
+from zoo.data.splits import MEMORY_LIMIT
 from zoo.flatten import flatten
 from zoo.training import Recipe, Result, gives_probabilities, mix, train
 from zoo.training.callbacks import uncompiled
@@ -317,7 +319,7 @@ def _train(
 ) -> Result:
     transfer.freeze(model)
     trained = model
-    if phase.frozen_through == HEAD and len(transfer.heads(model)) == 1:
+    if phase.frozen_through == HEAD and _fit_in_memory(model, data):
         data, trained = _on_features(model, data, verbose)
     else:
         transfer.unfreeze(model, phase.frozen_through, batch_norm=phase.batch_norm)
@@ -330,6 +332,14 @@ def _train(
         callbacks=callbacks,
         verbose=verbose,
     )
+
+
+def _fit_in_memory(model: keras.Model, data: ImageData) -> bool:
+    """Whether the head reads one tensor, and all images' features are not too many."""
+    shape = transfer.feature_extractor(model).output_shape[1:]
+    if len(transfer.heads(model)) != 1 or None in shape:
+        return False
+    return 4 * math.prod(shape) * (data.train_size + data.validation_size) <= MEMORY_LIMIT
 
 
 def _on_features(

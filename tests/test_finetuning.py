@@ -74,6 +74,19 @@ def test_head_on_features_is_the_head_in_the_model(digits, tmp_path):
     assert result.test["accuracy"] == pytest.approx(evaluate(loaded, digits).accuracy, abs=1e-6)
 
 
+def test_head_is_trained_in_the_model_where_features_are_too_many(digits, tmp_path, monkeypatch):
+    from applications import finetuning
+
+    model = start()
+    before = arrays(model)
+    monkeypatch.setattr(finetuning, "MEMORY_LIMIT", 1000)
+    result = finetune(model, digits, run_dir=tmp_path / "run", verbose=0, epochs=(2,))
+    assert result.phases["head"].model.input_shape == (None, 8, 8, 1)
+    assert result.best["val_accuracy"] > 0.3
+    for path, value in arrays(result.model).items():
+        assert path.startswith("head") or np.array_equal(value, before[path]), path
+
+
 def test_a_worse_phase_is_not_kept(digits, tmp_path):
     spoil = Recipe(epochs=1, optimizer="sgd", learning_rate=30.0, warmup_epochs=0, clip_norm=0)
     phases = [*default_phases(start(), epochs=(3,)), Phase(None, spoil)]
@@ -101,8 +114,25 @@ def test_nested_models_come_out_flat(digits, tmp_path):
     assert not any(isinstance(layer, keras.Model) for layer in result.model.layers)
     assert result.model.output_shape == (None, 10)
     assert result.model.layers[-1].activation.__name__ == "softmax"
-    maps = keras.Model(result.model.input, result.model.get_layer("C2").output)  # as Grad-CAM does
-    assert maps.output_shape[-1] == 16
+
+
+def test_a_tuned_model_is_loaded_exported_and_explained(digits, pixels, tmp_path):
+    import tensorflow as tf
+
+    finetune(start(), digits, run_dir=tmp_path / "run", **FAST)
+    model = keras.models.load_model(tmp_path / "run" / "best.keras")
+    images = pixels(2, 8, 8, 1)
+    model.export(tmp_path / "exported", verbose=False)
+    served = tf.saved_model.load(str(tmp_path / "exported")).serve(images)
+    np.testing.assert_allclose(served, model(images), rtol=1e-4, atol=1e-5)
+    seen = keras.Model(model.input, [model.get_layer("C2").output, model.output])  # Grad-CAM
+    with tf.GradientTape() as tape:
+        maps, logits = seen(images)
+        score = tf.reduce_sum(logits[:, 3])
+    weights = tf.reduce_mean(tape.gradient(score, maps), (1, 2), keepdims=True)
+    heat = tf.nn.relu(tf.reduce_sum(weights * maps, -1))
+    assert heat.shape == (2, 2, 2)
+    assert np.ptp(heat.numpy()) > 0
 
 
 def test_pretrained_weights_by_name_for_other_channels_and_sizes(tmp_path):

@@ -289,6 +289,9 @@ def test_several_objectives(tmp_path):
     for trial in result.trials:
         relative = trial.metrics["macs"] / reference
         assert trial.score == pytest.approx(trial.metrics["val_accuracy"] * relative**-0.07)
+    assert {"scores.png", "curves.png", "pareto-macs.png", "parallel.png"} <= {
+        path.name for path in (tmp_path / "s").iterdir()
+    }
 
 
 def test_another_search_in_the_folder_is_refused(tmp_path):

@@ -15,7 +15,8 @@ from tuning._choice_plots import importances, marginals
 from tuning._choices import best_trial, scored
 from tuning._drawing import BAD, QUIET, canvas, count, empty, legend
 from tuning._parallel import parallel
-from tuning.pareto import pareto_front
+from tuning.importance import explain
+from tuning.pareto import costs, pareto_front
 from zoo.history import Columns, points_of, read_history
 from zoo.plots import FAINT, TRAIN, VALIDATION, _style, save
 from zoo.profile import human
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from tuning.results import SearchResult, Trial
 
 __all__ = [
+    "figures",
     "importances",
     "learning_curves",
     "marginals",
@@ -39,6 +41,35 @@ __all__ = [
 MARKS = {"failed": "x", "skipped": "|", "running": "o"}
 COLOURS = {"failed": BAD, "skipped": QUIET, "running": VALIDATION}
 LABELS = 12  # trials of a front that are named
+
+
+def figures(result: SearchResult) -> dict[str, Figure]:
+    """All pictures of a search, as far as its trials allow, by name.
+
+    Args:
+        result: A search, finished or not.
+
+    Returns:
+        "scores", "curves" (of all trials), "pareto-macs" and so on; once a trial is completed also
+        "importances", "marginals" (the choices side by side) and "parallel".
+
+    Example:
+        >>> from pathlib import Path
+        >>> from tuning.results import SearchResult
+        >>> figures(SearchResult(Path("run"), [], "val_loss", "min"))
+        {}
+    """
+    if not result.trials:
+        return {}
+    made = {"scores": scores(result), "curves": learning_curves(result)}
+    made |= {f"pareto-{cost.replace('_', '-')}": pareto(result, cost) for cost in costs(result)}
+    if best_trial(result) is not None:
+        found = explain(result)
+        if found.importances:
+            made["importances"] = importances(result, found)
+            made["marginals"] = marginals(result, found)
+        made["parallel"] = parallel(result, found)
+    return made
 
 
 def scores(result: SearchResult) -> Figure:

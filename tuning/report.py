@@ -15,10 +15,12 @@ from tuning._comparisons import RESAMPLINGS, comparisons
 from tuning._drawing import count
 from tuning._page import Cell, element, page, picture, table
 from tuning.importance import advice, explain
-from tuning.pareto import costs, pareto_front
+from tuning.pareto import pareto_front
 from zoo._files import atomic
 
 if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
     from tuning.results import SearchResult, Trial
 
 SHOWN = ("parameters", "macs", "activation_memory", "latency")  # costs in the table
@@ -26,7 +28,11 @@ MODEL = "best.keras"
 WIDTH = 70  # of code on one line
 
 
-def write_report(result: SearchResult, path: str | os.PathLike[str]) -> Path:
+def write_report(
+    result: SearchResult,
+    path: str | os.PathLike[str],
+    figures: Mapping[str, Figure] | None = None,
+) -> Path:
     """Write what a search found as one HTML file that needs no network and no other file.
 
     It shows what to choose and how sure that is, the best trial and how to build it again, the
@@ -37,6 +43,7 @@ def write_report(result: SearchResult, path: str | os.PathLike[str]) -> Path:
         result: A search, finished or not. `best.json` of its folder is shown if there is one, and
             the learning curves of its trials' folders.
         path: File to write, or a folder, for `report.html` in it. Missing folders are made.
+        figures: As `tuning.plots.figures` gives them; drawn if they are not given.
 
     Returns:
         The file.
@@ -57,14 +64,15 @@ def write_report(result: SearchResult, path: str | os.PathLike[str]) -> Path:
         file = file / "report.html"
     file.parent.mkdir(parents=True, exist_ok=True)
     name = Path(os.path.abspath(result.run_dir)).name
+    drawn = plots.figures(result) if figures is None else figures
     body = [
         element("h1", f"Search {name}"),
         element("p", _summary(result), "facts"),
         element("p", advice(result), "advice"),
         *_best(result),
-        *_choices(result),
+        *_choices(result, drawn),
         *_certainty(result),
-        *_progress(result),
+        *_progress(drawn),
         *_reasons(result),
         *_trials(result),
     ]
@@ -167,27 +175,23 @@ def _literal(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False) if isinstance(value, str) else repr(value)
 
 
-def _choices(result: SearchResult) -> list[str]:
+def _choices(result: SearchResult, figures: Mapping[str, Figure]) -> list[str]:
     """Which choices mattered, in pictures, as far as it can be told."""
-    if best_trial(result) is None:
+    if "parallel" not in figures:
         return []
-    found = explain(result)
-    parts = [element("h2", "Which choices mattered"), element("p", found.trust, "note")]
-    if found.importances:
-        parts += [
-            picture(plots.importances(result, found)),
-            picture(plots.marginals(result, found)),
-        ]
-    return [*parts, picture(plots.parallel(result, found))]
+    names = ("importances", "marginals", "parallel")
+    trust = element("p", explain(result).trust, "note")
+    pictures = [picture(figures[name]) for name in names if name in figures]
+    return [element("h2", "Which choices mattered"), trust, *pictures]
 
 
-def _progress(result: SearchResult) -> list[str]:
+def _progress(figures: Mapping[str, Figure]) -> list[str]:
     """What the trials reached, in pictures."""
-    if not result.trials:
+    names = [name for name in figures if name.startswith(("scores", "curves", "pareto"))]
+    if not names:
         return []
-    figures = [plots.scores(result), plots.learning_curves(result)]
-    figures += [plots.pareto(result, cost) for cost in costs(result)]
-    return [element("h2", "Scores"), '<div class="pair">', *map(picture, figures), "</div>"]
+    pictures = [picture(figures[name]) for name in names]
+    return [element("h2", "Scores"), '<div class="pair">', *pictures, "</div>"]
 
 
 def _certainty(result: SearchResult) -> list[str]:

@@ -165,7 +165,7 @@ def _run(
 
 
 def finish(run_dir: str | os.PathLike[str], say: Callable[[str], None] = print) -> SearchResult:
-    """Write what a search has found so far: the table, the best model, the report.
+    """Write what a search has found so far: the table, the best model, pictures and the report.
 
     Args:
         run_dir: The search's folder.
@@ -175,11 +175,16 @@ def finish(run_dir: str | os.PathLike[str], say: Callable[[str], None] = print) 
     results.write(result)
     say(str(result))
     if result.best is not None:
+        from tuning import plots
         from tuning.importance import advice
         from tuning.report import write_report
+        from zoo.plots import save
 
+        figures = plots.figures(result)
+        for name, figure in figures.items():
+            save(figure, result.run_dir / f"{name}.png")
         say(advice(result))
-        say(f"report: {write_report(result, result.run_dir / 'report.html')}")
+        say(f"report: {write_report(result, result.run_dir / 'report.html', figures)}")
     return result
 
 
