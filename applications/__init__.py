@@ -13,9 +13,10 @@ from applications.weights import Preprocess, Weights, list_weights
 if TYPE_CHECKING:
     from applications.crossvalidation import CrossValidation, cross_validate
     from applications.evaluation import Evaluation, evaluate, fit_temperature, with_temperature
-    from applications.finetuning import FinetuneResult, Phase, default_phases, finetune
+    from applications.finetuning import FinetuneResult, finetune
     from applications.loading import load, load_weights
     from applications.matching import LoadReport, WeightsError
+    from applications.phases import Phase, default_phases
     from applications.predict import Prediction, classify
     from applications.preprocessing import preprocess, with_preprocessing
     from applications.probes import Probe, embed, knn_probe, linear_probe
@@ -24,9 +25,10 @@ if TYPE_CHECKING:
 LAZY = {
     "crossvalidation": ("CrossValidation", "cross_validate"),
     "evaluation": ("Evaluation", "evaluate", "fit_temperature", "with_temperature"),
-    "finetuning": ("FinetuneResult", "Phase", "default_phases", "finetune"),
+    "finetuning": ("FinetuneResult", "finetune"),
     "loading": ("load", "load_weights"),
     "matching": ("LoadReport", "WeightsError"),
+    "phases": ("Phase", "default_phases"),
     "predict": ("Prediction", "classify"),
     "preprocessing": ("preprocess", "with_preprocessing"),
     "probes": ("Probe", "embed", "knn_probe", "linear_probe"),

@@ -9,9 +9,8 @@ from __future__ import annotations
 import csv
 import dataclasses
 import io
-import math
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -20,48 +19,16 @@ import keras
 
 import zoo
 from applications.loading import load
+from applications.phases import Phase, check, default_phases, train_phase
 from zoo import plots, transfer
 from zoo._files import atomic, write_json
-from zoo._graph import functional, replay
+from zoo._graph import functional
 from zoo.data import ImageData, from_arrays
 from zoo.data import load as load_data
-from zoo.data.image_data import with_features
-from zoo.data.splits import MEMORY_LIMIT
 from zoo.flatten import flatten
-from zoo.training import Recipe, Result, gives_probabilities, mix, train
+from zoo.training import Result, gives_probabilities, mix
 from zoo.training.callbacks import uncompiled
 from zoo.training.run_folder import locked
-
-HEAD = "backbone"  # what is frozen while the head alone is trained
-
-
-@dataclass(frozen=True)
-class Phase:
-    """One phase of fine-tuning.
-
-    Attributes:
-        frozen_through: The last part that stays as it is, as `zoo.transfer.freeze` takes it:
-            "backbone" to train the head alone, on features that are computed once and of images
-            that are not augmented; a level, stage or block; None to train everything.
-        recipe: How to train. Its `layer_decay` makes early stages learn more slowly.
-        batch_norm: Whether batch norms that are not frozen are trained, too. A few hundred images
-            are too few for their statistics.
-
-    Example:
-        >>> Phase("C4", Recipe(epochs=5, learning_rate=1e-4)).name
-        'after C4'
-    """
-
-    frozen_through: str | None
-    recipe: Recipe
-    batch_norm: bool = False
-
-    @property
-    def name(self) -> str:
-        """What is trained."""
-        if self.frozen_through is None:
-            return "all"
-        return "head" if self.frozen_through == HEAD else f"after {self.frozen_through}"
 
 
 @dataclass(frozen=True)
@@ -99,35 +66,6 @@ class FinetuneResult:
             lines.append(f"test accuracy {self.test['accuracy']:.2%}")
         files = ("best.keras", "curves.png", "result.json")
         return "\n".join([*lines, *(str(self.run_dir / name) for name in files)])
-
-
-def default_phases(
-    model: keras.Model,
-    *,
-    epochs: Sequence[int] = (30, 10, 10),
-    seed: int = 0,
-    recipe: Mapping[str, Any] | None = None,
-) -> list[Phase]:
-    """The head; the last stage, or quarter of the blocks; everything.
-
-    Args:
-        model: A functional classifier.
-        epochs: Of each phase, 1 to 3 of them; of the head at most, since it stops early.
-        seed: Of the recipes.
-        recipe: Fields of `zoo.training.Recipe` that differ from the defaults in every phase.
-
-    Example:
-        >>> [phase.name for phase in default_phases(zoo.create("resnet18"))]
-        ['head', 'after C4', 'all']
-    """
-    ends = transfer.ends(model)
-    top = ends[-max(2, len(ends) // 4 + 1)] if len(ends) > 1 else HEAD
-    fixed = {"optimizer": "adamw", "early_stopping": 8, "seed": seed, **(recipe or {})}
-    rates = ((HEAD, 3e-3, 1.0), (top, 3e-4, 0.7), (None, 1e-4, 0.7))
-    return [
-        Phase(through, Recipe(epochs=n, **{"learning_rate": rate, "layer_decay": decay, **fixed}))
-        for n, (through, rate, decay) in zip(epochs, rates, strict=False)
-    ]
 
 
 def finetune(
@@ -206,7 +144,7 @@ def finetune(
     tuned = _model(model, data, weights, options)
     planned = default_phases(tuned, epochs=epochs, seed=seed, recipe=recipe)
     planned = planned if phases is None else list(phases)
-    _check(planned, tuned)
+    check(planned, tuned)
     folder.mkdir(parents=True, exist_ok=True)
     with locked(folder):
         return _run(tuned, data, planned, folder, resume, callbacks, verbose)
@@ -253,19 +191,6 @@ def _model(model: Any, data: ImageData, weights: Any, options: dict[str, Any]) -
     return model
 
 
-def _check(phases: Sequence[Phase], model: keras.Model) -> None:
-    if not phases:
-        raise ValueError("phases must be one Phase or more")
-    names = [phase.name for phase in phases]
-    if twice := {name for name in names if names.count(name) > 1}:
-        raise ValueError(
-            f"two phases train {', '.join(sorted(twice))}: give it more epochs instead"
-        )
-    for phase in phases:
-        if phase.frozen_through is not None:
-            transfer.part(model, phase.frozen_through)
-
-
 def _run(
     model: keras.Model,
     data: ImageData,
@@ -283,7 +208,7 @@ def _run(
         if verbose:
             print(f"phase {number} of {len(phases)}: {phase.name}", flush=True)
         run = folder / f"phase-{number}-{phase.name.replace(' ', '-')}"
-        result = _train(model, seen, phase, run, resume, callbacks, verbose)
+        result = train_phase(model, seen, phase, run, resume, callbacks, verbose)
         results[phase.name] = result
         if not best_phase or _rank(result) > _rank(results[best_phase]):
             best_phase, best_weights = phase.name, model.get_weights()
@@ -306,64 +231,6 @@ def _run(
     if verbose:
         print(found)
     return found
-
-
-def _train(
-    model: keras.Model,
-    data: ImageData,
-    phase: Phase,
-    run_dir: Path,
-    resume: bool,
-    callbacks: Sequence[keras.callbacks.Callback],
-    verbose: int,
-) -> Result:
-    transfer.freeze(model)
-    trained = model
-    if phase.frozen_through == HEAD and _fit_in_memory(model, data):
-        data, trained = _on_features(model, data, verbose)
-    else:
-        transfer.unfreeze(model, phase.frozen_through, batch_norm=phase.batch_norm)
-    return train(
-        trained,
-        data,
-        phase.recipe,
-        run_dir=run_dir,
-        resume=resume,
-        callbacks=callbacks,
-        verbose=verbose,
-    )
-
-
-def _fit_in_memory(model: keras.Model, data: ImageData) -> bool:
-    """Whether the head reads one tensor, and all images' features are not too many."""
-    shape = transfer.feature_extractor(model).output_shape[1:]
-    if len(transfer.heads(model)) != 1 or None in shape:
-        return False
-    return 4 * math.prod(shape) * (data.train_size + data.validation_size) <= MEMORY_LIMIT
-
-
-def _on_features(
-    model: keras.Model, data: ImageData, verbose: int
-) -> tuple[ImageData, keras.Model]:
-    """The data as features of the backbone, and the model's head alone."""
-    extractor = transfer.feature_extractor(model)
-    compiled = _compiled(extractor)
-    if verbose:
-        count = data.train_size + data.validation_size
-        print(f"computing the features of {count:,} images once", flush=True)
-    features = with_features(data, compiled, f"{data.name}, features of {model.name}")
-    head = transfer.head(model)
-    image = keras.Input(features.image_shape, name="features")
-    shape = tuple(extractor.output_shape[1:])
-    x = keras.layers.Reshape(shape)(image) if len(shape) == 1 else image
-    outputs = replay(head, {id(head.inputs[0]): x}, lambda layer, *a, **k: layer(*a, **k))
-    return features, keras.Model(image, outputs[0], name=f"{model.name}_head")
-
-
-def _compiled(model: keras.Model) -> Callable[[Any], Any]:
-    import tensorflow as tf
-
-    return tf.function(lambda images: model(images, training=False), reduce_retracing=True)
 
 
 def _rank(result: Result) -> tuple[float, float]:

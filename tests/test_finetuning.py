@@ -75,11 +75,11 @@ def test_head_on_features_is_the_head_in_the_model(digits, tmp_path):
 
 
 def test_head_is_trained_in_the_model_where_features_are_too_many(digits, tmp_path, monkeypatch):
-    from applications import finetuning
+    from applications import phases
 
     model = start()
     before = arrays(model)
-    monkeypatch.setattr(finetuning, "MEMORY_LIMIT", 1000)
+    monkeypatch.setattr(phases, "MEMORY_LIMIT", 1000)
     result = finetune(model, digits, run_dir=tmp_path / "run", verbose=0, epochs=(2,))
     assert result.phases["head"].model.input_shape == (None, 8, 8, 1)
     assert result.best["val_accuracy"] > 0.3
