@@ -259,7 +259,7 @@ def ours(folder: Path, deadline: float, seed: int, goal: float) -> list[tuple[fl
     quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
     process = subprocess.Popen([sys.executable, "-c", text], **quiet)  # type: ignore[call-overload]
     found: list[tuple[float, float]] = []
-    while time.time() < deadline and max((score for _, score in found), default=0.0) < goal:
+    while time.time() < deadline and max((score for _, score in found), default=-1.0) < goal:
         time.sleep(2)
         with contextlib.suppress(FileNotFoundError, ValueError):  # not begun
             done = [trial for trial in tuning.read(folder).trials if trial.score is not None]
