@@ -82,7 +82,8 @@ def test_head_is_trained_in_the_model_where_features_are_too_many(digits, tmp_pa
     monkeypatch.setattr(phases, "MEMORY_LIMIT", 1000)
     result = finetune(model, digits, run_dir=tmp_path / "run", verbose=0, epochs=(2,))
     assert result.phases["head"].model.input_shape == (None, 8, 8, 1)
-    assert result.best["val_accuracy"] > 0.3
+    first, second = result.phases["head"].history["loss"]
+    assert second < first
     for path, value in arrays(result.model).items():
         assert path.startswith("head") or np.array_equal(value, before[path]), path
 
@@ -123,8 +124,8 @@ def test_a_tuned_model_is_loaded_exported_and_explained(digits, pixels, tmp_path
     model = keras.models.load_model(tmp_path / "run" / "best.keras")
     images = pixels(2, 8, 8, 1)
     model.export(tmp_path / "exported", verbose=False)
-    served = tf.saved_model.load(str(tmp_path / "exported")).serve(images)
-    np.testing.assert_allclose(served, model(images), rtol=1e-4, atol=1e-5)
+    exported = tf.saved_model.load(str(tmp_path / "exported"))
+    np.testing.assert_allclose(exported.serve(images), model(images), rtol=1e-4, atol=1e-5)
     seen = keras.Model(model.input, [model.get_layer("C2").output, model.output])  # Grad-CAM
     with tf.GradientTape() as tape:
         maps, logits = seen(images)
