@@ -76,7 +76,7 @@ def finetune(
     run_dir: str | os.PathLike[str],
     weights: Any = "imagenet",
     phases: Sequence[Phase] | None = None,
-    epochs: Sequence[int] = (30, 10, 10),
+    epochs: Sequence[int] = (30, 10, 20),
     recipe: Mapping[str, Any] | None = None,
     image_size: int | tuple[int, int] | None = None,
     batch_size: int = 32,

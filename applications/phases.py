@@ -52,7 +52,7 @@ class Phase:
 def default_phases(
     model: keras.Model,
     *,
-    epochs: Sequence[int] = (30, 10, 10),
+    epochs: Sequence[int] = (30, 10, 20),
     seed: int = 0,
     recipe: Mapping[str, Any] | None = None,
 ) -> list[Phase]:
@@ -72,7 +72,7 @@ def default_phases(
     ends = transfer.ends(model)
     top = ends[-max(2, len(ends) // 4 + 1)] if len(ends) > 1 else HEAD
     fixed = {"optimizer": "adamw", "early_stopping": 8, "seed": seed, **(recipe or {})}
-    rates = ((HEAD, 3e-3, 1.0), (top, 3e-4, 0.7), (None, 1e-4, 0.7))
+    rates = ((HEAD, 3e-3, 1.0), (top, 1e-3, 0.7), (None, 1e-3, 0.7))
     return [
         Phase(through, Recipe(epochs=n, **{"learning_rate": rate, "layer_decay": decay, **fixed}))
         for n, (through, rate, decay) in zip(epochs, rates, strict=False)

@@ -185,7 +185,7 @@ def finetune(
     ] = "imagenet",
     epochs: Annotated[
         str, typer.Option(help="Of the head, the last stage, and everything, at most.")
-    ] = "30,10,10",
+    ] = "30,10,20",
     batch_size: BatchSize = 32,
     augment: Augment = "auto",
     image_size: Annotated[
@@ -202,7 +202,7 @@ def finetune(
     """Fine-tune pretrained weights for other classes, and evaluate them."""
     row = zoo.info(model)
     if not re.fullmatch(r"[1-9]\d*(,[1-9]\d*){0,2}", epochs):
-        raise ValueError(f"--epochs must be 1 to 3 whole numbers, such as 30,10,10; got {epochs!r}")
+        raise ValueError(f"--epochs must be 1 to 3 whole numbers, such as 30,10,20; got {epochs!r}")
     settings = dict(_setting(text) for text in set_ or [])
     folder = run_dir or _run_dir(f"runs/finetune-{model}-{_slug(data)}", resume)
     with _quiet_import():
