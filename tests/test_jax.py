@@ -73,3 +73,16 @@ def test_same_logits_as_on_tensorflow(part, pixels, tmp_path):
         name = os.path.basename(path).removesuffix(".keras")
         limit = 1e-3 if name in AMPLIFIES else 1e-4
         assert error < limit, (path, error)
+
+
+def test_freezing_and_layer_wise_rates():
+    tests = os.path.join(os.path.dirname(__file__), "test_transfer.py")
+    wanted = "update and (sgd or adamw) or bit_for_bit and backbone"
+    run = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-n0", "-o", "addopts=", tests, "-k", wanted],
+        env={**os.environ, "KERAS_BACKEND": "jax", "JAX_PLATFORMS": "cpu"},
+        capture_output=True,
+        text=True,
+    )
+    assert run.returncode == 0, run.stdout
+    assert "3 passed" in run.stdout
