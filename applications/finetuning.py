@@ -55,13 +55,12 @@ class FinetuneResult:
     model: keras.Model = field(repr=False, compare=False)
 
     def __str__(self) -> str:
-        lines = [
-            f"{name}: best epoch {result.best_epoch} of {len(result.history['loss'])}, "
-            f"validation accuracy {result.best.get('val_accuracy', float('nan')):.2%}"
-            + " (kept)"
-            * (name == self.best_phase)
-            for name, result in self.phases.items()
-        ]
+        lines = []
+        for name, result in self.phases.items():
+            line = f"{name}: best epoch {result.best_epoch} of {len(result.history['loss'])}"
+            if "val_accuracy" in result.best:
+                line += f", validation accuracy {result.best['val_accuracy']:.2%}"
+            lines.append(line + " (kept)" * (name == self.best_phase))
         if self.test:
             lines.append(f"test accuracy {self.test['accuracy']:.2%}")
         files = ("best.keras", "curves.png", "result.json")
@@ -210,7 +209,7 @@ def _run(
         run = folder / f"phase-{number}-{phase.name.replace(' ', '-')}"
         result = train_phase(model, seen, phase, run, resume, callbacks, verbose)
         results[phase.name] = result
-        if not best_phase or _rank(result) > _rank(results[best_phase]):
+        if not best_phase or _rank(result) >= _rank(results[best_phase]):
             best_phase, best_weights = phase.name, model.get_weights()
     model.set_weights(best_weights)
     transfer.unfreeze(model)
@@ -234,11 +233,9 @@ def _run(
 
 
 def _rank(result: Result) -> tuple[float, float]:
-    """Highest validation accuracy, then lowest validation loss; without any the later phase."""
+    """Highest validation accuracy, then lowest validation loss; among equals the later phase."""
     best = result.best
-    if "val_accuracy" not in best:
-        return float("inf"), -best["loss"]
-    return best["val_accuracy"], -best["val_loss"]
+    return best.get("val_accuracy", 0.0), -best.get("val_loss", 0.0)
 
 
 def _test(model: keras.Model, data: ImageData) -> dict[str, float]:

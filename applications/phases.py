@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -143,20 +143,13 @@ def _on_features(
 ) -> tuple[ImageData, keras.Model]:
     """The data as features of the backbone, and the model's head alone."""
     extractor = transfer.feature_extractor(model)
-    compiled = _compiled(extractor)
     if verbose:
         count = data.train_size + data.validation_size
         print(f"computing the features of {count:,} images once", flush=True)
-    features = with_features(data, compiled, f"{data.name}, features of {model.name}")
+    features = with_features(data, extractor, f"{data.name}, features of {model.name}")
     head = transfer.head(model)
     image = keras.Input(features.image_shape, name="features")
     shape = tuple(extractor.output_shape[1:])
     x = keras.layers.Reshape(shape)(image) if len(shape) == 1 else image
     outputs = replay(head, {id(head.inputs[0]): x}, lambda layer, *a, **k: layer(*a, **k))
     return features, keras.Model(image, outputs[0], name=f"{model.name}_head")
-
-
-def _compiled(model: keras.Model) -> Callable[[Any], Any]:
-    import tensorflow as tf
-
-    return tf.function(lambda images: model(images, training=False), reduce_retracing=True)

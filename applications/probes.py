@@ -10,7 +10,7 @@ import keras
 import numpy as np
 
 from zoo.data import ImageData
-from zoo.data.image_data import with_features
+from zoo.data.image_data import features_of
 from zoo.transfer import feature_extractor
 
 Embedded = dict[str, tuple[np.ndarray, np.ndarray]]  # split -> features (N, D), labels (N,)
@@ -49,19 +49,11 @@ def embed(model: keras.Model, data: ImageData) -> Embedded:
         >>> embed(model, load("digits"))["test"][0].shape
         (359, 128)
     """
-    import tensorflow as tf
-
-    extractor = feature_extractor(model)
-    infer = tf.function(lambda images: extractor(images, training=False), reduce_retracing=True)
-    made = with_features(data, infer, data.name)
-    sizes = {"train": made.train_size, "validation": made.validation_size, "test": made.test_size}
-    sets = {"train": made.train_in_order, "validation": made.validation, "test": made.test}
-    found = {}
-    for split in (split for split, size in sizes.items() if size):
-        batches = [(features.numpy(), labels.numpy()) for features, labels in sets[split]]
-        features = np.concatenate([batch.mean((1, 2)) for batch, _ in batches])
-        found[split] = (features, np.concatenate([labels for _, labels in batches]))
-    return found
+    found = features_of(data, feature_extractor(model))
+    return {
+        split: (features.mean((1, 2)) if features.ndim == 4 else features, labels)
+        for split, (features, labels) in found.items()
+    }
 
 
 def knn_probe(embedded: Embedded, *, neighbours: Sequence[int] = (1, 3, 5, 10, 20)) -> Probe:

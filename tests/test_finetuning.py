@@ -99,6 +99,15 @@ def test_a_worse_phase_is_not_kept(digits, tmp_path):
     assert told["best_phase"] == "head"
 
 
+def test_without_validation_images_the_last_phase_is_kept(tmp_path):
+    rng = np.random.default_rng(0)
+    images, labels = rng.integers(0, 256, (40, 8, 8, 1)), np.arange(40) % 2
+    data = from_arrays((images, labels), validation_split=0, batch_size=8)
+    result = finetune(start(), data, run_dir=tmp_path / "run", **FAST)
+    assert result.best_phase == "all"
+    assert "nan" not in str(result)
+
+
 def test_curves_of_all_phases_are_one_table_and_one_picture(digits, tmp_path):
     finetune(start(), digits, run_dir=tmp_path / "run", **FAST)
     rows = list(csv.DictReader((tmp_path / "run" / "curves.csv").open()))
@@ -356,7 +365,7 @@ def test_folds_are_different_and_cover_everything(tmp_path):
     assert math.isfinite(found.spread)
 
 
-def test_balanced_classes_weigh_as_much():
+def test_balanced_classes_weigh_as_much(tmp_path):
     from zoo.training import train
 
     rng = np.random.default_rng(0)
@@ -371,9 +380,7 @@ def test_balanced_classes_weigh_as_much():
         )
         model.add(keras.layers.Dense(2))  # its bias alone can learn
         recipe = Recipe(epochs=30, learning_rate=0.5, weight_decay=0, class_weights=weights)
-        import tempfile
-
-        train(model, data, recipe, run_dir=tempfile.mkdtemp(), verbose=0)
+        train(model, data, recipe, run_dir=tmp_path / str(weights), verbose=0)
         means.append(float(keras.ops.softmax(model(images))[0, 1]))
     assert means[0] == pytest.approx(0.1, abs=0.05)
     assert means[1] == pytest.approx(0.5, abs=0.1)

@@ -13,6 +13,7 @@ from typing import Any
 import keras
 
 import zoo
+from zoo import transfer
 from zoo._symbolic import symbolic
 from zoo.training import Recipe
 
@@ -93,7 +94,7 @@ class Candidate:
 
         model = applications.load(self.builder, self.weights, **_tuples(self.options))
         if self.frozen_through:
-            freeze(model, self.frozen_through)
+            transfer.freeze(model, self.frozen_through)
         return model
 
     @functools.cached_property
@@ -120,13 +121,3 @@ class Candidate:
 
 def _tuples(options: Mapping[str, Any]) -> dict[str, Any]:
     return {k: tuple(v) if isinstance(v, list) else v for k, v in options.items()}
-
-
-def freeze(model: keras.Model, through: str) -> None:
-    """Freeze every layer that a level's map depends on, batch norms' statistics included.
-
-    Raises:
-        ValueError: If the model has no such level.
-    """
-    for layer in zoo.features(model, (through,)).layers:
-        layer.trainable = False

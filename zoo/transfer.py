@@ -182,7 +182,7 @@ def head(model: keras.Model) -> keras.Model:
 
 
 def sections(model: keras.Model) -> list[list[Any]]:
-    """The layers with weights, from the image to the head: by stage, or where there are none block.
+    """The layers with weights, from the image to the head: by stage, or by block without stages.
 
     Args:
         model: A functional model.

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import keras
 import numpy as np
 import tensorflow as tf
 
@@ -197,36 +198,54 @@ def _counts(source: Source) -> tuple[int, ...] | None:
     return tuple(int(n) for n in np.pad(found, (0, len(source.class_names) - len(found))))
 
 
-def with_features(data: ImageData, extract: Callable[[Any], Any], name: str) -> ImageData:
-    """The same data set with features in place of its images, each computed once.
+def features_of(
+    data: ImageData, extractor: keras.Model
+) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+    """What a model makes of all images of a data set, each computed once and not augmented.
 
     Args:
-        data: The images. They are not augmented.
-        extract: From images (B, H, W, C) to features (B, D) or (B, h, w, D).
+        data: The images.
+        extractor: From images (B, H, W, C) to features (B, D) or (B, h, w, D).
+
+    Returns:
+        "train", "validation" and "test" -> (float32 features, whole-number labels), as far as there
+        are any.
+    """
+    infer = tf.function(lambda images: extractor(images, training=False), reduce_retracing=True)
+    splits = {
+        "train": (data.train_in_order, data.train_size),
+        "validation": (data.validation, data.validation_size),
+        "test": (data.test, data.test_size),
+    }
+    found = {}
+    for split, (dataset, size) in splits.items():
+        if size:
+            pairs = [(infer(images).numpy(), labels.numpy()) for images, labels in dataset]
+            features, labels = (np.concatenate(part) for part in zip(*pairs, strict=True))
+            found[split] = (features.astype("float32"), labels)
+    return found
+
+
+def with_features(data: ImageData, extractor: keras.Model, name: str) -> ImageData:
+    """The same data set with features in place of its images.
+
+    Args:
+        data: The images.
+        extractor: As `features_of` takes it.
         name: Of the new data set.
 
     Returns:
         A data set of "images" (1, 1, D) or (h, w, D), of any range, in the same splits.
     """
-
-    def computed(dataset: Any, size: int) -> tuple[np.ndarray, np.ndarray]:
-        found, labels = [np.zeros((0, 1, 1, 0), "float32")] * (not size), [np.zeros(0, "int64")]
-        for images, batch in dataset if size else ():
-            features = np.asarray(extract(images), "float32")
-            found.append(features[:, None, None] if features.ndim == 2 else features)
-            labels.append(batch.numpy())
-        return np.concatenate(found), np.concatenate(labels)
-
+    found = features_of(data, extractor)
+    shape = found["train"][0].shape[1:]
+    shape = (1, 1, *shape) if len(shape) == 1 else shape
     splits = []
-    for split, size in (
-        (data.train_in_order, data.train_size),
-        (data.validation, data.validation_size),
-        (data.test, data.test_size),
-    ):
-        features, labels = computed(split, size)
+    for split in ("train", "validation", "test"):
+        features, labels = found.get(split, (np.zeros((0, *shape), "float32"), np.zeros(0, int)))
         with tf.device("CPU:0"):
-            values = tf.constant(features)
+            values = tf.constant(features.reshape(-1, *shape))
         read = functools.partial(tf.gather, values)
-        splits.append((Indexed(read, labels, np.arange(len(labels))), features.shape[1:]))
-    source = Source(data.class_names, splits[0][1], *(split for split, _ in splits))
+        splits.append(Indexed(read, labels, np.arange(len(labels))))
+    source = Source(data.class_names, shape, *splits)
     return assemble(name, source, Request(batch_size=data.batch_size, seed=data.seed))
