@@ -65,7 +65,8 @@ def sheet(
             above = top > 0.08 * image.shape[0]
             place = {"y": top - 0.5, "va": "bottom"} if above else {"y": top + 0.5, "va": "top"}
             cell.text(left + 0.5, s=name, fontsize=4.5, color="white", **place)
-    figure.subplots_adjust(0.01, 0.03, 0.99, 0.99, wspace=0.06, hspace=0.06 + 0.13 * lines)
+    below = 0.2 * max(lines, 1) / figure.get_figheight()  # for the last row's titles
+    figure.subplots_adjust(0.01, below, 0.99, 0.99, wspace=0.06, hspace=0.06 + 0.13 * lines)
     path.parent.mkdir(parents=True, exist_ok=True)
     with atomic(path) as temporary:
         figure.savefig(temporary, dpi=160)
