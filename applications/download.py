@@ -31,6 +31,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
+from zoo._files import cache_dir
+
 BLOCK = 2**20  # bytes read at a time
 ATTEMPTS = 4  # in a row that bring nothing new
 BACKOFF = 0.5  # seconds before the second attempt; doubles
@@ -48,31 +50,6 @@ class DownloadError(OSError):
 
 class _Interrupted(Exception):
     """An attempt failed, and the next one may not."""
-
-
-def cache_dir() -> Path:
-    """The folder where downloaded files are kept; it may not exist yet.
-
-    Returns:
-        $ZOO_CACHE if it is set, else `keras-modelzoo` in $XDG_CACHE_HOME, in %LOCALAPPDATA% on
-        Windows, or in ~/.cache.
-
-    Raises:
-        DownloadError: If there is no home folder to put it in.
-
-    Example:
-        >>> from unittest import mock
-        >>> with mock.patch.dict("os.environ", ZOO_CACHE="/data/weights"):
-        ...     cache_dir().name
-        'weights'
-    """
-    local = os.environ.get("LOCALAPPDATA", "") if sys.platform == "win32" else ""
-    base = os.environ.get("XDG_CACHE_HOME") or local or "~/.cache"
-    folder = os.environ.get("ZOO_CACHE") or os.path.join(base, "keras-modelzoo")
-    try:
-        return Path(folder).expanduser().absolute()
-    except RuntimeError as error:
-        raise DownloadError(f"{folder}: {error}; set ZOO_CACHE to a folder") from error
 
 
 def fetch(

@@ -1,157 +1,136 @@
-"""Time to build a model and load a checkpoint: ours against keras.applications and timm.
+"""Building a model and loading a checkpoint: ours against keras.applications and timm.
 
-    python benchmarks/load.py [--timm-python PYTHON]
-
-All contestants load the same weights from local files, in turns; the best of the turns counts, and
-the ratios are what to look at. Every turn runs in a process of its own, after one unmeasured load
-of a small model, so that imports and first-use costs are not in it. Peak memory is the growth of
-the process's resident set over the load, and stands as a multiple of the model's size.
+All load the same weights from local files. The note has the growth of the process's memory over the
+first load as a multiple of the model's size.
 """
 
 from __future__ import annotations
 
-import argparse
-import json
+import gc
 import os
 import subprocess
-import sys
 import tempfile
+import threading
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
-ROOT = Path(__file__).parents[1]
-MODELS = {  # ours: (keras.applications, timm)
-    "resnet50": (None, "resnet50"),
-    "resnet50_v2": ("ResNet50V2", None),
-    "vgg16": ("VGG16", "vgg16"),
-    "efficientnet_b7": ("EfficientNetB7", "efficientnet_b7"),
-}
+from benchmarks import peers
+from benchmarks.contest import Case, Contestant
 
-TURN = """
-import json, os, resource, sys, threading, time
-who, name, path = sys.argv[1:]
+MODELS = ("resnet50", "resnet50_v2", "vgg16", "efficientnet_b7", "mobilenet_v2")
 
-def resident():
-    with open("/proc/self/statm") as file:
-        return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
-if who == "zoo":
-    import applications, keras, zoo
-    warm = os.path.join(os.path.dirname(path), "warm.weights.h5")
-    zoo.create("lenet5").save_weights(warm)
-    applications.load("lenet5", warm)
-    def load():
-        return applications.load(name, path, normalization=None)
-elif who == "keras":
+def cases(models: Sequence[str], peer_python: str) -> Iterator[Case]:
+    """For each model its files: our own, keras.applications' (.weights.h5), and timm's."""
+    for name in models:
+        with tempfile.TemporaryDirectory() as folder:
+            yield from _cases(name, Path(folder), peer_python)
+
+
+def _cases(name: str, folder: Path, peer_python: str) -> Iterator[Case]:
     import keras
-    keras.Sequential([keras.Input((8, 8, 3)), keras.layers.Conv2D(3, 3), keras.layers.Dense(3)])
-    def load():
-        model = getattr(keras.applications, name)(weights=None)
-        model.load_weights(path)
-        return model
-else:
-    sys.path.insert(0, os.path.join(os.environ["PYTHONPATH"], "tests", "reference"))
-    import torchvision_stub
-    torchvision_stub.declare_operators()
-    import timm, torch
-    from safetensors.torch import load_file
-    torch.nn.Sequential(torch.nn.Conv2d(3, 3, 3), torch.nn.Linear(3, 3))
-    def load():
-        model = timm.create_model(name)
-        model.load_state_dict(load_file(path))
-        return model
-
-before, peak, done = resident(), 0, threading.Event()
-def watch():
-    global peak
-    while not done.wait(0.002):
-        peak = max(peak, resident())
-watcher = threading.Thread(target=watch, daemon=True)
-watcher.start()
-start = time.perf_counter()
-model = load()
-seconds = time.perf_counter() - start
-done.set()
-watcher.join()
-print("RESULT", json.dumps([seconds, max(peak, resident()) - before]))
-"""
-
-
-def turn(python: str, who: str, name: str, path: Path) -> tuple[float, int] | None:
-    """Seconds and bytes of one load in a new process; None if the contestant is not installed."""
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "TF_CPP_MIN_LOG_LEVEL": "3"}
-    command = [python, "-c", TURN, who, name, str(path)]
-    run = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
-    lines = [line for line in run.stdout.splitlines() if line.startswith("RESULT")]
-    if not lines:
-        reason = run.stderr.strip().splitlines()[-1:] or ["no reason given"]
-        print(f"  {who} {name}: left out ({reason[0]})", file=sys.stderr)
-        return None
-    seconds, size = json.loads(lines[0].removeprefix("RESULT "))
-    return seconds, size
-
-
-def main() -> None:
-    """Write the files, run the turns, print the table."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--turns", type=int, default=3)
-    parser.add_argument("--timm-python", default=sys.executable, help="that has torch and timm")
-    arguments = parser.parse_args()
-    sys.path.insert(0, str(ROOT))
-    import keras
-    import numpy as np
 
     import zoo
     from applications import formats
 
-    folder = Path(tempfile.mkdtemp())
-    print(f"{'model':12} {'file':24} {'contestant':10} {'seconds':>8} {'x ours':>7} {'memory':>7}")
-    for name, (theirs, timms) in MODELS.items():
-        ours = zoo.create(name)
-        size = 4 * ours.count_params()
-        native = folder / f"{name}.safetensors"
-        formats.write(native, {v.path: keras.ops.convert_to_numpy(v) for v in ours.weights})
-        contests = [("zoo", name, native, "ours .safetensors")]
-        if theirs:
-            peer = getattr(keras.applications, theirs)(weights=None)
-            file = folder / f"{name}.weights.h5"
-            peer.save_weights(file)
-            contests += [("zoo", name, file, ".weights.h5"), ("keras", theirs, file, ".weights.h5")]
-        file = folder / f"{name}-torch.safetensors"
-        if timms and _torch_file(arguments.timm_python, timms, file):
-            contests += [("zoo", name, file, "torch .safetensors")]
-            contests += [("timm", timms, file, "torch .safetensors")]
-        results: dict[int, list[tuple[float, int]]] = {i: [] for i in range(len(contests))}
-        for _ in range(arguments.turns):
-            for i, (who, model, path, _) in enumerate(contests):
-                python = arguments.timm_python if who == "timm" else sys.executable
-                result = turn(python, who, model, path)
-                if result:
-                    results[i].append(result)
-        first = min(results[0])[0]
-        for i, (who, _, _, what) in enumerate(contests):
-            if results[i]:
-                seconds = min(s for s, _ in results[i])
-                memory = np.median([m for _, m in results[i]]) / size
-                print(
-                    f"{name:12} {what:24} {who:10} {seconds:8.2f} {seconds / first:7.2f} "
-                    f"{memory:6.1f}x",
-                    flush=True,
-                )
+    ours = zoo.create(name)
+    own = folder / f"{name}.safetensors"
+    formats.write(own, {v.path: keras.ops.convert_to_numpy(v) for v in ours.weights})
+    contestants = [Contestant("zoo", "own file", f"{__name__}:zoo_step", _how(name, own))]
+    if name in peers.KERAS:
+        file = folder / f"{name}.weights.h5"
+        peers.keras_model(name).save_weights(file)
+        readable = name != "resnet50"  # keras.applications' has its stride in another place
+        contestants += [
+            Contestant(group, ".weights.h5", f"{__name__}:{group}_step", _how(name, file))
+            for group in ("zoo", "keras")
+            if group == "keras" or readable
+        ]
+    yield Case(f"{name}, own or .h5", contestants, {"keras": 2.5}, unit="loads/s")
+    file = folder / f"{name}-torch.safetensors"
+    command = [peer_python, "-m", "benchmarks.load", name, str(file)]
+    made = subprocess.run(command, capture_output=True, text=True, check=False)
+    if made.returncode:
+        print(f"  torch: left out ({(made.stderr.strip().splitlines() or [''])[-1]})")
+        return
+    contestants = [
+        Contestant("zoo", "torch's file", f"{__name__}:zoo_step", _how(name, file)),
+        Contestant("torch", "safetensors", f"{__name__}:torch_step", _how(name, file), peer_python),
+    ]
+    yield Case(f"{name}, torch's file", contestants, {"torch": 1.0}, unit="loads/s")
 
 
-def _torch_file(python: str, name: str, path: Path) -> bool:
-    """Write a checkpoint of timm's; False where timm is not installed."""
-    code = (
-        "import sys, torchvision_stub; torchvision_stub.declare_operators(); import timm;"
-        "from safetensors.torch import save_file;"
-        "save_file(timm.create_model(sys.argv[1]).state_dict(), sys.argv[2])"
-    )
-    command = [python, "-c", code, name, str(path)]
-    environment = {**os.environ, "PYTHONPATH": str(ROOT / "tests" / "reference")}
-    return (
-        subprocess.run(command, capture_output=True, check=False, env=environment).returncode == 0
-    )
+def _how(name: str, file: Path) -> dict[str, str]:
+    return {"name": name, "file": str(file)}
 
 
-if __name__ == "__main__":
-    main()
+def zoo_step(name: str, file: str) -> Callable[[], Any]:
+    """`applications.load`."""
+    import applications
+
+    return _let_go(lambda: applications.load(name, file, normalization=None))
+
+
+def keras_step(name: str, file: str) -> Callable[[], Any]:
+    """keras.applications' builder and `load_weights`."""
+    import keras
+
+    def load() -> Any:
+        model = getattr(keras.applications, peers.KERAS[name])(weights=None)
+        model.load_weights(file)
+        return model
+
+    return _let_go(load)
+
+
+def torch_step(name: str, file: str) -> Callable[[], Any]:
+    """Builder of torchvision or timm, and `load_state_dict`."""
+    peers.torch_model(name)
+    from safetensors.torch import load_file
+
+    def load() -> Any:
+        model = peers.torch_model(name)
+        model.load_state_dict(load_file(file))
+        return model
+
+    return _let_go(load)
+
+
+def _let_go(load: Callable[[], Any]) -> Callable[[], Any]:
+    before, peak, done = _resident(), 0, threading.Event()
+
+    def watch() -> None:
+        nonlocal peak
+        while not done.wait(0.002):
+            peak = max(peak, _resident())
+
+    watcher = threading.Thread(target=watch, daemon=True)
+    watcher.start()
+    model = load()
+    done.set()
+    watcher.join()
+    if hasattr(model, "count_params"):
+        size = 4 * model.count_params()
+    else:
+        size = 4 * sum(p.numel() for p in model.state_dict().values())
+
+    def step() -> None:
+        load()
+        gc.collect()
+
+    step.note = f"memory {(peak - before) / size:.1f}x"  # type: ignore[attr-defined]
+    return step
+
+
+def _resident() -> int:
+    with open("/proc/self/statm") as file:
+        return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+
+if __name__ == "__main__":  # write a checkpoint of the other zoo's
+    import sys
+
+    from safetensors.torch import save_file
+
+    save_file(peers.torch_model(sys.argv[1]).state_dict(), sys.argv[2])

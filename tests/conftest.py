@@ -16,6 +16,10 @@ import pytest
 
 MEMORY = 2 * 2**30  # bytes
 
+gc.collect()
+gc.freeze()  # what was imported stays: the collector need not look through it again and again
+gc.set_threshold(20_000, 20, 20)
+
 
 @pytest.fixture(autouse=True)
 def _float32():

@@ -22,7 +22,8 @@ from pathlib import Path
 import pytest
 
 from applications import download
-from applications.download import DownloadError, cache_dir, fetch
+from applications.download import DownloadError, fetch
+from zoo._files import cache_dir
 
 DATA = random.Random(0).randbytes(3_000_001)
 SIZE = len(DATA)

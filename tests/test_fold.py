@@ -34,7 +34,7 @@ def same(model, images, limit=1e-5):
 
 
 # rounding, beyond float32
-AMPLIFIES = ("maxvit_t", "maxvit_tiny_tf", "efficientnet_v2_b0", "resnetrs50")
+AMPLIFIES = {"maxvit_t", "maxvit_tiny_tf", "efficientnet_v2_b0", "efficientnet_lite0", "resnetrs50"}
 
 
 @pytest.mark.parametrize("case", NUMERICS, ids=str)

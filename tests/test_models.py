@@ -23,10 +23,15 @@ def describe(case):
 
 
 def small(name, /, **options):
-    """Build with 5 classes; with the wide dense layers of AlexNet and VGG cut to the channels."""
+    """Build with 5 classes, and not too wide."""
+    return zoo.create(name, **small_options(name, **options))
+
+
+def small_options(name, /, **options):
+    """5 classes; the wide dense layers of AlexNet and VGG cut to the channels."""
     if name.startswith(("vgg", "alexnet")):
         options.setdefault("pooling", "avg")
-    return zoo.create(name, **{"num_classes": 5, **options})
+    return {"num_classes": 5, **options}
 
 
 def test_rows_are_the_public_builders():
@@ -71,6 +76,8 @@ def test_save_and_load(case, pixels, tmp_path):
     options = {"downsample": "blur", "pooling": "gem"}
     options = {key: value for key, value in options.items() if not case.refusal(key, value)}
     model = small(case.name, input_shape=shape, **options)
+    starts = [np.asarray(w).ravel()[:9].tobytes() for w in model.trainable_weights if any_random(w)]
+    assert len(set(starts)) == len(starts), "layers that start with the same random numbers"
     randomise(model)
     images = pixels(2, *shape)
     expected = np.asarray(model(images))
@@ -82,6 +89,10 @@ def test_save_and_load(case, pixels, tmp_path):
     levels = zoo.features(model)(images)
     for level, values in zoo.features(loaded)(images).items():
         np.testing.assert_array_equal(np.asarray(values), np.asarray(levels[level]))
+
+
+def any_random(weight):
+    return len(weight.shape) > 1 and np.ptp(weight) > 0
 
 
 SUITED = {  # with random weights

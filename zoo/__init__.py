@@ -9,8 +9,10 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 from zoo.catalogue import ModelInfo, create, info, list_models
+from zoo.export import Exported, ExportError, export
 from zoo.features import features
 from zoo.fold import FoldReport, fold
+from zoo.predictor import Predictor
 from zoo.profile import Profile, profile
 
 if TYPE_CHECKING:
@@ -18,11 +20,15 @@ if TYPE_CHECKING:
 
 __version__ = "0.1.0"
 __all__ = [
+    "ExportError",
+    "Exported",
     "FoldReport",
     "ModelInfo",
     "Options",
+    "Predictor",
     "Profile",
     "create",
+    "export",
     "features",
     "fold",
     "info",

@@ -5,11 +5,37 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 TEMPORARY = ".writing-"  # how the names of files begin that are not whole yet
+
+
+def cache_dir() -> Path:
+    """The folder of what can be had again, such as downloads; it may not exist yet.
+
+    Returns:
+        $ZOO_CACHE if it is set, else `keras-modelzoo` in $XDG_CACHE_HOME, in %LOCALAPPDATA% on
+        Windows, or in ~/.cache.
+
+    Raises:
+        OSError: If there is no home folder to put it in.
+
+    Example:
+        >>> from unittest import mock
+        >>> with mock.patch.dict("os.environ", ZOO_CACHE="/data/weights"):
+        ...     cache_dir().name
+        'weights'
+    """
+    local = os.environ.get("LOCALAPPDATA", "") if sys.platform == "win32" else ""
+    base = os.environ.get("XDG_CACHE_HOME") or local or "~/.cache"
+    folder = os.environ.get("ZOO_CACHE") or os.path.join(base, "keras-modelzoo")
+    try:
+        return Path(folder).expanduser().absolute()
+    except RuntimeError as error:
+        raise OSError(f"{folder}: {error}; set ZOO_CACHE to a folder") from error
 
 
 @contextlib.contextmanager

@@ -14,6 +14,7 @@ from keras import layers
 
 from zoo._graph import Node, functional, nodes
 from zoo.fold import FoldReport
+from zoo.layers import GroupedConv2D
 
 Affine = tuple[np.ndarray, np.ndarray]  # scale and shift, per channel
 IDLE = (  # at inference
@@ -50,7 +51,8 @@ def folded_copy(model: keras.Model) -> tuple[keras.Model, FoldReport]:
         config = layer.get_config()
         if layer.name in plan.after or layer.name in plan.before or layer.name in plan.merged:
             config["use_bias"] = True
-        return type(layer).from_config(config)
+        grouped = type(layer) is layers.Conv2D and layer.groups > 1
+        return (GroupedConv2D if grouped else type(layer)).from_config(config)
 
     def call(layer: Any, *args: Any, **kwargs: Any) -> Any:
         if layer.name in plan.gone:
@@ -190,7 +192,7 @@ class _Plan:
         affine = _affine(layer)
         if affine is not None and layer.name not in self.gone and affine[0].ndim == 1:
             return _Branch(layer.name, None, node.inputs[0], affine)
-        if type(layer) is not layers.Conv2D or not _takes_after(layer):
+        if type(layer) not in (layers.Conv2D, GroupedConv2D) or not _takes_after(layer):
             return None
         height, width = layer.kernel_size
         if height != width or height % 2 == 0 or set(layer.dilation_rate) != {1}:

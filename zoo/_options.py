@@ -12,6 +12,8 @@ from typing import Any, Literal, TypedDict, TypeVar, cast, get_args
 
 import keras
 
+from zoo._symbolic import initialized, symbolic
+
 Downsample = Literal["paper", "conv", "max", "avg", "blur"]
 Pooling = Literal["avg", "max", "avgmax", "gem", "flatten", "token"]
 Norm = Literal["batch", "group", "layer", "instance", "none"]
@@ -340,7 +342,8 @@ Builder = TypeVar("Builder", bound=Callable[..., keras.Model])
 def propose_fixes(*alternatives: Mapping[str, Any]) -> Callable[[Builder], Builder]:
     """Decorate a family's builder: images that are too small raise an error that says what works.
 
-    Each proposal was tried: the builder ran with it, without its classifier.
+    Each proposal was tried: the builder ran with it, without its classifier. Weights are drawn as
+    `initialized` does.
 
     Args:
         *alternatives: The family's own options that make room, tried before smaller strides.
@@ -350,13 +353,13 @@ def propose_fixes(*alternatives: Mapping[str, Any]) -> Callable[[Builder], Build
         @functools.wraps(builder)
         def build(*args: Any, **options: Any) -> keras.Model:
             try:
-                return builder(*args, **options)
+                return initialized(builder, *args, **options)
             except ShrinkError as error:
                 shrunk = error
             config, works = shrunk.config, []
             for change in (*alternatives, *_smaller_strides(config)):
                 try:
-                    builder(*args, **{**options, **change, "num_classes": 0})
+                    symbolic(builder, *args, **{**options, **change, "num_classes": 0})
                 except ValueError:
                     continue
                 works.append(" with ".join(f"{key}={value!r}" for key, value in change.items()))

@@ -1,28 +1,57 @@
-"""Models without their memory: for counts, shapes and costs, and for loaders that fill them."""
+"""Models whose variables get no values, or later, or faster than Keras draws them."""
 
 from __future__ import annotations
 
+import functools
 import math
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import keras
 import numpy as np
+from keras.src.backend.common import global_state  # the one list that has no public way in
 
 ALIGNMENT = 64  # bytes; what the backends ask of memory that they take over
+MANY = 2**16  # numbers from which on drawing them is left to all cores
+CHUNK = 2**18  # numbers that one core draws at a time
+UNINITIALIZED = "uninitialized_variables"
+WITHIN_2_SIGMA = 0.87962566103423978  # standard deviation of a normal cut at 2
 
 
 def symbolic(builder: Callable[..., keras.Model], *args: Any, **options: Any) -> keras.Model:
-    """Build a model whose weights are zeros that take no memory until they are written.
+    """Build a model for its counts, shapes and costs alone: its variables have no values.
 
     Example:
         >>> from zoo import resnet
         >>> symbolic(resnet.resnet152, num_classes=10).count_params()
         58315722
     """
+    before = list(global_state.get_global_attribute(UNINITIALIZED) or ())
+    try:
+        with keras.StatelessScope(initialize_variables=False):
+            return builder(*args, **options)
+    finally:
+        global_state.set_global_attribute(UNINITIALIZED, before)
+
+
+def hollow(builder: Callable[..., keras.Model], *args: Any, **options: Any) -> keras.Model:
+    """Build a model whose weights are zeros that take no memory until they are written."""
     with keras.StatelessScope():
         model = builder(*args, **options)
         leave_untouched(model)
+    return model
+
+
+def initialized(builder: Callable[..., keras.Model], *args: Any, **options: Any) -> keras.Model:
+    """Build a model whose large random weights are drawn on all cores.
+
+    They have the distribution that the layers ask for, and follow from Keras's seed.
+    """
+    with keras.StatelessScope():
+        model = builder(*args, **options)
+        draw_on_all_cores(model.variables)
     return model
 
 
@@ -57,3 +86,71 @@ def adopt(array: np.ndarray, dtype: str) -> Any:
     import tensorflow as tf
 
     return keras.ops.cast(tf.experimental.dlpack.from_dlpack(array.__dlpack__()), dtype)
+
+
+def draw_on_all_cores(variables: Iterable[Any]) -> None:
+    """Give large variables, in a stateless scope that is still open, a fast initializer."""
+    for variable in variables:
+        given = variable._initializer
+        large = math.prod(variable.shape) >= MANY and variable.dtype == "float32"
+        if large and isinstance(getattr(given, "seed", None), int):
+            known = _distribution(given, variable.shape)
+            if known:
+                variable._initializer = functools.partial(_drawn, given.seed, *known)
+
+
+def _distribution(given: Any, shape: tuple[int, ...]) -> tuple[str, float] | None:
+    """Kind and scale: a limit, or a standard deviation before values beyond 2 of it are redrawn."""
+    config = given.get_config()
+    if type(given) in (keras.initializers.TruncatedNormal, keras.initializers.RandomNormal):
+        cut = isinstance(given, keras.initializers.TruncatedNormal)
+        return None if config["mean"] else ("cut" if cut else "normal", config["stddev"])
+    if not isinstance(given, keras.initializers.VarianceScaling):
+        return None
+    if getattr(given, "input_axes", None) is not None or len(shape) < 2:
+        return None
+    places = math.prod(shape[:-2])
+    fan_in, fan_out = shape[-2] * places, shape[-1] * places
+    fan = {"fan_in": fan_in, "fan_out": fan_out}.get(given.mode, (fan_in + fan_out) / 2)
+    deviation = math.sqrt(given.scale / max(1.0, fan))
+    match given.distribution:
+        case "uniform":
+            return "uniform", math.sqrt(3) * deviation
+        case "truncated_normal":
+            return "cut", deviation / WITHIN_2_SIGMA
+    return "normal", deviation
+
+
+def _drawn(
+    seed: int, kind: str, scale: float, shape: tuple[int, ...], dtype: str | None = None
+) -> Any:
+    """Random numbers, in chunks with generators of their own."""
+    values = aligned(np.empty, shape, "float32")
+    flat = values.reshape(-1)
+
+    def fill(start: int) -> None:
+        part = flat[start : start + CHUNK]
+        random = np.random.Generator(np.random.SFC64([seed, start]))
+        if kind == "uniform":
+            random.random(out=part, dtype="float32")
+            part -= np.float32(0.5)
+            part *= np.float32(2 * scale)
+            return
+        random.standard_normal(out=part, dtype="float32")
+        beyond = np.flatnonzero(np.abs(part) > 2) if kind == "cut" else ()
+        while len(beyond):
+            part[beyond] = random.standard_normal(len(beyond), dtype="float32")
+            beyond = beyond[np.abs(part[beyond]) > 2]
+        part *= np.float32(scale)
+
+    starts = range(0, flat.size, CHUNK)
+    if len(starts) == 1:
+        fill(0)
+    else:
+        list(_threads().map(fill, starts))
+    return adopt(values, "float32")
+
+
+@functools.cache
+def _threads() -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(os.cpu_count() or 1)

@@ -1,4 +1,4 @@
-"""The command line: `zoo list`, `info`, `train`, `finetune`, `tune`, `predict`, `convert`."""
+"""The command line: `zoo list`, `info`, `train`, `finetune`, `predict`, `export`, ..."""
 
 from __future__ import annotations
 
@@ -27,6 +27,9 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 ModelName = Annotated[str, typer.Argument(metavar="MODEL", help="A model, such as resnet20.")]
+ModelOrFile = Annotated[
+    str, typer.Argument(metavar="MODEL", help="A model, such as resnet20, or a .keras file.")
+]
 DataName = Annotated[
     str,
     typer.Option(
@@ -402,6 +405,82 @@ def convert(
         print(f"  not carried over, so say it when you load the file: {told}")
 
 
+@app.command()
+def export(
+    model: ModelOrFile,
+    path: Annotated[
+        Path,
+        typer.Argument(metavar="OUT", help="A .tflite, .onnx or .xml; a SavedModel's folder."),
+    ],
+    weights: Annotated[
+        str, typer.Option(help="Of a model by name: imagenet, a tag, or a checkpoint's path.")
+    ] = "imagenet",
+    precision: Annotated[
+        Literal["float32", "float16", "int8"], typer.Option(help="Of the weights.")
+    ] = "float32",
+    data: Annotated[
+        str | None, typer.Option(help="For int8: the data from which it learns its ranges.")
+    ] = None,
+    data_dir: DataDir = None,
+) -> None:
+    """Write a model for another runtime, and compare what it answers."""
+    from zoo.export import check_export
+
+    if model in zoo.list_models() or not Path(model).suffix:
+        zoo.info(model)
+    check_export(path, None, precision)
+    if (precision == "int8") != (data is not None):
+        raise ValueError("int8, and only int8, takes images to learn from: --data folder:PATH")
+    with _quiet_import():
+        built = _built(model, weights)
+        calibration = None if data is None else _images(data, built, data_dir)
+        exported = zoo.export(built, path, precision=precision, calibration=calibration)
+    print(exported)
+
+
+@app.command()
+def bench(
+    model: ModelOrFile,
+    runtimes: Annotated[
+        str, typer.Option(help="all that are installed, or names with commas: keras,litert,onnx.")
+    ] = "all",
+    batch_size: Annotated[
+        str, typer.Option(help="Images in a batch; several with commas between.")
+    ] = "1,8",
+) -> None:
+    """Measure how fast a model answers in each runtime."""
+    from rich.console import Console
+    from rich.table import Table
+
+    from zoo.predictor import EXPORTED, check_runtime, installed
+    from zoo.predictor import bench as measured
+
+    if model in zoo.list_models() or not Path(model).suffix:
+        zoo.info(model)
+    if not re.fullmatch(r"[1-9]\d*(,[1-9]\d*)*", batch_size):
+        raise ValueError(f"--batch-size must be whole numbers, such as 1,8; got {batch_size!r}")
+    names = installed() if runtimes == "all" else [part.strip() for part in runtimes.split(",")]
+    for name in names:
+        check_runtime(name)
+    with _quiet_import():
+        built = _built(model, None)
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    for i, heading in enumerate(("batch", "runtime", "ms", "images/s", "x model")):
+        table.add_column(heading, justify="left" if i == 1 else "right", no_wrap=True)
+    for size in map(int, batch_size.split(",")):
+        with quiet():
+            seconds = measured(built, names, batch_size=size)
+        for name, each in seconds.items():
+            times = f"{seconds['model'] / each:.2f}"
+            row = (str(size), name, f"{1e3 * each:.2f}", f"{size / each:.1f}", times)
+            fastest = each == min(seconds.values())
+            table.add_row(*row, style="bold" if fastest else None)
+    Console().print(table)
+    missing = [name for name in EXPORTED if name not in installed()]
+    if missing and runtimes == "all":
+        print(f"not installed: {', '.join(missing)}; pip install 'keras-modelzoo[runtimes]'")
+
+
 def main() -> None:
     """Run the command line; a wrong argument is told in one sentence, without a traceback."""
     try:
@@ -414,6 +493,30 @@ def main() -> None:
     except KeyboardInterrupt:
         print("\nzoo: stopped; `--resume` goes on after the last finished epoch", file=sys.stderr)
         raise SystemExit(130) from None
+
+
+def _built(model: str, weights: str | None) -> Any:
+    """A model by name, pretrained or with random weights (None); or one from a .keras file."""
+    import applications  # its layers, which files name
+
+    if Path(model).suffix == ".keras":
+        import keras
+
+        return keras.saving.load_model(model, compile=False)
+    return zoo.create(model) if weights is None else applications.load(model, weights)
+
+
+def _images(data: str, model: Any, data_dir: Path | None) -> Any:
+    """Up to 256 training images as a model takes them."""
+    import numpy as np
+
+    from zoo.data import load
+
+    height, width, channels = model.input_shape[1:]
+    size = None if height is None or width is None else (height, width)
+    images = load(data, image_size=size, channels=channels, batch_size=32, data_dir=data_dir)
+    batches = images.train_in_order.take(8).as_numpy_iterator()
+    return np.concatenate([pixels for pixels, _ in batches])
 
 
 def _natural(name: str) -> list[Any]:

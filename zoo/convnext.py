@@ -63,7 +63,6 @@ VARIANTS = {
     "convnext_v2_huge":  Variant((3, 3, 27, 3), 352, 0.3, version=2),
 }
 # fmt: on
-SMALL = keras.initializers.TruncatedNormal(stddev=0.02)
 
 
 @propose_fixes()
@@ -124,7 +123,7 @@ def patches(x: Any, o: Config, width: int) -> Any:
         activate=False,
         use_bias=True,
         reads_pixels=True,
-        kernel_initializer=SMALL,
+        kernel_initializer=small_normal(),
         name="stem",
     )
 
@@ -140,16 +139,21 @@ def between(x: Any, o: Config, width: int, stage: Stage, *, name: str) -> Any:
         2,
         stride=stage.stride if by_conv else 1,
         dilation=stage.dilation,
-        kernel_initializer=SMALL,
+        kernel_initializer=small_normal(),
         name=f"{name}_conv",
     )
     return x if by_conv else downsample(x, o, stage.stride, name=f"{name}_pool")
 
 
+def small_normal() -> keras.initializers.Initializer:
+    """A new one for each layer: one for all would give all the same numbers."""
+    return keras.initializers.TruncatedNormal(stddev=0.02)
+
+
 def block(x: Any, o: Config, spec: Variant, dilation: int, drop_rate: float, *, name: str) -> Any:
     """7x7 depthwise -> norm -> 4 times the channels -> activation -> the channels; x is added."""
     width = x.shape[-1]
-    last = SMALL if o.norm != "none" else branch_end_initializer(o, sum(spec.depths))
+    last = small_normal() if o.norm != "none" else branch_end_initializer(o, sum(spec.depths))
     y = conv_norm(
         x,
         o,
@@ -161,7 +165,7 @@ def block(x: Any, o: Config, spec: Variant, dilation: int, drop_rate: float, *, 
         use_bias=True,
         name=f"{name}_depthwise",
     )
-    y = layers.Dense(4 * width, kernel_initializer=SMALL, name=f"{name}_1_dense")(y)
+    y = layers.Dense(4 * width, kernel_initializer=small_normal(), name=f"{name}_1_dense")(y)
     y = activation(y, o, name=f"{name}_act")
     if spec.version == 2:
         y = GlobalResponseNorm(name=f"{name}_response")(y)

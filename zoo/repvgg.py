@@ -54,7 +54,6 @@ VARIANTS = {
     "repvgg_b3g4": Variant(B, 3.0, 5.0, groups=4),
 }
 # The authors', PyTorch's own: the sum of three branches wants less than a single one.
-UNIFORM = keras.initializers.VarianceScaling(1 / 3, "fan_in", "uniform")
 
 
 @propose_fixes()
@@ -112,7 +111,12 @@ def repvgg_block(
     name: str,
 ) -> Any:
     """Apply relu(3x3 conv + 1x1 conv + identity), each of them with its norm."""
-    initializer = UNIFORM if o.norm != "none" else branch_end_initializer(o, blocks)
+
+    def initializer() -> Any:
+        if o.norm == "none":
+            return branch_end_initializer(o, blocks)
+        return keras.initializers.VarianceScaling(1 / 3, "fan_in", "uniform")
+
     strided = stride if reads_pixels or o.downsample in ("paper", "conv") else 1
     branches = [
         conv_norm(
@@ -125,7 +129,7 @@ def repvgg_block(
             groups=groups,
             activate=False,
             reads_pixels=reads_pixels,
-            kernel_initializer=initializer,
+            kernel_initializer=initializer(),
             name=f"{name}_{kernel_size}x{kernel_size}",
         )
         for kernel_size in (3, 1)

@@ -12,7 +12,7 @@ from keras import layers
 
 from zoo._blocks.downsampling import check_size, downsample, pool
 from zoo._options import Config
-from zoo.layers import gelu_tanh
+from zoo.layers import GroupedConv2D, gelu_tanh
 
 
 def image_input(o: Config) -> tuple[Any, Any]:
@@ -128,9 +128,10 @@ def conv(
     if groups > 1 and groups == filters == x.shape[-1]:
         each = keras.initializers.VarianceScaling(2.0, "fan_out", "truncated_normal")
         return layers.DepthwiseConv2D(kernel_size, depthwise_initializer=each, **options)(x)
-    return layers.Conv2D(
-        filters, kernel_size, groups=groups, kernel_initializer=kernel_initializer, **options
-    )(x)
+    if groups > 1:
+        options["groups"] = groups
+    kind = GroupedConv2D if groups > 1 else layers.Conv2D
+    return kind(filters, kernel_size, kernel_initializer=kernel_initializer, **options)(x)
 
 
 def separable_conv(

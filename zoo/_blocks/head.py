@@ -66,7 +66,7 @@ def classifier(
     for i, units in enumerate(hidden, start=1):
         if o.dropout and dropout_first:
             x = layers.Dropout(o.dropout, name=f"head_dropout{i}")(x)
-        x = layers.Dense(units, kernel_initializer="he_normal", name=f"head_dense{i}")(x)
+        x = layers.Dense(units, kernel_initializer="he_uniform", name=f"head_dense{i}")(x)
         x = activation(x, o, name=f"head_act{i}")
         if o.dropout and not dropout_first:
             x = layers.Dropout(o.dropout, name=f"head_dropout{i}")(x)

@@ -8,6 +8,7 @@ from zoo.layers.channels import (
     SplitChannels,
     ZeroPadChannels,
 )
+from zoo.layers.convolution import GroupedConv2D
 from zoo.layers.padding import CropLike, PadToMultiple, SamePadding2D
 from zoo.layers.patches import (
     PatchAttention,
@@ -38,6 +39,7 @@ __all__ = [
     "CropLike",
     "GeneralizedMeanPooling2D",
     "GlobalResponseNorm",
+    "GroupedConv2D",
     "LayerScale",
     "MLPWindowAttention",
     "Neighbours2D",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import keras
@@ -117,7 +118,7 @@ class WindowAttention(keras.layers.Layer):
         sizes, steps = (height, width), self._steps(height, width)
         shifts = tuple(self._shift(size, step) for size, step in zip(sizes, steps, strict=True))
         shifted = any(not isinstance(shift, int) or shift for shift in shifts)
-        x = keras.ops.roll(inputs, [-shift for shift in shifts], (1, 2)) if shifted else inputs
+        x = _rolled(inputs, shifts) if shifted else inputs
         x = _windows(keras.ops, x, window, steps)  # (B, windows, N, 3 C)
         pixels = window[0] * window[1]
         x = keras.ops.reshape(x, (batch, -1, pixels, 3, heads, channels // (3 * heads)))
@@ -128,7 +129,7 @@ class WindowAttention(keras.layers.Layer):
         x = keras.ops.matmul(keras.ops.cast(keras.ops.softmax(logits), value.dtype), value)
         x = keras.ops.transpose(x, (0, 1, 3, 2, 4))
         x = _map(x, (batch, height, width, channels // 3), window, steps)
-        return keras.ops.roll(x, shifts, (1, 2)) if shifted else x
+        return _rolled(x, [-shift for shift in shifts]) if shifted else x
 
     def similarity(self, query: Any, key: Any) -> Any:
         """Logits (..., N, N), from (..., N, C / heads)."""
@@ -282,6 +283,19 @@ class CosineWindowAttention(MLPWindowAttention):
 def _library(sizes: Shape) -> Any:
     """NumPy for sizes that are known, keras.ops for others."""
     return np if all(isinstance(size, int) for size in sizes) else keras.ops
+
+
+def _rolled(x: Any, shifts: Sequence[Any]) -> Any:
+    """The map (B, H, W, C) from row and column `shifts` on, and then what comes before them.
+
+    As `roll`, which LiteRT lacks.
+    """
+    rows, columns = shifts
+    if not isinstance(rows, int) or rows:
+        x = keras.ops.concatenate([x[:, rows:], x[:, :rows]], axis=1)
+    if not isinstance(columns, int) or columns:
+        x = keras.ops.concatenate([x[:, :, columns:], x[:, :, :columns]], axis=2)
+    return x
 
 
 def _windows(xp: Any, x: Any, window: Shape, steps: Shape) -> Any:

@@ -1,0 +1,60 @@
+"""Run a benchmark: `python -m benchmarks NAME [--models A,B] [--turns N] [--peer-python PYTHON]`.
+
+Without a name, lists them. Results go to benchmarks/results/NAME.csv and .png.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import sys
+from pathlib import Path
+
+from benchmarks import contest, picture
+from benchmarks.contest import ROOT
+
+HIDDEN = ("contest", "picture", "peers")
+
+
+def names() -> list[str]:
+    """The benchmarks: the files of this folder that are not plumbing."""
+    files = sorted(path.stem for path in Path(__file__).parent.glob("*.py"))
+    return [name for name in files if not name.startswith("_") and name not in HIDDEN]
+
+
+def main() -> None:
+    """Run one by its name."""
+    if len(sys.argv) < 2 or sys.argv[1] not in names():
+        print(__doc__)
+        for name in names():
+            first = (importlib.import_module(f"benchmarks.{name}").__doc__ or "").splitlines()[0]
+            print(f"  {name:12} {first}")
+        raise SystemExit(0 if len(sys.argv) < 2 else 2)
+    name = sys.argv.pop(1)
+    module = importlib.import_module(f"benchmarks.{name}")
+    if hasattr(module, "main"):  # one with options of its own
+        module.main()
+        return
+    parser = argparse.ArgumentParser(f"python -m benchmarks {name}", description=module.__doc__)
+    parser.add_argument("--models", help="names of the zoo's, with commas between")
+    parser.add_argument("--turns", type=int, default=5, help="of each contestant")
+    parser.add_argument("--seconds", type=float, default=2.0, help="of each turn")
+    parser.add_argument("--peer-python", default=sys.executable, help="that has torch and timm")
+    parser.add_argument("--out", type=Path, default=ROOT / "benchmarks" / "results")
+    options = parser.parse_args()
+    models = options.models.split(",") if options.models else module.MODELS
+    options.out.mkdir(parents=True, exist_ok=True)
+    results, cases = [], []
+    for case in module.cases(models, options.peer_python):
+        print(f"{case.name}", flush=True)
+        rows = contest.run(case, turns=options.turns, seconds=options.seconds)
+        print(picture.table(rows), flush=True)
+        cases.append(rows)
+        results += rows
+        contest.write_csv(options.out / f"{name}.csv", results)  # nothing is lost on the way
+    print("\n" + picture.summary(cases))
+    print(picture.draw(name, cases, options.out / f"{name}.png"))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,76 @@
+"""Results as tables and as a picture of ratios."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from benchmarks.contest import OURS, Result, ratio
+
+
+def table(rows: Sequence[Result]) -> str:
+    """One line a contestant: rate, seconds with quartiles, memory."""
+    lines = []
+    for r in rows:
+        times = f"{1e3 * r.median:9.2f} ms [{1e3 * r.low:.2f}, {1e3 * r.high:.2f}]"
+        lines.append(
+            f"  {r.contestant.group:6} {r.contestant.way:20} {r.rate:9.1f} {r.case.unit:9}"
+            f" {times:32} {r.peak / 2**20:6.0f} MiB {r.note}"
+        )
+    return "\n".join(lines)
+
+
+def summary(cases: Sequence[Sequence[Result]]) -> str:
+    """One line a case: ours against the best of each other group, and the target."""
+    lines = []
+    for rows in (rows for rows in cases if rows):
+        case = rows[0].case
+        parts = [f"{case.name:34}"]
+        for group in groups([rows]):
+            times = ratio(rows, group)
+            if times is None:
+                continue
+            target = case.targets.get(group)
+            parts.append(f"{group} {times:5.2f}x" + (f" (>= {target:g})" if target else ""))
+        lines.append("  ".join(parts))
+    return "\n".join(lines)
+
+
+def groups(cases: Sequence[Sequence[Result]]) -> list[str]:
+    """The groups other than ours."""
+    found = {r.contestant.group: None for rows in cases for r in rows}
+    return [group for group in found if group != OURS]
+
+
+def draw(name: str, cases: Sequence[Sequence[Result]], path: Path) -> Path:
+    """Draw how many times faster ours is than the best of each group."""
+    import matplotlib.pyplot as plt
+
+    cases = [rows for rows in cases if rows]
+    others = groups(cases)
+    figure, axes = plt.subplots(
+        figsize=(8, 1.2 + 0.22 * len(cases) * (len(others) + 1)), layout="constrained"
+    )
+    height = 0.8 / max(len(others), 1)
+    for i, group in enumerate(others):
+        values = [ratio(rows, group) or 0 for rows in cases]
+        places = [row + i * height for row in range(len(cases))]
+        bars = axes.barh(places, values, height * 0.92, label=f"best of {group}", color=f"C{i}")
+        axes.bar_label(bars, [f"{value:.2f}" if value else "" for value in values], padding=3)
+        for place, rows in zip(places, cases, strict=True):
+            target = rows[0].case.targets.get(group)
+            if target:
+                ends = (place - height / 2, place + height / 2)
+                axes.plot([target, target], ends, color="black", linewidth=1.5)
+    axes.axvline(1, color="0.6", linewidth=0.8, zorder=0)
+    middle = (len(others) - 1) * height / 2
+    axes.set_yticks([row + middle for row in range(len(cases))], [r[0].case.name for r in cases])
+    axes.invert_yaxis()
+    axes.set_xlabel(f"{name}: times as fast as; the black line is the goal")
+    axes.margins(x=0.1)
+    axes.spines[["top", "right"]].set_visible(False)
+    if others:
+        axes.legend(frameon=False, loc="lower right")
+    figure.savefig(path, dpi=120)
+    plt.close(figure)
+    return path

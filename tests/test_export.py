@@ -1,0 +1,187 @@
+"""`zoo.export` and `zoo.Predictor`: the same outputs in every runtime."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+
+import keras
+import numpy as np
+import pytest
+
+import zoo
+from zoo import predictor
+from zoo._runtimes import RUNTIMES
+from zoo.export import ExportError, some_images
+
+SUFFIXES = {name: kind.suffix for name, kind in RUNTIMES.items()}
+EXPORTED = ("litert", "onnx", "openvino")
+# what runtimes tend to stumble over: depthwise, groups, attention, windows, shuffles, gelu, padding
+NETWORKS = {
+    "mobilenet_v3_small": {"input_shape": (64, 64, 3)},
+    "shufflenet_v2_x0_5": {"input_shape": (64, 64, 3)},
+    "vit_ti_16": {"input_shape": (64, 64, 3)},
+    "swin_t": {"input_shape": (64, 64, 3)},
+    "convnext_v2_atto": {"input_shape": (64, 64, 3)},
+    "resnext50_32x4d": {"input_shape": (64, 48, 3)},
+    "lenet5": {},
+}
+
+
+def needs(runtime):
+    if RUNTIMES[runtime].missing:
+        pytest.skip(f"{', '.join(RUNTIMES[runtime].missing)} not installed")
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path, monkeypatch):
+    monkeypatch.setenv("ZOO_CACHE", str(tmp_path / "cache"))
+
+
+@pytest.fixture(scope="module")
+def small():
+    return zoo.create("resnet20", num_classes=10)
+
+
+@pytest.mark.parametrize("runtime", RUNTIMES)
+@pytest.mark.parametrize("name", NETWORKS)
+def test_a_file_answers_as_the_model_does(name, runtime, tmp_path):
+    needs(runtime)
+    model = zoo.create(name, **NETWORKS[name])
+    exported = zoo.export(model, tmp_path / f"model{SUFFIXES[runtime]}")
+    assert exported.runtime == runtime
+    assert exported.error < 1e-4
+    assert exported.agreement == 1
+    assert 0.9 < exported.size / (4 * model.count_params()) < 3
+    run = zoo.Predictor(exported.path)
+    for batch in (1, 5, 2):
+        images = np.random.default_rng(batch).integers(0, 256, (batch, *model.input_shape[1:]))
+        expected = model.predict_on_batch(images.astype("float32"))
+        np.testing.assert_allclose(run(images), expected, atol=1e-4 * np.abs(expected).max())
+
+
+@pytest.mark.parametrize("runtime", ["keras", *EXPORTED])
+def test_a_predictor_has_the_models_inputs_and_outputs(runtime):
+    if runtime != "keras":
+        needs(runtime)
+    model = zoo.features(zoo.create("resnet20", input_shape=(None, None, 3)))
+    run = zoo.Predictor(model, runtime)
+    for shape in ((2, 32, 32, 3), (1, 40, 24, 3)):
+        images = np.random.default_rng(0).uniform(0, 255, shape)
+        found, expected = run(images), model(images.astype("float32"))
+        assert list(found) == list(expected)
+        for level in expected:
+            largest = np.abs(expected[level]).max()
+            np.testing.assert_allclose(found[level], expected[level], atol=1e-4 * largest)
+
+
+def test_auto_takes_the_fastest_and_remembers_it(small, monkeypatch):
+    monkeypatch.setattr(predictor, "installed", lambda: ["keras", "slow"])
+    made = []
+
+    def make(model, name, threads):
+        made.append(name)
+        return predictor._graph(model, ("output",))
+
+    monkeypatch.setattr(predictor, "_make", make)
+    monkeypatch.setattr(predictor, "measure", lambda *a, **k: {"keras": 1.0, "slow": 2.0})
+    first = zoo.Predictor(small)
+    assert first.runtime == "keras"
+    assert made == ["keras", "slow"]
+    again = zoo.Predictor(small)
+    assert again.seconds == first.seconds
+    assert made == ["keras", "slow", "keras"]
+    zoo.Predictor(small, batch_size=8)  # another work, which is measured anew
+    assert made[3:] == ["keras", "slow"]
+
+
+def test_a_damaged_memory_of_choices_is_measured_anew(small, tmp_path, monkeypatch):
+    monkeypatch.setattr(predictor, "installed", lambda: ["keras"])
+    zoo.Predictor(small)
+    (file,) = (tmp_path / "cache" / "runtimes").glob("*.json")
+    file.write_text("{")
+    assert zoo.Predictor(small).runtime == "keras"
+    assert json.loads(file.read_text())["keras"] > 0
+
+
+def test_turns_are_interleaved():
+    order = []
+    contestants = {name: lambda images, name=name: order.append(name) for name in "ab"}
+    seconds = predictor.measure(contestants, np.zeros(1), warm_up=1, turns=2)
+    assert order == list("ababab")
+    assert set(seconds) == {"a", "b"}
+
+
+def test_precisions_of_litert(small, tmp_path):
+    needs("litert")
+    images = some_images(small, 8)
+    sizes = {}
+    for precision in ("float32", "float16", "int8"):
+        exported = zoo.export(
+            small,
+            tmp_path / f"{precision}.tflite",
+            precision=precision,
+            calibration=images if precision == "int8" else None,
+        )
+        sizes[precision] = exported.size
+        assert 0 < exported.error < {"float32": 1e-4, "float16": 2e-2, "int8": 0.3}[precision]
+        expected = small.predict_on_batch(images)
+        close = np.abs(zoo.Predictor(exported.path)(images) - expected).max()
+        assert close < 0.3 * np.abs(expected).max()
+    assert sizes["float16"] < 0.6 * sizes["float32"]
+    assert sizes["int8"] < 0.4 * sizes["float32"]
+
+
+def test_preprocessing_goes_along(tmp_path):
+    import applications
+
+    record = applications.list_weights("resnet18")[0]
+    model = applications.with_preprocessing(zoo.create("resnet18", num_classes=4), record)
+    exported = zoo.export(model, tmp_path / "complete")
+    photograph = np.random.default_rng(0).integers(0, 256, (1, 300, 260, 3))
+    expected = model.predict_on_batch(photograph.astype("float32"))
+    found = zoo.Predictor(exported.path)(photograph)
+    np.testing.assert_allclose(found, expected, atol=1e-4 * np.abs(expected).max())
+
+
+def test_a_file_that_answers_otherwise_is_not_written(small, tmp_path, monkeypatch):
+    kind = RUNTIMES["savedmodel"]
+    wrong = type(kind)(
+        **{**vars(kind), "read": lambda path, threads: lambda x: {"output": np.zeros((len(x), 10))}}
+    )
+    monkeypatch.setitem(RUNTIMES, "savedmodel", wrong)
+    (tmp_path / "model").mkdir()
+    (tmp_path / "model" / "older").write_text("kept")
+    with pytest.raises(ExportError, match="nothing was written"):
+        zoo.export(small, tmp_path / "model")
+    assert [path.name for path in tmp_path.rglob("*") if path.is_file()] == ["older"]
+
+
+def test_an_older_export_is_replaced(small, tmp_path):
+    for _ in range(2):
+        zoo.export(small, tmp_path / "model")
+    assert [path.name for path in tmp_path.iterdir()] == ["model"]
+
+
+def test_what_cannot_be_exported_is_told(small, tmp_path, monkeypatch):
+    with pytest.raises(ValueError, match=r"ends in \.tflite, \.onnx, \.xml"):
+        zoo.export(small, tmp_path / "model.pt")
+    with pytest.raises(ValueError, match="one of savedmodel, litert, onnx, openvino"):
+        zoo.export(small, tmp_path / "model", runtime="coreml")
+    with pytest.raises(ValueError, match="savedmodel is exported in float32; received 'int8'"):
+        zoo.export(small, tmp_path / "model", precision="int8")
+    with pytest.raises(ValueError, match="only int8, takes calibration"):
+        zoo.export(small, tmp_path / "model", calibration=np.zeros((1, 32, 32, 3)))
+    pair = [keras.Input((3,)), keras.Input((3,))]
+    two = keras.Model(pair, keras.layers.Add()(pair))
+    with pytest.raises(ValueError, match="one input"):
+        zoo.export(two, tmp_path / "model")
+    with pytest.raises(ValueError, match="runtime must be auto, keras, litert"):
+        zoo.Predictor(small, "tensorrt")
+    with pytest.raises(FileNotFoundError, match="there is no file"):
+        zoo.Predictor(tmp_path / "absent.onnx")
+    find = importlib.util.find_spec
+    monkeypatch.setattr(importlib.util, "find_spec", lambda n: None if n == "onnx" else find(n))
+    with pytest.raises(ModuleNotFoundError, match=r"pip install 'keras-modelzoo\[onnx\]'"):
+        zoo.export(small, tmp_path / "model.onnx")
+    assert not list(tmp_path.glob("model*"))

@@ -1,0 +1,230 @@
+"""The runtimes that a model is exported to: how each file is written, and run."""
+
+from __future__ import annotations
+
+import importlib.util
+import shutil
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    Infer = Callable[[np.ndarray], Mapping[str, np.ndarray]]  # images -> outputs by name
+
+Precision = Literal["float32", "float16", "int8"]
+KEPT_SHAPES = 8  # of images that one compiled network each is kept for
+
+
+@dataclass(frozen=True)
+class Job:
+    """What a file is written from.
+
+    Attributes:
+        model: A functional model with one input.
+        names: Of its outputs, in their order.
+        precision: Of the weights.
+        calibration: Images (N, H, W, C) for int8, else None.
+    """
+
+    model: Any
+    names: tuple[str, ...]
+    precision: Precision
+    calibration: np.ndarray | None
+
+    def function(self) -> Any:
+        """The model as a TensorFlow function from images to outputs by name."""
+        import keras
+        import tensorflow as tf
+
+        shape = self.model.inputs[0].shape
+
+        @tf.function(input_signature=[tf.TensorSpec(shape, "float32", name="image")])
+        def serve(image: Any) -> dict[str, Any]:
+            outputs = keras.tree.flatten(self.model(image, training=False))
+            return dict(zip(self.names, outputs, strict=True))
+
+        return serve
+
+
+@dataclass(frozen=True)
+class Runtime:
+    """One way to run a model outside of Keras.
+
+    Attributes:
+        suffix: Of its files; "" for a folder.
+        packages: Modules that have to be installed, to export and to run.
+        extra: Of this package, which brings them; "" if it brings them itself.
+        precisions: Those that it can be exported in.
+        write: Writes a file for a `Job`.
+        read: Makes a function of a file, for a number of CPU threads.
+    """
+
+    suffix: str
+    packages: tuple[str, ...]
+    extra: str
+    precisions: tuple[Precision, ...]
+    write: Callable[[Job, Path], None]
+    read: Callable[[Path, int], Infer]
+
+    @property
+    def missing(self) -> tuple[str, ...]:
+        """Modules that are not installed."""
+        return tuple(name for name in self.packages if importlib.util.find_spec(name) is None)
+
+    def require(self) -> None:
+        """Raise ModuleNotFoundError, with what to install, if a module is missing."""
+        if self.missing:
+            raise ModuleNotFoundError(
+                f"{', '.join(self.missing)} missing: pip install 'keras-modelzoo[{self.extra}]'"
+            )
+
+
+def _write_savedmodel(job: Job, path: Path) -> None:
+    import tensorflow as tf
+
+    module = tf.Module()
+    module.variables_of_the_model = [variable.value for variable in job.model.variables]
+    module.serve = job.function()
+    tf.saved_model.save(module, str(path), {"serving_default": module.serve})
+
+
+def _read_savedmodel(path: Path, threads: int) -> Infer:
+    import tensorflow as tf
+
+    loaded = tf.saved_model.load(str(path))
+
+    def infer(images: np.ndarray) -> Mapping[str, np.ndarray]:
+        made = loaded.serve(tf.constant(images))  # `loaded` has to live as long as its function
+        return {name: output.numpy() for name, output in made.items()}
+
+    return infer
+
+
+def _write_litert(job: Job, path: Path) -> None:
+    import tensorflow as tf
+
+    saved = path.with_suffix("")
+    _write_savedmodel(job, saved)
+    converter = tf.lite.TFLiteConverter.from_saved_model(str(saved))
+    converter.experimental_enable_resource_variables = False  # weights become constants
+    if job.precision != "float32":
+        converter.optimizations = [tf.lite.Optimize.DEFAULT]
+    if job.precision == "float16":
+        converter.target_spec.supported_types = [tf.float16]
+    if job.calibration is not None:
+        images = job.calibration
+        converter.representative_dataset = lambda: ([image[None]] for image in images)
+    path.write_bytes(converter.convert())
+    shutil.rmtree(saved)
+
+
+def _read_litert(path: Path, threads: int) -> Infer:
+    from ai_edge_litert.interpreter import Interpreter
+
+    interpreter = Interpreter(model_path=str(path), num_threads=threads)
+    image = interpreter.get_input_details()[0]["index"]
+    signature = interpreter.get_signature_runner()
+    outputs = {name: detail["index"] for name, detail in signature.get_output_details().items()}
+    shape: tuple[int, ...] = ()
+
+    def infer(images: np.ndarray) -> Mapping[str, np.ndarray]:
+        nonlocal shape
+        if images.shape != shape:
+            interpreter.resize_tensor_input(image, images.shape)
+            interpreter.allocate_tensors()
+            shape = images.shape
+        interpreter.set_tensor(image, images)
+        interpreter.invoke()
+        return {name: interpreter.get_tensor(index) for name, index in outputs.items()}
+
+    return infer
+
+
+def _write_onnx(job: Job, path: Path) -> None:
+    import tensorflow as tf
+    import tf2onnx
+
+    spec = tf.TensorSpec(job.model.inputs[0].shape, "float32", name="image")
+    tf2onnx.convert.from_function(
+        job.function(), [spec], opset=17, output_path=str(path), large_model=False
+    )
+
+
+def _read_onnx(path: Path, threads: int) -> Infer:
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    image = session.get_inputs()[0].name
+    names = [output.name.split(":")[0] for output in session.get_outputs()]
+    return lambda images: dict(zip(names, session.run(None, {image: images}), strict=True))
+
+
+def _write_openvino(job: Job, path: Path) -> None:
+    import openvino
+
+    converted = openvino.convert_model(job.function().get_concrete_function())
+    for port in converted.outputs:
+        tensor = port.get_tensor()
+        tensor.set_names(tensor.names & set(job.names))
+    openvino.save_model(converted, str(path), compress_to_fp16=job.precision == "float16")
+
+
+def _read_openvino(path: Path, threads: int) -> Infer:
+    import openvino
+
+    core = openvino.Core()
+    network = core.read_model(str(path))
+    settings = {
+        "PERFORMANCE_HINT": "LATENCY",
+        "INFERENCE_NUM_THREADS": threads,
+        "INFERENCE_PRECISION_HINT": "f32",  # else bfloat16 where the CPU has it
+    }
+    compiled: dict[tuple[int, ...], Any] = {}
+
+    def infer(images: np.ndarray) -> Mapping[str, np.ndarray]:
+        if images.shape not in compiled:
+            if len(compiled) == KEPT_SHAPES:
+                del compiled[next(iter(compiled))]
+            fixed = network.clone()
+            fixed.reshape(list(images.shape))  # a fixed shape is faster than a free one
+            compiled[images.shape] = core.compile_model(fixed, "CPU", settings)
+        made = compiled[images.shape](images)
+        return {port.any_name: array for port, array in made.items()}
+
+    return infer
+
+
+RUNTIMES = {
+    "savedmodel": Runtime(
+        "", ("tensorflow",), "", ("float32",), _write_savedmodel, _read_savedmodel
+    ),
+    "litert": Runtime(
+        ".tflite",
+        ("tensorflow", "ai_edge_litert"),
+        "litert",
+        ("float32", "float16", "int8"),
+        _write_litert,
+        _read_litert,
+    ),
+    "onnx": Runtime(
+        ".onnx",
+        ("tensorflow", "onnx", "tf2onnx", "onnxruntime"),
+        "onnx",
+        ("float32",),
+        _write_onnx,
+        _read_onnx,
+    ),
+    "openvino": Runtime(
+        ".xml",
+        ("tensorflow", "openvino"),
+        "openvino",
+        ("float32", "float16"),
+        _write_openvino,
+        _read_openvino,
+    ),
+}

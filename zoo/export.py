@@ -1,0 +1,228 @@
+"""Models as files for other runtimes: SavedModel, LiteRT, ONNX, OpenVINO."""
+
+from __future__ import annotations
+
+import math
+import os
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from zoo._runtimes import RUNTIMES, Job, Precision
+
+if TYPE_CHECKING:
+    import keras
+    import numpy as np
+
+LIMITS = {"float32": 1e-4, "float16": 2e-2}  # of the error, relative to the largest output
+FREE_SIDE = 224  # what stands for a free height or width where pixels are made up
+
+
+class ExportError(RuntimeError):
+    """A model cannot be exported to a runtime, or would answer otherwise there."""
+
+
+@dataclass(frozen=True)
+class Exported:
+    """What `export` wrote; `print` it.
+
+    Attributes:
+        path: The file, or the folder of a SavedModel.
+        runtime: "savedmodel", "litert", "onnx" or "openvino".
+        precision: Of its weights: "float32", "float16" or "int8".
+        size: Bytes on disk.
+        error: Largest difference from the model's outputs, relative to the largest of them.
+        agreement: Share of the compared images whose largest output is the same one.
+    """
+
+    path: Path
+    runtime: str
+    precision: Precision
+    size: int
+    error: float
+    agreement: float
+
+    def __str__(self) -> str:
+        return (
+            f"{self.path}: {self.runtime}, {self.precision}, {self.size / 2**20:.1f} MiB; outputs "
+            f"differ by {self.error:.1g} of the largest, {self.agreement:.0%} with the same top-1"
+        )
+
+
+def export(
+    model: keras.Model,
+    path: str | os.PathLike[str],
+    *,
+    runtime: str | None = None,
+    precision: Precision = "float32",
+    calibration: np.ndarray | None = None,
+) -> Exported:
+    """Write a model for another runtime, and compare what the file answers with the model.
+
+    Batch norms are folded first (`zoo.fold`). Normalisation is inside, as it is in the model;
+    `applications.with_preprocessing` puts resizing and cropping inside, too. Batches may have any
+    size, and images where the model takes any. `zoo.Predictor(path)` runs the file.
+
+    Args:
+        model: A functional model with one input.
+        path: A file whose suffix tells the runtime (.tflite, .onnx, .xml), or a folder for a
+            SavedModel. What is there is replaced once the new one is whole and compared.
+        runtime: "savedmodel", "litert", "onnx" or "openvino", where the suffix does not tell.
+        precision: "float32", "float16" or "int8", as far as the runtime has it. Weights of int8
+            take a quarter of the space, and activations are int8, too.
+        calibration: Images (N, H, W, C) as the model takes them, from which int8 learns its ranges;
+            some hundred of those that it will see.
+
+    Returns:
+        An `Exported`.
+
+    Raises:
+        ValueError: If model, runtime, precision or calibration are wrong.
+        ModuleNotFoundError: If the runtime is not installed; the message names the extra.
+        ExportError: If the runtime lacks what the model does, or the file's outputs differ from
+            the model's. Nothing is written then.
+
+    Example:
+        >>> import tempfile, zoo
+        >>> exported = zoo.export(zoo.create("lenet5"), tempfile.mkdtemp() + "/lenet5")
+        >>> exported.runtime, exported.agreement
+        ('savedmodel', 1.0)
+    """
+    import tempfile
+
+    import keras
+    import numpy as np
+
+    target = Path(path).expanduser()
+    name = check_export(target, runtime, precision)
+    kind = RUNTIMES[name]
+    if (precision == "int8") != (calibration is not None):
+        raise ValueError(
+            "int8, and only int8, takes calibration images, calibration=array of (N, H, W, C)"
+        )
+    if keras.backend.backend() != "tensorflow":
+        raise ValueError(
+            f"export runs on Keras's TensorFlow backend; this is {keras.backend.backend()}. "
+            "Save the weights, and export from a process with KERAS_BACKEND=tensorflow"
+        )
+    if len(getattr(model, "inputs", None) or ()) != 1:
+        raise ValueError(f"export takes a functional model with one input; received {model!r}")
+    images = None if calibration is None else np.ascontiguousarray(calibration, "float32")
+    if images is not None and (images.ndim != 4 or not len(images)):
+        raise ValueError(f"calibration must be (N, H, W, C); received {images.shape}")
+
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=target.parent, prefix=".writing-") as folder:
+        written = Path(folder, f"model{kind.suffix}")
+        try:
+            kind.write(Job(_exportable(model), output_names(model), precision, images), written)
+            error, agreement = _compare(model, name, written, images)
+        except Exception as broken:  # whatever its packages raise
+            reason = (str(broken).strip().splitlines() or [type(broken).__name__])[0]
+            raise ExportError(f"{model.name} cannot become {name}: {reason[:300]}") from broken
+        if not error <= LIMITS.get(precision, math.inf):
+            raise ExportError(
+                f"{model.name} as {name} in {precision} differs from the model by {error:.2g} of "
+                f"its largest output, more than {LIMITS[precision]:g}; nothing was written"
+            )
+        size = sum(file.stat().st_size for file in Path(folder).rglob("*") if file.is_file())
+        _move(written, target)
+    return Exported(target, name, precision, size, error, agreement)
+
+
+def check_export(path: Path, runtime: str | None, precision: str) -> str:
+    """The runtime of a file; an error if it has no such precision or is not installed."""
+    name = runtime_of(path, runtime)
+    kind = RUNTIMES[name]
+    if precision not in kind.precisions:
+        raise ValueError(
+            f"{name} is exported in {', '.join(kind.precisions)}; received {precision!r}"
+        )
+    kind.require()
+    return name
+
+
+def runtime_of(path: Path, asked: str | None = None) -> str:
+    """The runtime that is asked for, or that the suffix of a path tells."""
+    if asked is not None:
+        if asked not in RUNTIMES:
+            raise ValueError(f"runtime must be one of {', '.join(RUNTIMES)}; received {asked!r}")
+        return asked
+    for name, kind in RUNTIMES.items():
+        if kind.suffix == path.suffix:
+            return name
+    suffixes = ", ".join(kind.suffix for kind in RUNTIMES.values() if kind.suffix)
+    raise ValueError(f"{path}: a name ends in {suffixes}, or has no suffix for a SavedModel")
+
+
+def output_names(model: keras.Model) -> tuple[str, ...]:
+    """Names of a model's outputs in a file: the keys of a dict, else output, output_1, ..."""
+    structure = model._outputs_struct
+    if isinstance(structure, dict):
+        return tuple(sorted(structure))
+    return tuple(f"output_{i}" if i else "output" for i in range(len(model.outputs)))
+
+
+def some_images(model: keras.Model, count: int) -> np.ndarray:
+    """Random pixels (count, H, W, C) as a model takes them."""
+    import numpy as np
+
+    shape = [count, *(side or FREE_SIDE for side in model.inputs[0].shape[1:])]
+    return np.random.default_rng(0).uniform(0, 255, shape).astype("float32")
+
+
+def _exportable(model: keras.Model) -> keras.Model:
+    """The folded model, with GELUs that runtimes know: Keras's own is an Erfc, which they lack."""
+    import keras
+
+    from zoo.fold import fold
+
+    folded = fold(model)
+    for layer in folded._flatten_layers():
+        if getattr(layer, "activation", None) is keras.activations.gelu:
+            layer.activation = _gelu
+    return folded
+
+
+def _gelu(x: Any) -> Any:
+    import keras
+
+    return 0.5 * x * (1 + keras.ops.erf(x * 0.5**0.5))
+
+
+def _compare(
+    model: keras.Model, name: str, written: Path, images: np.ndarray | None
+) -> tuple[float, float]:
+    """Error and agreement over two batches, of one image and of more."""
+    import keras
+    import numpy as np
+
+    pixels = some_images(model, 4) if images is None else images[:32]
+    infer = RUNTIMES[name].read(written, os.cpu_count() or 1)
+    parts = [part for part in (pixels[:1], pixels[1:]) if len(part)]
+    found = [infer(part) for part in parts]
+    errors, agreements = [], []
+    outputs = keras.tree.flatten(model.predict_on_batch(pixels))
+    for key, expected in zip(output_names(model), outputs, strict=True):
+        expected = np.asarray(expected, "float32")
+        got = np.concatenate([np.asarray(each[key], "float32") for each in found])
+        largest = np.abs(expected).max() or 1.0
+        errors.append(np.abs(got - expected).max() / largest)
+        agreements.append((got.argmax(-1) == expected.argmax(-1)).mean())
+    return float(max(errors)), float(np.mean(agreements))
+
+
+def _move(written: Path, target: Path) -> None:
+    """Put a file or a folder, and what belongs to it, in the place of what was there."""
+    if written.is_dir():
+        old = written.with_name("replaced")
+        if target.is_dir():
+            os.replace(target, old)
+        os.replace(written, target)
+        shutil.rmtree(old, ignore_errors=True)
+        return
+    weights = written.with_suffix(".bin")
+    if weights.exists():
+        os.replace(weights, target.with_suffix(".bin"))
+    os.replace(written, target)
