@@ -45,15 +45,18 @@ def main() -> None:
     models = options.models.split(",") if options.models else module.MODELS
     options.out.mkdir(parents=True, exist_ok=True)
     results, cases = [], []
+    keep = getattr(module, "KEEP", True)
     for case in module.cases(models, options.peer_python):
         print(f"{case.name}", flush=True)
         rows = contest.run(case, turns=options.turns, seconds=options.seconds)
         print(picture.table(rows), flush=True)
         cases.append(rows)
         results += rows
-        contest.write_csv(options.out / f"{name}.csv", results)  # nothing is lost on the way
+        if keep:  # after every case: nothing is lost on the way
+            contest.write_csv(options.out / f"{name}.csv", results)
     print("\n" + picture.summary(cases))
-    print(picture.draw(name, cases, options.out / f"{name}.png"))
+    if keep:
+        print(picture.draw(name, cases, options.out / f"{name}.png"))
 
 
 if __name__ == "__main__":

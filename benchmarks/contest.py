@@ -152,7 +152,7 @@ class _Worker:
         self.contestant = contestant
         self.times: list[float] = []
         self.peak, self.note = 0, ""
-        self._errors = tempfile.TemporaryFile("w+")
+        self._errors = tempfile.TemporaryFile("w+")  # noqa: SIM115
         self._process: subprocess.Popen[str] | None = None
 
     def starts(self) -> bool:

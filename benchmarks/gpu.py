@@ -1,9 +1,9 @@
 """One accelerator: our models on Keras's JAX backend against timm, in bfloat16.
 
 Training and inference of a batch that lies on the device. timm runs as it is fastest:
-channels_last, bfloat16, `torch.compile`. The note has the share of the chip's dense bfloat16 peak, and the peak of
-the device's memory. Where there is no accelerator, small networks on the CPU check that it runs; no
-number of that is worth keeping, and none is kept.
+channels_last, bfloat16, `torch.compile`. The note has the share of the chip's dense bfloat16 peak,
+and the peak of the device's memory. Where there is no accelerator, a small network on the CPU
+checks that everything runs, and no result is kept.
 """
 
 from __future__ import annotations
@@ -36,6 +36,7 @@ def device() -> str:
 
 
 MODELS = tuple(BATCHES) if device() else SELF_CHECK
+KEEP = bool(device())  # whether the results are worth a file
 
 
 def cases(models: Sequence[str], peer_python: str) -> Iterator[Case]:

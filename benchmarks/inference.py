@@ -7,6 +7,9 @@ rate at which this machine multiplies matrices.
 
 from __future__ import annotations
 
+import subprocess
+import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
@@ -45,7 +48,10 @@ def cases(models: Sequence[str], peer_python: str) -> Iterator[Case]:
         }
         for batch in BATCHES:
             same = {"name": name, "batch": batch}
-            contestants = [Contestant("zoo", "Predictor", f"{__name__}:zoo_step", same)]
+            contestants = [
+                Contestant("zoo", "Predictor", f"{__name__}:zoo_step", same),
+                Contestant("zoo", "Predictor of a file", f"{__name__}:file_step", same),
+            ]
             contestants += [
                 Contestant("keras", way, f"{__name__}:keras_step", {**same, "way": way})
                 for way in KERAS_WAYS
@@ -61,7 +67,8 @@ def cases(models: Sequence[str], peer_python: str) -> Iterator[Case]:
 
 def pixels(shape: Sequence[int | None], batch: int) -> np.ndarray:
     """Random images of a model's input shape."""
-    return np.random.default_rng(0).uniform(0, 255, (batch, *shape[1:])).astype("float32")
+    sides = [side or 224 for side in shape[1:]]
+    return np.random.default_rng(0).uniform(0, 255, (batch, *sides)).astype("float32")
 
 
 def zoo_step(name: str, batch: int) -> Callable[[], Any]:
@@ -78,6 +85,29 @@ def zoo_step(name: str, batch: int) -> Callable[[], Any]:
     seconds = min(_timed(step) for _ in range(5))
     share = 2 * zoo.info(name).macs * batch / seconds / matmul_rate()
     step.note = f"{predictor.runtime}, {share:.0%} of matmul"  # type: ignore[attr-defined]
+    return step
+
+
+def file_step(name: str, batch: int) -> Callable[[], Any]:
+    """Ours, exported by another process: neither Keras nor TensorFlow is imported in this one."""
+    import zoo
+
+    folder = tempfile.mkdtemp()
+    code = (
+        "import sys, zoo; from zoo._runtimes import RUNTIMES; name, batch, path = sys.argv[1:];"
+        "model = zoo.create(name); taken = zoo.Predictor(model, batch_size=int(batch)).runtime;"
+        "taken = 'savedmodel' if taken == 'keras' else taken;"
+        "print(zoo.export(model, path + RUNTIMES[taken].suffix).path)"
+    )
+    command = [sys.executable, "-c", code, name, str(batch), f"{folder}/model"]
+    run = subprocess.run(command, capture_output=True, text=True, check=True)
+    predictor = zoo.Predictor(run.stdout.splitlines()[-1])
+    images = pixels((None, *zoo.info(name).input_shape), batch)
+
+    def step() -> Any:
+        return predictor(images)
+
+    step.note = predictor.runtime  # type: ignore[attr-defined]
     return step
 
 

@@ -58,7 +58,7 @@ def keras_step(name: str, batch: int, whose: str) -> Callable[[], Any]:
 
 
 def torch_step(name: str, batch: int) -> Callable[[], Any]:
-    """The model of torchvision or timm; for resnet20, which they lack, its 20 layers written out."""
+    """The model of torchvision or timm; for resnet20, its layers written out."""
     if name == "resnet20":
         peers.torchvision()
         model, size, classes = cifar_resnet20(), 32, 10

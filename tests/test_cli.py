@@ -65,6 +65,11 @@ def test_info_by_layer():
         (["predict", "resnet18", "nothere.png"], "zoo: there is no file nothere.png"),
         (["convert", "nothere.pth", "x.npz"], "nothere.pth does not exist"),
         (["train", "vgg11", "--data", "digits"], "Use stem_stride=1"),
+        (["export", "resnet51", "x.onnx"], "zoo: there is no model 'resnet51'"),
+        (["export", "resnet18", "x.pt"], "ends in .tflite, .onnx, .xml"),
+        (["export", "resnet18", "x", "--precision", "int8"], "savedmodel is exported in float32"),
+        (["bench", "resnet20", "--batch-size", "1;8"], "such as 1,8"),
+        (["bench", "resnet20", "--runtimes", "coreml"], "must be auto, keras, litert"),
     ],
     ids=lambda x: " ".join(x) if isinstance(x, list) else "",
 )
@@ -150,3 +155,18 @@ def test_a_converted_file_tells_what_its_weights_ask_for(tmp_path):
     formats.write(tmp_path / "bad.safetensors", arrays, {"zoo.options": "[1"})
     with pytest.raises(applications.WeightsError, match=r"bad\.safetensors has metadata"):
         applications.load("mobilenet_v2_035", tmp_path / "bad.safetensors")
+
+
+def test_export_and_bench(tmp_path):
+    model = tmp_path / "small.keras"
+    zoo.create("lenet5").save(model)
+    exported = run("export", str(model), str(tmp_path / "exported"))
+    assert exported.returncode == 0, exported.stderr
+    assert "savedmodel, float32" in exported.stdout
+    assert zoo.Predictor(tmp_path / "exported")(np.zeros((2, 32, 32, 1))).shape == (2, 10)
+    table = run("bench", str(model), "--runtimes", "keras", "--batch-size", "1,2")
+    assert table.returncode == 0, table.stderr
+    rows = [line.split() for line in table.stdout.splitlines()]
+    assert [row[:2] for row in rows[1:]] == [
+        [batch, name] for batch in ("1", "2") for name in ("model", "keras")
+    ]

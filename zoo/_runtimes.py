@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 import shutil
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -144,13 +146,25 @@ def _read_litert(path: Path, threads: int) -> Infer:
 
 
 def _write_onnx(job: Job, path: Path) -> None:
-    import tensorflow as tf
-    import tf2onnx
+    """Convert in a process of its own: it takes some 40 times the model's memory, and a while."""
+    import subprocess
 
-    spec = tf.TensorSpec(job.model.inputs[0].shape, "float32", name="image")
-    tf2onnx.convert.from_function(
-        job.function(), [spec], opset=17, output_path=str(path), large_model=False
-    )
+    saved = path.with_suffix("")
+    _write_savedmodel(job, saved)
+    command = [sys.executable, "-m", "tf2onnx.convert", "--saved-model", str(saved)]
+    for catch in ("FALSE", "TRUE"):  # TRUE skips passes that fail, and copies the graph for each
+        run = subprocess.run(
+            [*command, "--output", str(path), "--opset", "17"],
+            env={**os.environ, "CUDA_VISIBLE_DEVICES": "-1", "TF2ONNX_CATCH_ERRORS": catch},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if run.returncode == 0:
+            break
+    shutil.rmtree(saved)
+    if run.returncode:
+        raise RuntimeError((run.stderr.strip().splitlines() or ["tf2onnx failed"])[-1])
 
 
 def _read_onnx(path: Path, threads: int) -> Infer:
