@@ -152,10 +152,12 @@ def _write_onnx(job: Job, path: Path) -> None:
     saved = path.with_suffix("")
     _write_savedmodel(job, saved)
     command = [sys.executable, "-m", "tf2onnx.convert", "--saved-model", str(saved)]
-    for catch in ("FALSE", "TRUE"):  # TRUE skips passes that fail, and copies the graph for each
+    environment = {**os.environ, "CUDA_VISIBLE_DEVICES": "-1"}
+    # by default passes that fail are skipped, for which the graph is copied before each
+    for errors in ({"TF2ONNX_CATCH_ERRORS": "FALSE"}, {}):
         run = subprocess.run(
             [*command, "--output", str(path), "--opset", "17"],
-            env={**os.environ, "CUDA_VISIBLE_DEVICES": "-1", "TF2ONNX_CATCH_ERRORS": catch},
+            env=environment | errors,
             capture_output=True,
             text=True,
             check=False,
