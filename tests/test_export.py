@@ -23,7 +23,7 @@ NETWORKS = {
     "vit_ti_16": {"input_shape": (64, 64, 3)},
     "swin_t": {"input_shape": (64, 64, 3)},
     "convnext_v2_atto": {"input_shape": (64, 64, 3)},
-    "resnext50_32x4d": {"input_shape": (64, 48, 3)},
+    "regnet_y_200mf": {"input_shape": (64, 48, 3)},
     "lenet5": {},
 }
 
