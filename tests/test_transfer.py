@@ -198,7 +198,9 @@ def test_update_sizes_follow_the_layers_rates(learner):
     rates = layerwise_learning_rates(model, 1.0, 0.5)
     assert sorted(set(rates.values())) == [0.0625, 0.125, 0.25, 0.5, 1.0]
     for variable, plain, same, scaled in zip(model.trainable_variables, *updates, strict=True):
-        np.testing.assert_array_equal(plain, same, variable.path)
+        # Keras has optimizers of its own on PyTorch, which round otherwise
+        off = 2e-7 if keras.config.backend() == "torch" else 0
+        np.testing.assert_allclose(plain, same, rtol=0, atol=off, err_msg=variable.path)
         rate = rates[variable.path.split("/")[0]]
         expected = pytest.approx(rate * np.linalg.norm(same), rel=1e-3)
         assert np.linalg.norm(scaled) == expected, variable.path
