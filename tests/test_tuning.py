@@ -244,13 +244,13 @@ def test_choices_that_do_not_fit_together_are_skipped(tmp_path):
 @pytest.mark.parametrize("engine", sorted(ENGINES))
 def test_engines_run_to_their_end(engine, tmp_path):
     more = {"max_epochs": 3} if engine == "hyperband" else {}
-    space = spaces.option("dropout", [0.0, 0.1, 0.2]) | spaces.option("pooling", ["avg", "max"])
+    space = spaces.option("dropout", [0.0, 0.2]) | spaces.option("pooling", ["avg", "max"])
     trials = None if engine in ("grid", "hyperband") else 3
     result = search(
         tmp_path / "s", data=untrained, engine=engine, space=space, max_trials=trials, **more
     )
     assert result.count("completed") == len(result.trials)
-    expected = {"random": 3, "bayesian": 3, "grid": 6}
+    expected = {"random": 3, "bayesian": 3, "grid": 4}
     assert len(result.trials) == expected.get(engine, len(result.trials))
     if engine == "hyperband":
         epochs = [trial.epochs for trial in result.trials]
@@ -414,11 +414,10 @@ def start(folder, workers, **environment):
 
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="sends POSIX signals")
-@pytest.mark.parametrize("workers", [1, 2])
-def test_a_killed_search_goes_on_to_the_same_trials(workers, quiet, tmp_path):
-    draw = random.Random(workers)
+def test_a_killed_search_goes_on_to_the_same_trials(quiet, tmp_path):
+    draw = random.Random(0)
     folder = tmp_path / "killed"
-    for _ in range(2):
+    for workers in (1, 2):
         process = start(folder, workers)
         begun = len(list(folder.rglob("epoch-*.npz")))
         while process.poll() is None and len(list(folder.rglob("epoch-*.npz"))) <= begun:
@@ -426,7 +425,7 @@ def test_a_killed_search_goes_on_to_the_same_trials(workers, quiet, tmp_path):
         time.sleep(draw.uniform(0, 2))
         process.kill()
         process.wait()
-    last = start(folder, 3 - workers)  # the other number of workers
+    last = start(folder, 1)
     assert last.wait() == 0, last.stderr.read().decode()
     before, after = tuning.read(quiet), tuning.read(folder)
     assert [trial.values for trial in after.trials] == [trial.values for trial in before.trials]
