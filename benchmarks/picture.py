@@ -62,6 +62,8 @@ def draw(name: str, cases: Sequence[Sequence[Result]], path: Path) -> Path:
             if target:
                 ends = (place - height / 2, place + height / 2)
                 axes.plot([target, target], ends, color="black", linewidth=1.5)
+    if max((ratio(rows, group) or 0 for rows in cases for group in others), default=0) > 20:
+        axes.set_xscale("log")
     axes.axvline(1, color="0.6", linewidth=0.8, zorder=0)
     middle = (len(others) - 1) * height / 2
     axes.set_yticks([row + middle for row in range(len(cases))], [r[0].case.name for r in cases])
