@@ -12,8 +12,8 @@ def grouped_convolution(
 ) -> Any:
     """A convolution in groups, channels last; None where Keras's own is as good.
 
-    On TensorFlow Keras compiles it with XLA, which on a CPU takes up to 15 times as long forwards and
-    600 times as long backwards as TensorFlow's own operation.
+    On TensorFlow Keras compiles it with XLA, which on a CPU takes up to 15 times as long forwards
+    and 600 times as long backwards as TensorFlow's own operation.
     """
     if keras.config.backend() != "tensorflow":
         return None
