@@ -29,7 +29,7 @@ def initialised_step(name: str) -> Callable[[], Any]:
 
 
 def symbolic_step(name: str) -> Callable[[], Any]:
-    """`zoo.create` with weights that are zeros until they are loaded."""
+    """`zoo.create` with variables that have no values."""
     import zoo
     from zoo._symbolic import symbolic
 

@@ -6,7 +6,6 @@ import contextlib
 import csv
 import json
 import os
-import platform
 import statistics
 import subprocess
 import sys
@@ -17,6 +16,8 @@ from datetime import date
 from importlib import metadata
 from pathlib import Path
 from typing import Any
+
+from zoo.predictor import processor
 
 ROOT = Path(__file__).parents[1]
 OURS = "zoo"
@@ -115,13 +116,7 @@ def ratio(results: Sequence[Result], group: str) -> float | None:
 
 def machine() -> dict[str, str]:
     """What the numbers were measured on."""
-    names = {"processor": platform.processor() or platform.machine()}
-    try:
-        lines = Path("/proc/cpuinfo").read_text("utf-8").splitlines()
-        names["processor"] = next(x.split(":")[1].strip() for x in lines if "model name" in x)
-    except (OSError, StopIteration):
-        pass
-    names["cores"] = str(len(os.sched_getaffinity(0)))
+    names = {"processor": processor(), "cores": str(len(os.sched_getaffinity(0)))}
     versions = []
     for package in PACKAGES:
         try:

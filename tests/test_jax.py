@@ -79,7 +79,7 @@ def test_same_logits_as_on_tensorflow(part, pixels, tmp_path):
         found = np.load(f"{path}.npy")
         error = np.abs(found - logits).max() / np.abs(logits).max()
         name = Path(path).name.split(".")[0]
-        limit = 1e-3 if name in AMPLIFIES else 1e-4
+        limit = 1e-3 if name in AMPLIFIES - {"efficientnet_lite0"} else 1e-4
         assert error < limit, (path, error)
 
 

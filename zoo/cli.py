@@ -426,8 +426,7 @@ def export(
     """Write a model for another runtime, and compare what it answers."""
     from zoo.export import check_export
 
-    if model in zoo.list_models() or not Path(model).suffix:
-        zoo.info(model)
+    _check_model(model)
     check_export(path, None, precision)
     if (precision == "int8") != (data is not None):
         raise ValueError("int8, and only int8, takes images to learn from: --data folder:PATH")
@@ -455,8 +454,7 @@ def bench(
     from zoo.predictor import EXPORTED, check_runtime, installed
     from zoo.predictor import bench as measured
 
-    if model in zoo.list_models() or not Path(model).suffix:
-        zoo.info(model)
+    _check_model(model)
     if not re.fullmatch(r"[1-9]\d*(,[1-9]\d*)*", batch_size):
         raise ValueError(f"--batch-size must be whole numbers, such as 1,8; got {batch_size!r}")
     names = installed() if runtimes == "all" else [part.strip() for part in runtimes.split(",")]
@@ -493,6 +491,14 @@ def main() -> None:
     except KeyboardInterrupt:
         print("\nzoo: stopped; `--resume` goes on after the last finished epoch", file=sys.stderr)
         raise SystemExit(130) from None
+
+
+def _check_model(model: str) -> None:
+    """An unknown name, or a file that is not there, is told before TensorFlow is imported."""
+    if Path(model).suffix != ".keras":
+        zoo.info(model)
+    elif not Path(model).exists():
+        raise FileNotFoundError(f"there is no file {model}")
 
 
 def _built(model: str, weights: str | None) -> Any:

@@ -35,7 +35,8 @@ def fold(model: keras.Model) -> keras.Model:
 
     Batch norms, layer scales and rescalings go into the convolution or dense layer before them, or
     into those after them where no padding stands between; parallel convolutions of one map whose
-    results are added become one (RepVGG's branches); dropout is removed.
+    results are added become one (RepVGG's branches); dropout is removed. Grouped convolutions
+    become `zoo.layers.GroupedConv2D`, which computes the same faster.
 
     Args:
         model: A functional Keras model, of this zoo or not. It is left as it is.

@@ -246,18 +246,20 @@ def _key(model: keras.Model, batch_size: int, threads: int) -> str:
             versions[package] = importlib.metadata.version(package)
         except importlib.metadata.PackageNotFoundError:
             continue
-    machine = (platform.machine(), _processor() or platform.processor(), threads)
+    machine = (platform.machine(), processor(), threads)
     text = json.dumps([model.to_json(), batch_size, machine, installed(), versions])
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-def _processor() -> str:
-    """The processor's name, where Linux tells it; else empty."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text("utf-8").splitlines()
-    except OSError:
-        return ""
-    return next((line for line in lines if line.startswith("model name")), "")
+def processor() -> str:
+    """The processor's name, as far as the system tells it."""
+    import platform
+
+    with contextlib.suppress(OSError):
+        for line in Path("/proc/cpuinfo").read_text("utf-8").splitlines():
+            if line.startswith("model name"):
+                return line.split(":")[1].strip()
+    return platform.processor()
 
 
 def _remembered(path: Path) -> dict[str, float]:

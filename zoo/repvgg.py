@@ -53,7 +53,6 @@ VARIANTS = {
     "repvgg_b3": Variant(B, 3.0, 5.0),
     "repvgg_b3g4": Variant(B, 3.0, 5.0, groups=4),
 }
-# The authors', PyTorch's own: the sum of three branches wants less than a single one.
 
 
 @propose_fixes()
@@ -115,6 +114,7 @@ def repvgg_block(
     def initializer() -> Any:
         if o.norm == "none":
             return branch_end_initializer(o, blocks)
+        # the authors', PyTorch's own: the sum of three branches wants less than a single one
         return keras.initializers.VarianceScaling(1 / 3, "fan_in", "uniform")
 
     strided = stride if reads_pixels or o.downsample in ("paper", "conv") else 1
