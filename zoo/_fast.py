@@ -23,3 +23,25 @@ def grouped_convolution(
     return tf.nn.convolution(
         inputs, kernel, strides=strides, padding=padding.upper(), dilations=dilation_rate
     )
+
+
+def batch_norm(inputs: Any, gamma: Any, beta: Any, epsilon: float) -> Any:
+    """The normalised maps, channels last, and the batch's means and variances; None as above.
+
+    Keras takes moments, then subtracts, divides, scales and shifts one after the other; TensorFlow
+    has one operation for all of it and one for its gradient.
+    """
+    inputs = keras.ops.convert_to_tensor(inputs)
+    if keras.config.backend() != "tensorflow" or keras.backend.standardize_dtype(
+        inputs.dtype
+    ) not in ("float32", "bfloat16", "float16"):
+        return None
+    import tensorflow as tf
+
+    gamma, beta = (tf.cast(x, "float32") for x in (gamma, beta))
+    nothing = tf.zeros([0])
+    outputs, mean, unbiased, *_ = tf.raw_ops.FusedBatchNormV3(
+        x=inputs, scale=gamma, offset=beta, mean=nothing, variance=nothing, epsilon=epsilon
+    )
+    count = tf.cast(tf.size(inputs) // tf.size(gamma), "float32")
+    return outputs, mean, unbiased * (tf.maximum(count - 1, 1) / count)

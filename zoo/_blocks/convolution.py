@@ -12,7 +12,7 @@ from keras import layers
 
 from zoo._blocks.downsampling import check_size, downsample, pool
 from zoo._options import Config
-from zoo.layers import GroupedConv2D, gelu_tanh
+from zoo.layers import BatchNormalization, GroupedConv2D, gelu_tanh
 
 
 def image_input(o: Config) -> tuple[Any, Any]:
@@ -187,7 +187,7 @@ def norm(x: Any, o: Config, gamma_initializer: str = "ones", *, name: str) -> An
     }
     match o.norm:
         case "batch":
-            layer = layers.BatchNormalization(momentum=o.norm_momentum, **options)
+            layer = BatchNormalization(momentum=o.norm_momentum, **options)
         case "group":
             layer = layers.GroupNormalization(math.gcd(o.norm_groups, x.shape[-1]), **options)
         case "layer":

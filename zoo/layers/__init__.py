@@ -9,6 +9,7 @@ from zoo.layers.channels import (
     ZeroPadChannels,
 )
 from zoo.layers.convolution import GroupedConv2D
+from zoo.layers.normalization import BatchNormalization
 from zoo.layers.padding import CropLike, PadToMultiple, SamePadding2D
 from zoo.layers.patches import (
     PatchAttention,
@@ -33,6 +34,7 @@ from zoo.layers.windows import (
 )
 
 __all__ = [
+    "BatchNormalization",
     "BlurPool2D",
     "ClassToken",
     "CosineWindowAttention",

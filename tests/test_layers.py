@@ -1,0 +1,98 @@
+"""The layers that compute what Keras's do, faster."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from zoo.layers import BatchNormalization, GroupedConv2D
+
+SHAPES = [(4, 7, 5, 6), (3, 1, 1, 6), (1, 1, 1, 6)]
+
+
+def trained(layer: keras.layers.Layer, x: np.ndarray, weights: np.ndarray) -> list[np.ndarray]:
+    """Outputs, the gradients of their weighted sum, and what the layer's variables are then."""
+    inputs = tf.cast(x, layer.compute_dtype)
+    with tf.GradientTape() as tape:
+        tape.watch(inputs)
+        outputs = layer(inputs, training=True)
+        total = tf.reduce_sum(tf.cast(outputs, "float32") * weights)
+    gradients = tape.gradient(total, [inputs, *(v.value for v in layer.trainable_variables)])
+    values = [outputs, *gradients, *(v.value for v in layer.variables)]
+    return [np.asarray(tf.cast(value, "float32")) for value in values]
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("dtype", ["float32", "mixed_bfloat16", "mixed_float16", "float64"])
+def test_batch_normalization_trains_as_keras_does(shape: tuple[int, ...], dtype: str) -> None:
+    draw = np.random.default_rng(0).normal
+    x, weights = draw(2, 3, shape), draw(size=shape).astype("float32")
+    results = []
+    for kind in (keras.layers.BatchNormalization, BatchNormalization):
+        layer = kind(momentum=0.9, epsilon=1e-5, dtype=dtype)
+        layer.build(shape)
+        layer.gamma.assign(np.linspace(0.5, 2, 6))
+        layer.beta.assign(np.linspace(-1, 1, 6))
+        results.append(trained(layer, x, weights))
+    for one, other in zip(*results, strict=True):
+        np.testing.assert_allclose(other, one, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"axis": 1},
+        {"scale": False},
+        {"center": False},
+        {"renorm": True},
+        {"dtype": "bfloat16"},
+        {"trainable": False},
+    ],
+    ids=str,
+)
+def test_other_batch_normalizations_are_keras_own(options: dict[str, Any]) -> None:
+    draw = np.random.default_rng(0).normal
+    x, weights = draw(2, 3, SHAPES[0]), draw(size=SHAPES[0]).astype("float32")
+    layers = [k(**options) for k in (keras.layers.BatchNormalization, BatchNormalization)]
+    for one, other in zip(*(trained(layer, x, weights) for layer in layers), strict=True):
+        np.testing.assert_allclose(other, one, rtol=1e-5, atol=1e-5)
+
+
+def test_batch_normalization_takes_a_mask_and_vectors() -> None:
+    x = np.random.default_rng(0).normal(size=(4, 5, 6)).astype("float32")
+    mask = np.arange(20).reshape(4, 5) % 3 > 0
+    for arguments in ({"mask": mask}, {}):
+        one, other = (
+            kind()(x, training=True, **arguments)
+            for kind in (keras.layers.BatchNormalization, BatchNormalization)
+        )
+        np.testing.assert_array_equal(one, other)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"strides": 2},
+        {"dilation_rate": 2},
+        {"padding": "same"},
+        {"use_bias": False},
+        {"dtype": "mixed_bfloat16"},
+    ],
+    ids=str,
+)
+def test_grouped_convolution_is_keras_convolution(options: dict[str, Any]) -> None:
+    draw = np.random.default_rng(0).normal
+    x = draw(size=(2, 9, 8, 12)).astype("float32")
+    one, other = (k(8, 3, groups=4, **options) for k in (keras.layers.Conv2D, GroupedConv2D))
+    one.build(x.shape)
+    other.build(x.shape)
+    other.set_weights(one.get_weights())
+    weights = draw(size=one.compute_output_shape(x.shape)).astype("float32")
+    for a, b in zip(trained(one, x, weights), trained(other, x, weights), strict=True):
+        bound = 0.1 if "dtype" in options else 1e-5
+        np.testing.assert_allclose(b, a, rtol=bound, atol=bound)
