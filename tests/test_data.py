@@ -289,7 +289,7 @@ def test_image_size_and_channels():
     np.testing.assert_allclose(splits.recoloured(half, 3), 127.5)
 
 
-@pytest.mark.parametrize("preset", ["flip", "crop", "shift"])
+@pytest.mark.parametrize("preset", ["flip", "crop", "shift", "strong"])
 def test_presets_do_what_they_say(preset):
     ramp = np.broadcast_to(np.linspace(0, 255, 16, dtype=np.float32)[None, :, None], (16, 16, 3))
     images = tf.constant(np.stack([ramp] * 64))

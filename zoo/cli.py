@@ -40,7 +40,7 @@ BatchSize = Annotated[int, typer.Option(help="Images a step.")]
 Augment = Annotated[
     str,
     typer.Option(
-        help="auto (shift for digits, else crop), none, shift, flip, crop or randaugment."
+        help="auto (shift for digits, else crop), none, shift, flip, crop, strong or randaugment."
     ),
 ]
 DataDir = Annotated[
