@@ -53,7 +53,7 @@ def ours(name: str) -> Any:
 
 
 def keras_model(name: str) -> Any:
-    """keras.applications' model, or ours as it is built where they have none."""
+    """keras.applications' model; where they have none, ours in layers of Keras's own."""
     from zoo._quiet import quiet
 
     with quiet():
@@ -61,7 +61,18 @@ def keras_model(name: str) -> Any:
 
         if name in KERAS:
             return getattr(keras.applications, KERAS[name])(weights=None)
-        return ours(name)
+        from zoo.layers import BatchNormalization, GroupedConv2D
+
+        theirs = {
+            BatchNormalization: keras.layers.BatchNormalization,
+            GroupedConv2D: keras.layers.Conv2D,
+        }
+        return keras.models.clone_model(
+            ours(name),
+            clone_function=lambda layer: theirs.get(type(layer), type(layer)).from_config(
+                layer.get_config()
+            ),
+        )
 
 
 def torch_model(name: str) -> Any:

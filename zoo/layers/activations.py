@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import keras
@@ -15,4 +16,6 @@ def gelu_tanh(x: Any) -> Any:
         >>> round(float(gelu_tanh(keras.ops.ones(()))), 4)
         0.8412
     """
+    if keras.backend.standardize_dtype(x.dtype) == "float64":  # TensorFlow's constant is float32
+        return 0.5 * x * (1 + keras.ops.tanh((2 / math.pi) ** 0.5 * (x + 0.044715 * x**3)))
     return keras.activations.gelu(x, approximate=True)
