@@ -25,7 +25,7 @@ def initialised_step(name: str) -> Callable[[], Any]:
     """`zoo.create`."""
     import zoo
 
-    return lambda: _let_go(zoo.create(name))
+    return _let_go(lambda: zoo.create(name))
 
 
 def symbolic_step(name: str) -> Callable[[], Any]:
@@ -33,7 +33,7 @@ def symbolic_step(name: str) -> Callable[[], Any]:
     import zoo
     from zoo._symbolic import symbolic
 
-    return lambda: _let_go(symbolic(zoo.create, name))
+    return _let_go(lambda: symbolic(zoo.create, name))
 
 
 def keras_step(name: str) -> Callable[[], Any]:
@@ -41,9 +41,16 @@ def keras_step(name: str) -> Callable[[], Any]:
     import keras
 
     builder = getattr(keras.applications, peers.KERAS[name])
-    return lambda: _let_go(builder(weights=None))
+    return _let_go(lambda: builder(weights=None))
 
 
-def _let_go(model: Any) -> None:
-    del model
+def _let_go(build: Callable[[], Any]) -> Callable[[], Any]:
+    build()
     gc.collect()
+    gc.freeze()  # else each collection would walk through the libraries, and be much of a step
+
+    def step() -> None:
+        build()
+        gc.collect()
+
+    return step

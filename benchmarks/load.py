@@ -67,14 +67,19 @@ def _how(name: str, file: Path) -> dict[str, str]:
 
 def zoo_step(name: str, file: str) -> Callable[[], Any]:
     """`applications.load`."""
+    import keras
+
     import applications
 
+    keras.ops.zeros(1)  # starts the backend, which is no part of loading
     return _let_go(lambda: applications.load(name, file, normalization=None))
 
 
 def keras_step(name: str, file: str) -> Callable[[], Any]:
     """keras.applications' builder and `load_weights`."""
     import keras
+
+    keras.ops.zeros(1)
 
     def load() -> Any:
         model = getattr(keras.applications, peers.KERAS[name])(weights=None)
@@ -114,6 +119,10 @@ def _let_go(load: Callable[[], Any]) -> Callable[[], Any]:
         size = 4 * model.count_params()
     else:
         size = 4 * sum(p.numel() for p in model.state_dict().values())
+
+    del model
+    gc.collect()
+    gc.freeze()  # else each collection would walk through the libraries, and be most of a step
 
     def step() -> None:
         load()

@@ -117,7 +117,7 @@ def _preset(name: str, image_shape: tuple[int, int, int]) -> list[keras.layers.L
     options: dict[str, Any] = {"data_format": "channels_last", "dtype": "float32"}
     reflect, nearest = ({"fill_mode": mode, **options} for mode in ("reflect", "nearest"))
     pixels = {"value_range": (0, 255), **options}
-    flip = layers.RandomFlip("horizontal", **options)
+    flip = Mirror("horizontal", **options)
     made: dict[str, Callable[[], list[keras.layers.Layer]]] = {
         "none": lambda: [],
         "flip": lambda: [flip],
@@ -148,6 +148,15 @@ def _preset(name: str, image_shape: tuple[int, int, int]) -> list[keras.layers.L
         f"augment must be None, one of {_names()}, a Keras layer or a list of Keras layers; "
         f"received {name!r}"
     )
+
+
+class Mirror(keras.layers.RandomFlip):
+    """Keras's layer, whose images are reversed where needed and not reversed all and chosen."""
+
+    def transform_images(self, images: Any, transformation: Any, training: bool = True) -> Any:
+        flips = tf.reshape(transformation["flips"], [-1])
+        lengths = tf.where(flips, images.shape[2], 0)
+        return tf.reverse_sequence(images, lengths, seq_axis=2, batch_axis=0)
 
 
 def _names() -> str:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -153,8 +154,7 @@ def _check(paths: Sequence[Path]) -> bool:
         ValueError: If a file is no image, or is cut short.
     """
     step = -(-len(paths) // MOST_CHECKED)
-    with ThreadPoolExecutor(min(16, 2 * (os.cpu_count() or 1))) as threads:
-        return all(list(threads.map(_is_grey, paths[::step])))
+    return all(list(_threads().map(_is_grey, paths[::step])))
 
 
 def _is_grey(path: Path) -> bool:
@@ -205,11 +205,26 @@ class _Reader:
 
     def _read(self, numbers: np.ndarray) -> np.ndarray:
         if self.kept is None:
-            return np.stack([read_image(self.paths[i], self.shape) for i in numbers])
-        for i in numbers[~self.known[numbers]]:
-            self.kept[i] = read_image(self.paths[i], self.shape)
-            self.known[i] = True
+            images = np.empty((len(numbers), *self.shape), np.uint8)
+            self._fill(images, range(len(numbers)), numbers)
+            return images
+        unknown = numbers[~self.known[numbers]]
+        self._fill(self.kept, unknown, unknown)
+        self.known[unknown] = True
         return self.kept[numbers]
+
+    def _fill(self, images: np.ndarray, places: Iterable[int], numbers: Iterable[int]) -> None:
+        """Read on all cores: Pillow decodes and resizes while other threads run."""
+
+        def put(place: int, number: int) -> None:
+            images[place] = read_image(self.paths[number], self.shape)
+
+        list(_threads().map(put, places, numbers))
+
+
+@functools.cache
+def _threads() -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(2 * (os.cpu_count() or 1))
 
 
 def read_image(path: Path, shape: tuple[int, int, int]) -> np.ndarray:
