@@ -16,6 +16,7 @@ from keras.src.backend.common import global_state  # the one list that has no pu
 ALIGNMENT = 64  # bytes; what the backends ask of memory that they take over
 MANY = 2**16  # numbers from which on drawing them is left to all cores
 CHUNK = 2**18  # numbers that one core draws at a time
+LEVELS = 2**16  # different values that are drawn
 UNINITIALIZED = "uninitialized_variables"
 WITHIN_2_SIGMA = 0.87962566103423978  # standard deviation of a normal cut at 2
 
@@ -47,7 +48,8 @@ def hollow(builder: Callable[..., keras.Model], *args: Any, **options: Any) -> k
 def initialized(builder: Callable[..., keras.Model], *args: Any, **options: Any) -> keras.Model:
     """Build a model whose large random weights are drawn on all cores.
 
-    They have the distribution that the layers ask for, and follow from Keras's seed.
+    They have the distribution that the layers ask for, in 65,536 equally likely values, and follow
+    from Keras's seed.
     """
     with keras.StatelessScope():
         model = builder(*args, **options)
@@ -100,7 +102,7 @@ def draw_on_all_cores(variables: Iterable[Any]) -> None:
 
 
 def _distribution(given: Any, shape: tuple[int, ...]) -> tuple[str, float] | None:
-    """Kind and scale: a limit, or a standard deviation before values beyond 2 of it are redrawn."""
+    """Kind and scale: a limit, or a standard deviation before what is beyond 2 of it is cut off."""
     config = given.get_config()
     if type(given) in (keras.initializers.TruncatedNormal, keras.initializers.RandomNormal):
         cut = isinstance(given, keras.initializers.TruncatedNormal)
@@ -124,24 +126,15 @@ def _distribution(given: Any, shape: tuple[int, ...]) -> tuple[str, float] | Non
 def _drawn(
     seed: int, kind: str, scale: float, shape: tuple[int, ...], dtype: str | None = None
 ) -> Any:
-    """Random numbers, in chunks with generators of their own."""
+    """Random numbers, in chunks with generators of their own: 16 random bits pick a quantile."""
     values = aligned(np.empty, shape, "float32")
     flat = values.reshape(-1)
+    quantiles = _quantiles(kind) * np.float32(scale)
 
     def fill(start: int) -> None:
         part = flat[start : start + CHUNK]
-        random = np.random.Generator(np.random.SFC64([seed, start]))
-        if kind == "uniform":
-            random.random(out=part, dtype="float32")
-            part -= np.float32(0.5)
-            part *= np.float32(2 * scale)
-            return
-        random.standard_normal(out=part, dtype="float32")
-        beyond = np.flatnonzero(np.abs(part) > 2) if kind == "cut" else ()
-        while len(beyond):
-            part[beyond] = random.standard_normal(len(beyond), dtype="float32")
-            beyond = beyond[np.abs(part[beyond]) > 2]
-        part *= np.float32(scale)
+        bits = np.random.SFC64([seed, start]).random_raw(-(-part.size // 4)).view(np.uint16)
+        np.take(quantiles, bits[: part.size], out=part, mode="clip")
 
     starts = range(0, flat.size, CHUNK)
     if len(starts) == 1:
@@ -149,6 +142,19 @@ def _drawn(
     else:
         list(_threads().map(fill, starts))
     return adopt(values, "float32")
+
+
+@functools.cache
+def _quantiles(kind: str) -> np.ndarray:
+    """The middles of `LEVELS` equally likely parts of a distribution, (LEVELS,) float32."""
+    shares = (np.arange(LEVELS) + 0.5) / LEVELS
+    if kind == "uniform":
+        return (2 * shares - 1).astype("float32")
+    end = 2.0 if kind == "cut" else 6.0
+    x = np.linspace(-end, end, 2**18 + 1)
+    density = np.exp(-(x**2) / 2)
+    below = np.concatenate([[0], np.cumsum(density[1:] + density[:-1])])
+    return np.interp(shares, below / below[-1], x).astype("float32")
 
 
 @functools.cache
