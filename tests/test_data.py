@@ -304,6 +304,17 @@ def test_presets_do_what_they_say(preset):
     assert np.any(changed != apply(images, tf.constant([1, 3], tf.int64)))
 
 
+def test_mirroring_is_keras_random_flip() -> None:
+    images = tf.random.stateless_uniform((16, 7, 6, 3), [1, 2], 0, 255)
+    keras_own = keras.layers.RandomFlip("horizontal", dtype="float32")
+    ours, theirs = (
+        augmentation.make(each, (7, 6, 3), seed=0)(images, tf.constant([1, 2], tf.int64))
+        for each in ("flip", keras_own)
+    )
+    np.testing.assert_array_equal(ours, theirs)
+    assert 0 < np.any(ours != images, axis=(1, 2, 3)).sum() < 16
+
+
 def test_augmentation_draws_for_every_image_and_leaves_keras_alone():
     original = keras.random.SeedGenerator.next
     nested = keras.layers.Pipeline([keras.layers.RandomBrightness(0.2), keras.layers.RandomFlip()])
