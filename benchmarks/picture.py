@@ -48,25 +48,32 @@ def draw(name: str, cases: Sequence[Sequence[Result]], path: Path) -> Path:
 
     cases = [rows for rows in cases if rows]
     others = groups(cases)
-    figure, axes = plt.subplots(
-        figsize=(8, 1.2 + 0.22 * len(cases) * (len(others) + 1)), layout="constrained"
-    )
-    height = 0.8 / max(len(others), 1)
+    bars: list[tuple[float, str, float, float | None]] = []  # place, group, ratio, goal
+    middles, place = [], 0.0
+    for rows in cases:
+        first = place
+        for group in others:
+            value = ratio(rows, group)
+            if value:
+                bars.append((place, group, value, rows[0].case.targets.get(group)))
+                place += 1
+        middles.append((first + place - 1) / 2)
+        place += 0.6
+    figure, axes = plt.subplots(figsize=(8, 1.2 + 0.24 * place), layout="constrained")
     for i, group in enumerate(others):
-        values = [ratio(rows, group) or 0 for rows in cases]
-        places = [row + i * height for row in range(len(cases))]
-        bars = axes.barh(places, values, height * 0.92, label=f"best of {group}", color=f"C{i}")
-        axes.bar_label(bars, [f"{value:.2f}" if value else "" for value in values], padding=3)
-        for place, rows in zip(places, cases, strict=True):
-            target = rows[0].case.targets.get(group)
-            if target:
-                ends = (place - height / 2, place + height / 2)
-                axes.plot([target, target], ends, color="black", linewidth=1.5)
-    if max((ratio(rows, group) or 0 for rows in cases for group in others), default=0) > 20:
+        own = [bar for bar in bars if bar[1] == group]
+        places, values = [bar[0] for bar in own], [bar[2] for bar in own]
+        axes.barh(places, values, 0.92, label=f"best of {group}", color=f"C{i}")
+    for where, _, value, goal in bars:
+        if goal:
+            axes.plot([goal, goal], (where - 0.46, where + 0.46), color="black", linewidth=1.5)
+        beyond = max(value, goal or 0)
+        text = {"xytext": (4, 0), "textcoords": "offset points", "va": "center"}
+        axes.annotate(f"{value:.2f}", (beyond, where), **text)
+    if max((value for _, _, value, _ in bars), default=0) > 20:
         axes.set_xscale("log")
     axes.axvline(1, color="0.6", linewidth=0.8, zorder=0)
-    middle = (len(others) - 1) * height / 2
-    axes.set_yticks([row + middle for row in range(len(cases))], [r[0].case.name for r in cases])
+    axes.set_yticks(middles, [rows[0].case.name for rows in cases])
     axes.invert_yaxis()
     axes.set_xlabel(f"{name}: times as fast as; the black line is the goal")
     axes.margins(x=0.1)
