@@ -79,7 +79,7 @@ def draw(name: str, cases: Sequence[Sequence[Result]], path: Path) -> Path:
     axes.margins(x=0.1)
     axes.spines[["top", "right"]].set_visible(False)
     if others:
-        axes.legend(frameon=False, loc="lower right")
+        figure.legend(frameon=False, loc="outside upper right", ncols=len(others))
     figure.savefig(path, dpi=120)
     plt.close(figure)
     return path
