@@ -23,31 +23,39 @@ def shake(model):
 
 def same(model, images, limit=1e-5):
     """The folded model, which gives the same."""
+    folded, error = compared(model, images)
+    assert error < limit
+    return folded
+
+
+def compared(model, images):
+    """The folded model, and how far it is from the model, which stays as it was."""
     before = model.get_weights()
     expected = np.asarray(model(images))
     folded = zoo.fold(model)
-    error = np.abs(np.asarray(folded(images)) - expected).max() / np.abs(expected).max()
-    assert error < limit
     for old, new in zip(before, model.get_weights(), strict=True):
         np.testing.assert_array_equal(old, new)
-    return folded
+    return folded, np.abs(np.asarray(folded(images)) - expected).max() / np.abs(expected).max()
+
+
+def folded_pair(case, shape, images, precision):
+    """A random network, the same folded, and how far they are apart."""
+    keras.utils.set_random_seed(0)
+    keras.config.set_dtype_policy(precision)
+    model = small(case.name, input_shape=shape)
+    randomise(model)
+    return model, *compared(model, images)
 
 
 @pytest.mark.parametrize("case", NUMERICS, ids=str)
 def test_every_family(case, pixels):
     shape = case.fitting(97, 65, 3)
     images = pixels(2, *shape)
-    for precision in ("float32", "float64"):  # some random networks amplify float32's rounding
-        keras.utils.set_random_seed(0)
-        keras.config.set_dtype_policy(precision)
-        model = small(case.name, input_shape=shape)
-        randomise(model)
-        try:
-            folded = same(model, images)
-            break
-        except AssertionError:
-            if precision == "float64":
-                raise
+    model, folded, error = folded_pair(case, shape, images, "float32")
+    if error >= 1e-5:  # some random networks amplify float32's rounding
+        assert error < 1e-3
+        model, folded, error = folded_pair(case, shape, images, "float64")
+        assert error < 1e-6
     report = folded.fold_report
     names = {layer.name for layer in folded.layers}
     assert names == {x.name for x in model.layers} - set(report.folded) - set(report.removed)
