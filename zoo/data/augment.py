@@ -112,8 +112,7 @@ def _layers(augment: Augment, image_shape: tuple[int, int, int]) -> list[keras.l
 
 
 def _preset(name: str, image_shape: tuple[int, int, int]) -> list[keras.layers.Layer]:
-    from keras import layers
-
+    layers = keras.layers
     options: dict[str, Any] = {"data_format": "channels_last", "dtype": "float32"}
     reflect, nearest = ({"fill_mode": mode, **options} for mode in ("reflect", "nearest"))
     pixels = {"value_range": (0, 255), **options}
