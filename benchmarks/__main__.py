@@ -1,6 +1,7 @@
 """Run a benchmark: `python -m benchmarks NAME [--models A,B] [--turns N] [--peer-python PYTHON]`.
 
-Without a name, lists them. Results go to benchmarks/results/NAME.csv and .png.
+Without a name, lists them. Results go to benchmarks/results/NAME.csv and .png; what was measured
+before of other models on the same machine stays there.
 """
 
 from __future__ import annotations
@@ -44,19 +45,21 @@ def main() -> None:
     options = parser.parse_args()
     models = options.models.split(",") if options.models else module.MODELS
     options.out.mkdir(parents=True, exist_ok=True)
-    results, cases = [], []
     keep = getattr(module, "KEEP", True)
+    table = options.out / f"{name}.csv"
+    kept = {rows[0].case: rows for rows in contest.read_csv(table)} if keep else {}
+    measured = {}
     for case in module.cases(models, options.peer_python):
         print(f"{case.name}", flush=True)
         rows = contest.run(case, turns=options.turns, seconds=options.seconds)
         print(picture.table(rows), flush=True)
-        cases.append(rows)
-        results += rows
+        if rows:
+            measured[case.name] = rows
         if keep:  # after every case: nothing is lost on the way
-            contest.write_csv(options.out / f"{name}.csv", results)
-    print("\n" + picture.summary(cases))
+            contest.write_csv(table, (kept | measured).values())
+    print("\n" + picture.summary(list(measured.values())))
     if keep:
-        print(picture.draw(name, cases, options.out / f"{name}.png"))
+        print(picture.draw(name, list((kept | measured).values()), table.with_suffix(".png")))
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import Field, astuple, dataclass, field, fields
 from datetime import date
 from importlib import metadata
 from pathlib import Path
@@ -64,20 +64,41 @@ class Case:
 
 @dataclass(frozen=True)
 class Result:
-    """What one contestant reached: seconds a step (median and quartiles), and memory."""
+    """What one contestant reached, and on what: a row of the table that is kept.
 
-    case: Case
-    contestant: Contestant
-    median: float
-    low: float
-    high: float
-    peak: int
+    Attributes:
+        case: Its name.
+        group: Of the contestant.
+        way: Of the contestant.
+        median_s: Seconds a step.
+        quartile1_s: Of those seconds.
+        quartile3_s: Of those seconds.
+        rate: Work a second.
+        unit: Of the work.
+        peak_MiB: Most memory that its process ever held.
+        goal: How many times faster than this contestant's group ours shall be; None for ours.
+        note: Of the contestant.
+        processor: It ran on.
+        cores: That it had.
+        versions: Of the packages.
+        date: Of the run.
+    """
+
+    case: str
+    group: str
+    way: str
+    median_s: float
+    quartile1_s: float
+    quartile3_s: float
+    rate: float
+    unit: str
+    peak_MiB: int
+    goal: float | None
     note: str
-
-    @property
-    def rate(self) -> float:
-        """Work a second."""
-        return self.case.work / self.median
+    processor: str
+    cores: int
+    versions: str
+    date: str
 
 
 def run(case: Case, *, turns: int, seconds: float) -> list[Result]:
@@ -97,47 +118,59 @@ def run(case: Case, *, turns: int, seconds: float) -> list[Result]:
     finally:
         for worker in workers:
             worker.end()
-    return [
-        Result(case, w.contestant, *_quartiles(w.times), w.peak, w.note) for w in playing if w.times
-    ]
+    return [_result(case, worker) for worker in playing if worker.times]
 
 
 def best(results: Iterable[Result], group: str) -> Result | None:
     """The fastest of a group; None if it took no part."""
-    own = [result for result in results if result.contestant.group == group]
-    return min(own, key=lambda result: result.median, default=None)
+    own = [result for result in results if result.group == group]
+    return min(own, key=lambda result: result.median_s, default=None)
 
 
 def ratio(results: Sequence[Result], group: str) -> float | None:
     """How many times faster ours is than the best of a group."""
     ours, theirs = best(results, OURS), best(results, group)
-    return theirs.median / ours.median if ours and theirs else None
+    return theirs.median_s / ours.median_s if ours and theirs else None
 
 
-def machine() -> dict[str, str]:
-    """What the numbers were measured on."""
-    names = {"processor": processor(), "cores": str(len(os.sched_getaffinity(0)))}
+def machine() -> dict[str, Any]:
+    """What the numbers are measured on."""
     versions = []
     for package in PACKAGES:
         try:
             versions.append(f"{package} {metadata.version(package)}")
         except metadata.PackageNotFoundError:
             continue
-    return {**names, "versions": ", ".join(versions), "date": date.today().isoformat()}
+    return {
+        "processor": processor(),
+        "cores": len(os.sched_getaffinity(0)),
+        "versions": ", ".join(versions),
+        "date": date.today().isoformat(),
+    }
 
 
-def write_csv(path: Path, results: Iterable[Result]) -> None:
+def read_csv(path: Path) -> list[list[Result]]:
+    """The cases of a table that was kept on this machine; none if there is no such table."""
+    here, cases = machine(), dict[str, list[Result]]()
+    if path.exists():
+        with path.open(newline="", encoding="utf-8") as file:
+            for row in csv.DictReader(file):
+                result = Result(
+                    **{each.name: _read(each, row[each.name]) for each in fields(Result)}
+                )
+                if (result.processor, result.cores) == (here["processor"], here["cores"]):
+                    cases.setdefault(result.case, []).append(result)
+    return list(cases.values())
+
+
+def write_csv(path: Path, cases: Iterable[Sequence[Result]]) -> None:
     """Write one row a contestant, with the machine in each."""
-    about = machine()
     with path.open("w", newline="", encoding="utf-8") as file:
         rows = csv.writer(file)
-        columns = ["case", "group", "way", "median_s", "quartile1_s", "quartile3_s", "rate"]
-        rows.writerow([*columns, "unit", "peak_MiB", "note", *about])
-        for r in results:
-            numbers = [f"{x:.5g}" for x in (r.median, r.low, r.high, r.rate)]
-            peak = round(r.peak / 2**20)
-            who = (r.case.name, r.contestant.group, r.contestant.way)
-            rows.writerow([*who, *numbers, r.case.unit, peak, r.note, *about.values()])
+        rows.writerow([each.name for each in fields(Result)])
+        for result in (result for rows_of_case in cases for result in rows_of_case):
+            values = astuple(result)
+            rows.writerow([f"{x:.5g}" if isinstance(x, float) else x for x in values])
 
 
 class _Worker:
@@ -200,8 +233,34 @@ class _Worker:
         return None
 
 
-def _quartiles(times: Sequence[float]) -> tuple[float, float, float]:
-    if len(times) < 2:
-        return times[0], times[0], times[0]
-    low, median, high = statistics.quantiles(times, n=4, method="inclusive")
-    return median, low, high
+def _result(case: Case, worker: _Worker) -> Result:
+    who, times = worker.contestant, worker.times
+    low, median, high = times[0], times[0], times[0]
+    if len(times) > 1:
+        low, median, high = statistics.quantiles(times, n=4, method="inclusive")
+    return Result(
+        case.name,
+        who.group,
+        who.way,
+        median,
+        low,
+        high,
+        case.work / median,
+        case.unit,
+        round(worker.peak / 2**20),
+        case.targets.get(who.group),
+        worker.note,
+        **machine(),
+    )
+
+
+def _read(column: Field[Any], text: str) -> Any:
+    """A cell as the type that its column is declared with."""
+    match column.type:
+        case "float":
+            return float(text)
+        case "int":
+            return int(text)
+        case "float | None":
+            return float(text) if text else None
+    return text

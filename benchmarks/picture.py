@@ -12,33 +12,31 @@ def table(rows: Sequence[Result]) -> str:
     """One line a contestant: rate, seconds with quartiles, memory."""
     lines = []
     for r in rows:
-        times = f"{1e3 * r.median:9.2f} ms [{1e3 * r.low:.2f}, {1e3 * r.high:.2f}]"
+        spread = f"[{1e3 * r.quartile1_s:.2f}, {1e3 * r.quartile3_s:.2f}]"
+        times = f"{1e3 * r.median_s:9.2f} ms {spread}"
         lines.append(
-            f"  {r.contestant.group:6} {r.contestant.way:20} {r.rate:9.1f} {r.case.unit:9}"
-            f" {times:32} {r.peak / 2**20:6.0f} MiB {r.note}"
+            f"  {r.group:6} {r.way:20} {r.rate:9.1f} {r.unit:9} {times:32} {r.peak_MiB:6} MiB"
+            f" {r.note}"
         )
     return "\n".join(lines)
 
 
 def summary(cases: Sequence[Sequence[Result]]) -> str:
-    """One line a case: ours against the best of each other group, and the target."""
+    """One line a case: ours against the best of each other group, and the goal."""
     lines = []
     for rows in (rows for rows in cases if rows):
-        case = rows[0].case
-        parts = [f"{case.name:34}"]
+        parts = [f"{rows[0].case:34}"]
         for group in groups([rows]):
-            times = ratio(rows, group)
-            if times is None:
-                continue
-            target = case.targets.get(group)
-            parts.append(f"{group} {times:5.2f}x" + (f" (>= {target:g})" if target else ""))
+            times, goal = ratio(rows, group), _goal(rows, group)
+            if times:
+                parts.append(f"{group} {times:5.2f}x" + (f" (>= {goal:g})" if goal else ""))
         lines.append("  ".join(parts))
     return "\n".join(lines)
 
 
 def groups(cases: Sequence[Sequence[Result]]) -> list[str]:
     """The groups other than ours."""
-    found = {r.contestant.group: None for rows in cases for r in rows}
+    found = {r.group: None for rows in cases for r in rows}
     return [group for group in found if group != OURS]
 
 
@@ -55,7 +53,7 @@ def draw(name: str, cases: Sequence[Sequence[Result]], path: Path) -> Path:
         for group in others:
             value = ratio(rows, group)
             if value:
-                bars.append((place, group, value, rows[0].case.targets.get(group)))
+                bars.append((place, group, value, _goal(rows, group)))
                 place += 1
         middles.append((first + place - 1) / 2)
         place += 0.6
@@ -73,7 +71,7 @@ def draw(name: str, cases: Sequence[Sequence[Result]], path: Path) -> Path:
     if max((value for _, _, value, _ in bars), default=0) > 20:
         axes.set_xscale("log")
     axes.axvline(1, color="0.6", linewidth=0.8, zorder=0)
-    axes.set_yticks(middles, [rows[0].case.name for rows in cases])
+    axes.set_yticks(middles, [rows[0].case for rows in cases])
     axes.invert_yaxis()
     axes.set_xlabel(f"{name}: times as fast as; the black line is the goal")
     axes.margins(x=0.1)
@@ -83,3 +81,7 @@ def draw(name: str, cases: Sequence[Sequence[Result]], path: Path) -> Path:
     figure.savefig(path, dpi=120)
     plt.close(figure)
     return path
+
+
+def _goal(rows: Sequence[Result], group: str) -> float | None:
+    return next((r.goal for r in rows if r.group == group), None)
