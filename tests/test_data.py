@@ -7,6 +7,8 @@ import doctest
 import gzip
 import re
 import struct
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -628,6 +630,25 @@ def test_folder_reads_lazily_and_remembers(tmp_path, monkeypatch):
     assert sorted(i.tobytes() for i in first[0]) == sorted(i.tobytes() for i in second[0])
     collect(data.load(f"folder:{root}", image_size=8, batch_size=28, cache=False).train)
     assert len(calls) == 56
+
+
+def test_a_script_that_still_reads_a_folder_ends(tmp_path):
+    folder_of(tmp_path / "images", count=200)
+    script = tmp_path / "script.py"
+    script.write_text(
+        f"""
+from zoo import data
+sets = [data.load("folder:{tmp_path / "images"}", image_size=128, cache=False) for _ in range(8)]
+readers = [iter(each.train_from(0)) for each in sets]
+for _ in range(10):
+    seen = [next(reader) for reader in readers]
+print("read", end="")
+"""
+    )
+    run = subprocess.run(
+        [sys.executable, str(script)], capture_output=True, text=True, timeout=120, check=False
+    )
+    assert (run.returncode, run.stdout) == (0, "read"), run.stderr
 
 
 def broken_folder(root: Path, what: str) -> None:

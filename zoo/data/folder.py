@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import atexit
 import functools
+import gc
 import os
 import warnings
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -197,11 +199,12 @@ class _Reader:
         whole = (len(paths), *self.shape)
         self.kept = np.empty(whole, np.uint8) if keep and np.prod(whole) <= MEMORY_LIMIT else None
         self.known = np.zeros(len(paths), bool)
+        _end_before_python()
 
     def __call__(self, numbers: Any) -> Any:
         images = tf.numpy_function(self._read, [numbers], tf.uint8, stateful=False)
         images.set_shape((numbers.shape[0], *self.shape))
-        return tf.cast(images, tf.float32)
+        return images
 
     def _read(self, numbers: np.ndarray) -> np.ndarray:
         if self.kept is None:
@@ -213,18 +216,35 @@ class _Reader:
         self.known[unknown] = True
         return self.kept[numbers]
 
-    def _fill(self, images: np.ndarray, places: Iterable[int], numbers: Iterable[int]) -> None:
+    def _fill(self, images: np.ndarray, places: Sequence[int], numbers: Sequence[int]) -> None:
         """Read on all cores: Pillow decodes and resizes while other threads run."""
+        cores = os.cpu_count() or 1
 
-        def put(place: int, number: int) -> None:
-            images[place] = read_image(self.paths[number], self.shape)
+        def fill(first: int) -> None:
+            for place, number in zip(places[first::cores], numbers[first::cores], strict=True):
+                images[place] = read_image(self.paths[number], self.shape)
 
-        list(_threads().map(put, places, numbers))
+        list(_threads().map(fill, range(min(cores, len(places)))))
+
+
+@functools.cache
+def _end_before_python() -> None:
+    """Let go of iterators that are left when Python ends.
+
+    Else it waits for their pipelines, which wait for its lock: a script would hang after its end.
+    """
+    kinds = tuple(tf.data.Iterator.__subclasses__())
+
+    def end() -> None:
+        for iterator in [each for each in gc.get_objects() if type(each) in kinds]:
+            iterator._iterator_resource = None
+
+    atexit.register(end)
 
 
 @functools.cache
 def _threads() -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(2 * (os.cpu_count() or 1))
+    return ThreadPoolExecutor(os.cpu_count() or 1)
 
 
 def read_image(path: Path, shape: tuple[int, int, int]) -> np.ndarray:
@@ -247,7 +267,8 @@ def read_image(path: Path, shape: tuple[int, int, int]) -> np.ndarray:
     try:
         with Image.open(path) as opened:
             opened.draft(None, (2 * max(shape), 2 * max(shape)))  # lets JPEG skip detail
-            image: Image.Image = ImageOps.exif_transpose(opened)
+            ImageOps.exif_transpose(opened, in_place=True)
+            image: Image.Image = opened
             if image.mode.startswith("I"):
                 values = np.asarray(image).astype(np.float32) / 257
                 image = Image.fromarray(np.rint(values).clip(0, 255).astype(np.uint8))
@@ -255,7 +276,9 @@ def read_image(path: Path, shape: tuple[int, int, int]) -> np.ndarray:
                 image = image.convert("RGBA")
                 white = Image.new("RGBA", image.size, "white")
                 image = Image.alpha_composite(white, image)
-            image = image.convert("L" if channels == 1 else "RGB")
+            mode = "L" if channels == 1 else "RGB"
+            if image.mode != mode:  # else it would be copied
+                image = image.convert(mode)
             image = image.resize((width, height), Image.Resampling.BILINEAR)
     except Exception as error:
         raise _unreadable(path, error) from error

@@ -155,7 +155,8 @@ def assemble(
         if augmented is not None:
             key = fold_in(fold_in(tf.constant([seed, 2], tf.int64), epoch), step)
             images = augmented(images, key)
-        return tf.ensure_shape(images, (batch_size, *source.image_shape)), labels
+        images = tf.ensure_shape(images, (batch_size, *source.image_shape))
+        return tf.cast(images, tf.float32), labels
 
     def batches(epochs: Any) -> Any:
         shuffled = source.train.shuffled(epochs, batch_size, steps, seed)

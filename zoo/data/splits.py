@@ -41,7 +41,7 @@ class Split(Protocol):
         """Number of images."""
 
     def shuffled(self, epochs: Any, batch_size: int, steps: int, seed: int) -> Any:
-        """From a dataset of epochs to one of (epoch, step, images, labels)."""
+        """From a dataset of epochs to one of (epoch, step, images, labels); uint8 as well."""
 
     def in_order(self, batch_size: int) -> Any:
         """A dataset of (images, labels); the last batch may be smaller."""
@@ -66,7 +66,7 @@ class Indexed:
     """Images that can be read by their numbers.
 
     Args:
-        read: From int64 numbers (B,), a tensor, to float32 images (B, H, W, C).
+        read: From int64 numbers (B,), a tensor, to images (B, H, W, C), float32 or uint8.
         labels: All labels of the source, (N,).
         rows: The numbers, within the source, of this split's images.
     """
@@ -100,7 +100,9 @@ class Indexed:
 
     def in_order(self, batch_size: int) -> Any:
         batches = tf.data.Dataset.from_tensor_slices((self.rows, self.labels)).batch(batch_size)
-        return batches.map(lambda rows, labels: (self.read(rows), labels), tf.data.AUTOTUNE)
+        return batches.map(
+            lambda rows, labels: (tf.cast(self.read(rows), tf.float32), labels), tf.data.AUTOTUNE
+        )
 
 
 def fold_in(key: Any, number: Any) -> Any:
