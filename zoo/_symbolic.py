@@ -13,6 +13,8 @@ import keras
 import numpy as np
 from keras.src.backend.common import global_state  # the one list that has no public way in
 
+from zoo._quickly import quickly
+
 ALIGNMENT = 64  # bytes; what the backends ask of memory that they take over
 CHUNK = 2**20  # numbers that one core draws at a time
 LEVELS = 2**16  # different values that are drawn
@@ -30,7 +32,7 @@ def symbolic(builder: Callable[..., keras.Model], *args: Any, **options: Any) ->
     """
     before = list(global_state.get_global_attribute(UNINITIALIZED) or ())
     try:
-        with keras.StatelessScope(initialize_variables=False):
+        with quickly(), keras.StatelessScope(initialize_variables=False):
             return builder(*args, **options)
     finally:
         global_state.set_global_attribute(UNINITIALIZED, before)
@@ -51,7 +53,8 @@ def initialized(builder: Callable[..., keras.Model], *args: Any, **options: Any)
     from Keras's seed.
     """
     with keras.StatelessScope():
-        model = builder(*args, **options)
+        with quickly():
+            model = builder(*args, **options)
         initialize_quickly(model.variables)
     return model
 
@@ -91,13 +94,18 @@ def adopt(array: np.ndarray, dtype: str) -> Any:
 
 def initialize_quickly(variables: Iterable[Any]) -> None:
     """Give variables, in a stateless scope that is still open, faster initializers."""
-    alike = functools.cache(lambda make, shape, dtype: make()(shape, dtype))
+
+    @functools.cache
+    def alike(ones: bool, shape: tuple[int, ...], dtype: str | None = None) -> Any:
+        return (keras.ops.ones if ones else keras.ops.zeros)(shape, dtype)
+
     immutable = keras.backend.backend() in ("tensorflow", "jax")  # variables may share a tensor
     for variable in variables:
         given = variable._initializer
         if type(given) in (keras.initializers.Zeros, keras.initializers.Ones):
             if immutable:
-                variable._initializer = functools.partial(alike, type(given))
+                ones = isinstance(given, keras.initializers.Ones)
+                variable._initializer = functools.partial(alike, ones)
         elif variable.dtype == "float32" and isinstance(getattr(given, "seed", None), int):
             known = _distribution(given, variable.shape)
             if known:

@@ -209,14 +209,14 @@ class _Reader:
     def _read(self, numbers: np.ndarray) -> np.ndarray:
         if self.kept is None:
             images = np.empty((len(numbers), *self.shape), np.uint8)
-            self._fill(images, range(len(numbers)), numbers)
+            self._fill(images, np.arange(len(numbers)), numbers)
             return images
         unknown = numbers[~self.known[numbers]]
         self._fill(self.kept, unknown, unknown)
         self.known[unknown] = True
         return self.kept[numbers]
 
-    def _fill(self, images: np.ndarray, places: Sequence[int], numbers: Sequence[int]) -> None:
+    def _fill(self, images: np.ndarray, places: np.ndarray, numbers: np.ndarray) -> None:
         """Read on all cores: Pillow decodes and resizes while other threads run."""
         cores = os.cpu_count() or 1
 

@@ -1,0 +1,93 @@
+"""Models that are built quickly are the models that Keras builds."""
+
+from __future__ import annotations
+
+import threading
+
+import keras
+import numpy as np
+import pytest
+
+import zoo
+from zoo import _symbolic
+from zoo._quickly import PLAIN, quickly
+
+MODELS = (
+    "resnet18",
+    "mobilenet_v3_small",
+    "efficientnet_b0",
+    "convnext_tiny",
+    "swin_t",
+    "vit_b_32",
+)
+COUNTED = {"name", "_name", "_path", "_auto_config", "_trackable_saver"}  # differ in any two models
+
+
+def both(name: str, monkeypatch: pytest.MonkeyPatch) -> tuple[keras.Model, keras.Model]:
+    """A model built quickly, and one as slowly as Keras builds it."""
+    keras.backend.clear_session()
+    quick = _symbolic.symbolic(zoo.create, name)
+    keras.backend.clear_session()
+    with monkeypatch.context() as patched:
+        patched.setattr("zoo._quickly._put_in_place", lambda: None)
+        slow = _symbolic.symbolic(zoo.create, name)
+    return quick, slow
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_built_quickly_is_built_the_same(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    quick, slow = both(name, monkeypatch)
+    assert quick.to_json() == slow.to_json()
+    about = [[(v.path, tuple(v.shape), v.trainable) for v in m.variables] for m in (quick, slow)]
+    assert about[0] == about[1]
+    for ours, theirs in zip(quick._flatten_layers(), slow._flatten_layers(), strict=True):
+        assert vars(ours).keys() == vars(theirs).keys()
+        for key, value in vars(theirs).items():
+            if type(value) in PLAIN and key not in COUNTED:
+                assert vars(ours)[key] == value, (ours.name, key)
+        children = [list(layer._trackable_children()) for layer in (ours, theirs)]
+        assert children[0] == children[1], ours.name
+
+
+def test_keras_is_as_it_was_afterwards() -> None:
+    before = keras.Layer.__setattr__, keras.src.backend.is_tensor, keras.src.layers.layer.inspect
+    with pytest.raises(ValueError, match="num_classes"):
+        zoo.create("resnet18", num_classes=-1)
+    with quickly(), quickly():
+        pass
+    threads = [threading.Thread(target=_symbolic.symbolic, args=(zoo.create, "lenet5"))]
+    threads += [threading.Thread(target=zoo.create, args=("alexnet",), kwargs={"num_classes": 3})]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    after = keras.Layer.__setattr__, keras.src.backend.is_tensor, keras.src.layers.layer.inspect
+    assert before == after
+
+
+def test_layers_of_ones_own_are_tracked_within() -> None:
+    class Pair(keras.layers.Layer):
+        def __init__(self, units: int) -> None:
+            super().__init__()
+            self.units = units
+            self.several = [keras.layers.Dense(units), keras.layers.Dense(1)]
+            self.scale = self.add_weight(shape=(), initializer="ones")
+            self.nothing = None
+
+        def call(self, x: object, training: bool = False) -> object:
+            for layer in self.several:
+                x = layer(x)
+            return x * self.scale
+
+    with quickly():
+        image = keras.Input((4,))
+        layer = Pair(3)
+        layer.nothing, layer.units = keras.layers.Dense(1), 3  # what was None becomes a layer
+        assert layer.nothing in layer._layers
+        model = keras.Model(image, layer(image))
+    assert len(model.trainable_variables) == 5
+    assert layer.units == 3
+    assert model(np.ones((2, 4), "float32")).shape == (2, 1)
+    with quickly():
+        layer.trainable = False  # a property
+    assert not model.trainable_variables
