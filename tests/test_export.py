@@ -79,32 +79,48 @@ def test_a_predictor_has_the_models_inputs_and_outputs(runtime):
 
 
 def test_auto_takes_the_fastest_and_remembers_it(small, monkeypatch):
+    measured = []
+
+    def find(model, runtimes, batch_size, threads, folder):
+        measured.append((runtimes, batch_size))
+        return {"keras": 1.0, "slow": 2.0}
+
     monkeypatch.setattr(predictor, "installed", lambda: ["keras", "slow"])
-    made = []
-
-    def make(model, name, threads):
-        made.append(name)
-        return predictor._graph(model, ("output",))
-
-    monkeypatch.setattr(predictor, "_make", make)
-    monkeypatch.setattr(predictor, "measure", lambda *a, **k: {"keras": 1.0, "slow": 2.0})
+    monkeypatch.setattr("zoo._fastest.find_fastest", find)
     first = zoo.Predictor(small)
     assert first.runtime == "keras"
-    assert made == ["keras", "slow"]
     again = zoo.Predictor(small)
     assert again.seconds == first.seconds
-    assert made == ["keras", "slow", "keras"]
+    assert measured == [(["keras", "slow"], 1)]
     zoo.Predictor(small, batch_size=8)  # another work, which is measured anew
-    assert made[3:] == ["keras", "slow"]
+    assert measured[1:] == [(["keras", "slow"], 8)]
 
 
-def test_a_damaged_memory_of_choices_is_measured_anew(small, tmp_path, monkeypatch):
-    monkeypatch.setattr(predictor, "installed", lambda: ["keras"])
-    zoo.Predictor(small)
+def test_auto_measures_what_is_installed(small, tmp_path, monkeypatch):
+    needs("litert")
+    monkeypatch.setattr(predictor, "installed", lambda: ["keras", "litert"])
+    run = zoo.Predictor(small)
+    assert set(run.seconds) == {"keras", "litert"}
+    assert run.runtime == min(run.seconds, key=run.seconds.__getitem__)
+    images = some_images(small, 3)
+    expected = small.predict_on_batch(images)
+    np.testing.assert_allclose(run(images), expected, atol=1e-4 * np.abs(expected).max())
     (file,) = (tmp_path / "cache" / "runtimes").glob("*.json")
-    file.write_text("{")
-    assert zoo.Predictor(small).runtime == "keras"
+    file.write_text("{")  # damaged: it is measured anew
+    assert zoo.Predictor(small).seconds
     assert json.loads(file.read_text())["keras"] > 0
+
+
+def test_auto_leaves_out_what_fails_or_answers_otherwise(small, tmp_path):
+    from zoo._fastest import find_fastest
+
+    assert set(find_fastest(small, ["keras", "unknown"], 1, 1, tmp_path)) == {"keras"}
+
+
+def test_auto_alone_is_keras(small, tmp_path, monkeypatch):
+    monkeypatch.setattr(predictor, "installed", lambda: ["keras"])
+    assert zoo.Predictor(small).runtime == "keras"
+    assert not (tmp_path / "cache").exists()
 
 
 def test_turns_are_interleaved():

@@ -25,30 +25,16 @@ class Job:
     """What a file is written from.
 
     Attributes:
-        model: A functional model with one input.
+        saved: The model as `save` writes it.
         names: Of its outputs, in their order.
         precision: Of the weights.
         calibration: Images (N, H, W, C) for int8, else None.
     """
 
-    model: Any
+    saved: Path
     names: tuple[str, ...]
-    precision: Precision
-    calibration: np.ndarray | None
-
-    def function(self) -> Any:
-        """The model as a TensorFlow function from images to outputs by name."""
-        import keras
-        import tensorflow as tf
-
-        shape = self.model.inputs[0].shape
-
-        @tf.function(input_signature=[tf.TensorSpec(shape, "float32", name="image")])
-        def serve(image: Any) -> dict[str, Any]:
-            outputs = keras.tree.flatten(self.model(image, training=False))
-            return dict(zip(self.names, outputs, strict=True))
-
-        return serve
+    precision: Precision = "float32"
+    calibration: np.ndarray | None = None
 
 
 @dataclass(frozen=True)
@@ -84,13 +70,24 @@ class Runtime:
             )
 
 
-def _write_savedmodel(job: Job, path: Path) -> None:
+def save(model: Any, names: tuple[str, ...], path: Path) -> None:
+    """Write a functional model as a SavedModel, from images to outputs by name."""
+    import keras
     import tensorflow as tf
 
+    @tf.function(input_signature=[tf.TensorSpec(model.inputs[0].shape, "float32", name="image")])
+    def serve(image: Any) -> dict[str, Any]:
+        outputs = keras.tree.flatten(model(image, training=False))
+        return dict(zip(names, outputs, strict=True))
+
     module = tf.Module()
-    module.variables_of_the_model = [variable.value for variable in job.model.variables]
-    module.serve = job.function()
-    tf.saved_model.save(module, str(path), {"serving_default": module.serve})
+    module.variables_of_the_model = [variable.value for variable in model.variables]
+    module.serve = serve
+    tf.saved_model.save(module, str(path), {"serving_default": serve})
+
+
+def _write_savedmodel(job: Job, path: Path) -> None:
+    shutil.copytree(job.saved, path)
 
 
 def _read_savedmodel(path: Path, threads: int) -> Infer:
@@ -108,9 +105,7 @@ def _read_savedmodel(path: Path, threads: int) -> Infer:
 def _write_litert(job: Job, path: Path) -> None:
     import tensorflow as tf
 
-    saved = path.with_suffix("")
-    _write_savedmodel(job, saved)
-    converter = tf.lite.TFLiteConverter.from_saved_model(str(saved))
+    converter = tf.lite.TFLiteConverter.from_saved_model(str(job.saved))
     converter.experimental_enable_resource_variables = False  # weights become constants
     if job.precision != "float32":
         converter.optimizations = [tf.lite.Optimize.DEFAULT]
@@ -120,7 +115,6 @@ def _write_litert(job: Job, path: Path) -> None:
         images = job.calibration
         converter.representative_dataset = lambda: ([image[None]] for image in images)
     path.write_bytes(converter.convert())
-    shutil.rmtree(saved)
 
 
 def _read_litert(path: Path, threads: int) -> Infer:
@@ -149,9 +143,7 @@ def _write_onnx(job: Job, path: Path) -> None:
     """Convert in a process of its own: it takes some 40 times the model's memory, and a while."""
     import subprocess
 
-    saved = path.with_suffix("")
-    _write_savedmodel(job, saved)
-    command = [sys.executable, "-m", "tf2onnx.convert", "--saved-model", str(saved)]
+    command = [sys.executable, "-m", "tf2onnx.convert", "--saved-model", str(job.saved)]
     environment = {**os.environ, "CUDA_VISIBLE_DEVICES": "-1"}
     # by default passes that fail are skipped, for which the graph is copied before each
     for errors in ({"TF2ONNX_CATCH_ERRORS": "FALSE"}, {}):
@@ -164,7 +156,6 @@ def _write_onnx(job: Job, path: Path) -> None:
         )
         if run.returncode == 0:
             break
-    shutil.rmtree(saved)
     if run.returncode:
         raise RuntimeError((run.stderr.strip().splitlines() or ["tf2onnx failed"])[-1])
 
@@ -183,7 +174,7 @@ def _read_onnx(path: Path, threads: int) -> Infer:
 def _write_openvino(job: Job, path: Path) -> None:
     import openvino
 
-    converted = openvino.convert_model(job.function().get_concrete_function())
+    converted = openvino.convert_model(str(job.saved))
     for port in converted.outputs:
         tensor = port.get_tensor()
         tensor.set_names(tensor.names & set(job.names))

@@ -5,15 +5,18 @@ from __future__ import annotations
 import math
 import os
 import shutil
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from zoo._runtimes import RUNTIMES, Job, Precision
+from zoo._runtimes import RUNTIMES, Job, Precision, save
 
 if TYPE_CHECKING:
     import keras
     import numpy as np
+
+    from zoo._runtimes import Infer
 
 LIMITS = {"float32": 1e-4, "float16": 2e-2}  # of the error, relative to the largest output
 FREE_SIDE = 224  # what stands for a free height or width where pixels are made up
@@ -114,10 +117,15 @@ def export(
 
     target.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=target.parent, prefix=".writing-") as folder:
-        written = Path(folder, f"model{kind.suffix}")
+        saved, made = Path(folder, "saved"), Path(folder, "made")
+        made.mkdir()
+        written = made / f"model{kind.suffix}"
         try:
-            kind.write(Job(_exportable(model), output_names(model), precision, images), written)
-            error, agreement = _compare(model, name, written, images)
+            save(exportable(model), output_names(model), saved)
+            kind.write(Job(saved, output_names(model), precision, images), written)
+            pixels = some_images(model, 4) if images is None else images[:32]
+            infer = kind.read(written, os.cpu_count() or 1)
+            error, agreement = compare(infer, pixels, answers(model, pixels))
         except Exception as broken:  # whatever its packages raise
             reason = (str(broken).strip().splitlines() or [type(broken).__name__])[0]
             raise ExportError(f"{model.name} cannot become {name}: {reason[:300]}") from broken
@@ -126,7 +134,7 @@ def export(
                 f"{model.name} as {name} in {precision} differs from the model by {error:.2g} of "
                 f"its largest output, more than {LIMITS[precision]:g}; nothing was written"
             )
-        size = sum(file.stat().st_size for file in Path(folder).rglob("*") if file.is_file())
+        size = sum(file.stat().st_size for file in made.rglob("*") if file.is_file())
         _move(written, target)
     return Exported(target, name, precision, size, error, agreement)
 
@@ -172,7 +180,7 @@ def some_images(model: keras.Model, count: int) -> np.ndarray:
     return np.random.default_rng(0).uniform(0, 255, shape).astype("float32")
 
 
-def _exportable(model: keras.Model) -> keras.Model:
+def exportable(model: keras.Model) -> keras.Model:
     """The folded model, with GELUs that runtimes know: Keras's own is an Erfc, which they lack."""
     import keras
 
@@ -191,25 +199,29 @@ def _gelu(x: Any) -> Any:
     return 0.5 * x * (1 + keras.ops.erf(x * 0.5**0.5))
 
 
-def _compare(
-    model: keras.Model, name: str, written: Path, images: np.ndarray | None
-) -> tuple[float, float]:
-    """Error and agreement over two batches, of one image and of more."""
+def answers(model: keras.Model, pixels: np.ndarray) -> dict[str, np.ndarray]:
+    """A model's float32 outputs for a batch, by the names that they have in a file."""
     import keras
     import numpy as np
 
-    pixels = some_images(model, 4) if images is None else images[:32]
-    infer = RUNTIMES[name].read(written, os.cpu_count() or 1)
-    parts = [part for part in (pixels[:1], pixels[1:]) if len(part)]
-    found = [infer(part) for part in parts]
-    errors, agreements = [], []
     outputs = keras.tree.flatten(model.predict_on_batch(pixels))
-    for key, expected in zip(output_names(model), outputs, strict=True):
-        expected = np.asarray(expected, "float32")
-        got = np.concatenate([np.asarray(each[key], "float32") for each in found])
-        largest = np.abs(expected).max() or 1.0
-        errors.append(np.abs(got - expected).max() / largest)
-        agreements.append((got.argmax(-1) == expected.argmax(-1)).mean())
+    named = zip(output_names(model), outputs, strict=True)
+    return {name: np.asarray(output, "float32") for name, output in named}
+
+
+def compare(
+    infer: Infer, pixels: np.ndarray, expected: Mapping[str, np.ndarray]
+) -> tuple[float, float]:
+    """Error and agreement of a runtime over two batches, of one image and of more."""
+    import numpy as np
+
+    found = [infer(part) for part in (pixels[:1], pixels[1:]) if len(part)]
+    errors, agreements = [], []
+    for name, output in expected.items():
+        got = np.concatenate([np.asarray(each[name], "float32") for each in found])
+        largest = np.abs(output).max() or 1.0
+        errors.append(np.abs(got - output).max() / largest)
+        agreements.append((got.argmax(-1) == output.argmax(-1)).mean())
     return float(max(errors)), float(np.mean(agreements))
 
 

@@ -32,7 +32,8 @@ class Predictor:
         model: A functional model, which is left as it is; or the path of what `zoo.export` wrote.
         runtime: "keras" for the folded model in a compiled graph; "litert", "onnx" or "openvino",
             whose extras have to be installed; "auto" exports to each that is there, takes the
-            fastest on a few batches, and remembers the choice for this network on this machine.
+            fastest on a few batches, and remembers the choice for this network on this machine. It
+            does so in a process of its own; a GPU stays with "keras".
         batch_size: Of the batches that "auto" measures.
         threads: CPU threads; 0 for all cores.
 
@@ -43,6 +44,7 @@ class Predictor:
     Raises:
         ValueError: If there is no such runtime.
         ModuleNotFoundError: If it is not installed; the message names the extra.
+        RuntimeError: If "auto" could not measure.
 
     Example:
         >>> import numpy as np, zoo
@@ -83,13 +85,11 @@ class Predictor:
             self.runtime = min(self.seconds, key=self.seconds.__getitem__)
             self._infer = _make(model, self.runtime, self._threads)
             return
-        made = _make_all(model, installed(), self._threads)
-        self.seconds = measure(made, some_images(model, batch_size))
-        self.runtime = min(self.seconds, key=self.seconds.__getitem__)
-        self._infer = made[self.runtime]
-        with contextlib.suppress(OSError):  # then it is measured again the next time
-            choices.parent.mkdir(parents=True, exist_ok=True)
-            write_json(choices, self.seconds)
+        self.runtime, self._infer, self.seconds = _fastest(model, batch_size, self._threads)
+        if self.seconds:
+            with contextlib.suppress(OSError):  # then it is measured again the next time
+                choices.parent.mkdir(parents=True, exist_ok=True)
+                write_json(choices, self.seconds)
 
     def __call__(self, images: Any) -> Any:
         """The outputs for a batch.
@@ -179,6 +179,35 @@ def measure(
             if turn >= warm_up:
                 times[name].append(time.perf_counter() - start)
     return {name: float(np.median(each)) for name, each in times.items()}
+
+
+def _fastest(
+    model: keras.Model, batch_size: int, threads: int
+) -> tuple[str, Infer, dict[str, float]]:
+    """The fastest runtime, its function, and the seconds of all; without seconds if it is alone."""
+    import tempfile
+
+    import keras
+
+    from zoo._fastest import file_of, find_fastest
+
+    seconds: dict[str, float] = {}
+    runtimes = installed()
+    if len(runtimes) > 1 and keras.backend.backend() == "tensorflow" and not _accelerated():
+        with tempfile.TemporaryDirectory(prefix="zoo-", ignore_cleanup_errors=True) as folder:
+            seconds = find_fastest(model, runtimes, batch_size, threads, Path(folder))
+            runtime = min(seconds, key=seconds.__getitem__, default=KERAS)
+            if runtime != KERAS:
+                file = file_of(Path(folder), runtime)
+                return runtime, RUNTIMES[runtime].read(file, threads), seconds
+    return KERAS, _make(model, KERAS, threads), seconds
+
+
+def _accelerated() -> bool:
+    """Whether TensorFlow computes on a GPU, which runtimes of the CPU need not be tried against."""
+    import tensorflow as tf
+
+    return bool(tf.config.get_visible_devices("GPU"))
 
 
 def _make(model: keras.Model, name: str, threads: int) -> Infer:

@@ -1,0 +1,97 @@
+"""Which runtime is the fastest for a model, found in a process of its own.
+
+    python -m zoo._fastest FOLDER BATCH_SIZE THREADS RUNTIME ...
+
+Conversions take several times a model's memory, and what runs beside the fastest takes more: all of
+it is given back when that process ends. It converts FOLDER/saved, leaves the files in FOLDER, and
+prints a line of JSON, runtime -> seconds for a batch.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from zoo._runtimes import RUNTIMES, Job, save
+from zoo.export import LIMITS, answers, compare, exportable, output_names, some_images
+
+if TYPE_CHECKING:
+    import keras
+
+COMPARED = 4  # images, at least
+KERAS = "keras"  # stands for the folded model in a graph: what a SavedModel is
+
+
+def file_of(folder: Path, runtime: str) -> Path:
+    """Where a runtime's file lies."""
+    return folder / f"model{RUNTIMES[runtime].suffix}"
+
+
+def find_fastest(
+    model: keras.Model, runtimes: Sequence[str], batch_size: int, threads: int, folder: Path
+) -> dict[str, float]:
+    """Runtime -> median seconds for a batch, of those that answer as the model does.
+
+    Args:
+        model: A functional model.
+        runtimes: Those to try, "keras" for the folded model in a graph.
+        batch_size: Images in a batch.
+        threads: CPU threads.
+        folder: Is empty; gets the runtimes' files, see `file_of`.
+
+    Raises:
+        RuntimeError: If the process that measures fails.
+    """
+    import numpy as np
+
+    save(exportable(model), output_names(model), folder / "saved")
+    pixels = some_images(model, max(batch_size, COMPARED))
+    expected: Any = answers(model, pixels)
+    np.savez(folder / "expected.npz", **expected)
+    np.save(folder / "pixels.npy", pixels)
+    run = subprocess.run(
+        [sys.executable, "-m", __name__, str(folder), str(batch_size), str(threads), *runtimes],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if run.returncode:
+        reason = (run.stderr.strip().splitlines() or ["it was killed"])[-1]
+        raise RuntimeError(f"the runtimes could not be measured: {reason}")
+    return json.loads(run.stdout.splitlines()[-1])
+
+
+def main() -> None:
+    """Convert, compare and measure."""
+    import numpy as np
+
+    from zoo.predictor import measure
+
+    where, batch_size, threads, *runtimes = sys.argv[1:]
+    folder = Path(where)
+    pixels = np.load(folder / "pixels.npy")
+    with np.load(folder / "expected.npz") as stored:
+        expected = dict(stored)
+    made = {}
+    for runtime in runtimes:
+        with contextlib.suppress(Exception):  # whatever its packages raise: then it is left out
+            path = folder / "saved"
+            if runtime != KERAS:
+                path = file_of(folder, runtime)
+                RUNTIMES[runtime].write(Job(folder / "saved", tuple(expected)), path)
+            kind = RUNTIMES["savedmodel" if runtime == KERAS else runtime]
+            infer = kind.read(path, int(threads))
+            if compare(infer, pixels, expected)[0] <= LIMITS["float32"]:
+                made[runtime] = infer
+    print(json.dumps(measure(made, pixels[: int(batch_size)])))
+
+
+if __name__ == "__main__":
+    main()
