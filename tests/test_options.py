@@ -436,3 +436,20 @@ def test_generalised_mean_is_between_average_and_maximum():
     x = np.random.default_rng(0).uniform(0.1, 1, (2, 5, 7, 3)).astype("float32")
     np.testing.assert_allclose(GeneralizedMeanPooling2D(p=1.0)(x), x.mean((1, 2)), rtol=1e-5)
     np.testing.assert_allclose(GeneralizedMeanPooling2D(p=200.0)(x), x.max((1, 2)), rtol=0.03)
+
+
+@pytest.mark.parametrize("size", [(32, 32), (32, 96), (64, 64)])
+def test_flattened_maps_of_one_pixel_are_repeated(size):
+    model = zoo.create("vgg11", input_shape=(*size, 3), num_classes=2)
+    until = model.get_layer("block5_2_pool").output
+    shapes = keras.Model(model.input, [until, model.get_layer("head_pool").output])
+    pixels = np.random.default_rng(0).uniform(0, 255, (2, *size, 3)).astype("float32")
+    small, flat = (np.asarray(x) for x in shapes(pixels))
+    h, w = small.shape[1:3]
+
+    def bins(n):
+        return [slice(i * n // 7, -(-(i + 1) * n // 7)) for i in range(7)]
+
+    expected = [[small[:, y, x].mean((1, 2)) for x in bins(w)] for y in bins(h)]
+    expected = np.moveaxis(np.array(expected), 2, 0).reshape(2, -1)
+    np.testing.assert_allclose(flat, expected, rtol=1e-5, atol=1e-5)

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import functools
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +12,7 @@ import numpy as np
 from keras import layers
 
 from zoo._graph import Node, functional, nodes
+from zoo._symbolic import adopt, aligned
 from zoo.fold import FoldReport
 from zoo.layers import GroupedConv2D
 
@@ -66,7 +66,8 @@ def folded_copy(model: keras.Model) -> tuple[keras.Model, FoldReport]:
             continue
         values = plan.weights(originals[layer.name], [v.name for v in layer.variables])
         for variable, value in zip(layer.variables, values, strict=True):
-            variable._initializer = functools.partial(_tensor, value)
+            unchanged = isinstance(value, keras.Variable)
+            variable._initializer = _shared(value) if unchanged else _kept(value, variable.dtype)
     report = FoldReport(plan.folded, tuple(plan.removed), plan.kept)
     for other in inner.values():
         report = FoldReport(
@@ -77,9 +78,22 @@ def folded_copy(model: keras.Model) -> tuple[keras.Model, FoldReport]:
     return folded, report
 
 
-def _tensor(value: np.ndarray, shape: Any, dtype: str | None = None) -> Any:
-    """An initializer: variables take its result when the stateless scope is left."""
-    return keras.ops.convert_to_tensor(value, dtype)
+def _shared(original: keras.Variable) -> Callable[..., Any]:
+    """An initializer with a variable's value; on TensorFlow in its memory until one changes."""
+
+    def value(shape: Any, dtype: str | None = None) -> Any:
+        if keras.backend.backend() == "tensorflow":
+            return keras.ops.cast(original.value, dtype)
+        return keras.ops.convert_to_tensor(keras.ops.convert_to_numpy(original).copy(), dtype)
+
+    return value
+
+
+def _kept(array: np.ndarray, dtype: str) -> Callable[..., Any]:
+    """An initializer with the values of a float64 array, in no more memory than they need."""
+    values = aligned(np.empty, array.shape, "float64" if dtype == "float64" else "float32")
+    values[...] = array
+    return lambda shape, dtype=None: adopt(values, dtype)
 
 
 class _Plan:
@@ -213,10 +227,10 @@ class _Plan:
             return None
         return _Branch(layer.name, node, source, None)
 
-    def weights(self, layer: Any, names: list[str]) -> list[np.ndarray]:
-        """The values of the variables, called `names`, of the copy of a layer."""
+    def weights(self, layer: Any, names: list[str]) -> list[Any]:
+        """Values of the variables, called `names`, of the copy of a layer; itself if unchanged."""
         if layer.name not in {*self.after, *self.before, *self.merged}:
-            return [keras.ops.convert_to_numpy(variable) for variable in layer.variables]
+            return list(layer.variables)
         values = _linear(layer, self.before.get(layer.name), self.after.get(layer.name))
         for branch in self.merged.get(layer.name, ()):
             kernel, bias = branch.values(layer, self.after)

@@ -99,11 +99,11 @@ def initialize_quickly(variables: Iterable[Any]) -> None:
     def alike(ones: bool, shape: tuple[int, ...], dtype: str | None = None) -> Any:
         return (keras.ops.ones if ones else keras.ops.zeros)(shape, dtype)
 
-    immutable = keras.backend.backend() in ("tensorflow", "jax")  # variables may share a tensor
+    shared = keras.backend.backend() == "tensorflow"  # which copies what is shared before a change
     for variable in variables:
         given = variable._initializer
         if type(given) in (keras.initializers.Zeros, keras.initializers.Ones):
-            if immutable:
+            if shared:
                 ones = isinstance(given, keras.initializers.Ones)
                 variable._initializer = functools.partial(alike, ones)
         elif variable.dtype == "float32" and isinstance(getattr(given, "seed", None), int):

@@ -112,6 +112,9 @@ def _pool_head(
         case "token":
             return TakeClassToken(name="head_pool")([tokens, x])
         case "flatten":
+            if flatten_to and 1 in x.shape[1:3]:  # which AdaptiveAveragePooling2D fails on
+                repeats = [flatten_to if side == 1 else 1 for side in x.shape[1:3]]
+                x = layers.UpSampling2D(repeats, name="head_repeat")(x)
             if flatten_to and x.shape[1:3] != (flatten_to, flatten_to):
                 x = layers.AdaptiveAveragePooling2D(flatten_to, name="head_resize")(x)
             if None in x.shape[1:3]:
