@@ -8,9 +8,11 @@ import keras
 import numpy as np
 
 from zoo._symbolic import adopt, aligned
+from zoo._threads import threads
 from zoo.layers import cubic
 
 BLOCK = 64  # rows that are transposed at once: their cache lines stay near
+MANY = 2**20  # numbers from which on all cores copy
 
 
 def own_copy(array: np.ndarray, dtype: str) -> np.ndarray:
@@ -20,10 +22,19 @@ def own_copy(array: np.ndarray, dtype: str) -> np.ndarray:
     """
     copy = aligned(np.empty, array.shape, dtype)
     if array.flags.c_contiguous:
-        copy[...] = array
+        source, target, step = array.reshape(-1), copy.reshape(-1), MANY
     else:
-        for i in range(0, array.shape[-1], BLOCK):
-            copy[..., i : i + BLOCK] = array[..., i : i + BLOCK]
+        source, target, step = array, copy, BLOCK
+
+    def copy_part(i: int) -> None:
+        target[..., i : i + step] = source[..., i : i + step]
+
+    parts = range(0, source.shape[-1], step)
+    if array.size < MANY:
+        for part in parts:
+            copy_part(part)
+    else:
+        list(threads().map(copy_part, parts))
     return copy
 
 

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import functools
 import math
-import os
 from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import keras
@@ -14,6 +12,7 @@ import numpy as np
 from keras.src.backend.common import global_state  # the one list that has no public way in
 
 from zoo._quickly import quickly
+from zoo._threads import threads
 
 ALIGNMENT = 64  # bytes; what the backends ask of memory that they take over
 CHUNK = 2**20  # numbers that one core draws at a time
@@ -158,7 +157,7 @@ def _drawn(
     if len(starts) == 1:
         fill(0)
     else:
-        list(_threads().map(fill, starts))
+        list(threads().map(fill, starts))
     return adopt(values, "float32")
 
 
@@ -173,8 +172,3 @@ def _quantiles(kind: str) -> np.ndarray:
     density = np.exp(-(x**2) / 2)
     below = np.concatenate([[0], np.cumsum(density[1:] + density[:-1])])
     return np.interp(shares, below / below[-1], x).astype("float32")
-
-
-@functools.cache
-def _threads() -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(os.cpu_count() or 1)

@@ -8,7 +8,6 @@ import gc
 import os
 import warnings
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,6 +16,7 @@ import numpy as np
 import tensorflow as tf
 from PIL import Image, ImageOps, UnidentifiedImageError
 
+from zoo._threads import CORES, threads
 from zoo.data.splits import (
     DEFAULT_SIZE,
     MEMORY_LIMIT,
@@ -156,7 +156,7 @@ def _check(paths: Sequence[Path]) -> bool:
         ValueError: If a file is no image, or is cut short.
     """
     step = -(-len(paths) // MOST_CHECKED)
-    return all(list(_threads().map(_is_grey, paths[::step])))
+    return all(list(threads().map(_is_grey, paths[::step])))
 
 
 def _is_grey(path: Path) -> bool:
@@ -218,13 +218,12 @@ class _Reader:
 
     def _fill(self, images: np.ndarray, places: np.ndarray, numbers: np.ndarray) -> None:
         """Read on all cores: Pillow decodes and resizes while other threads run."""
-        cores = os.cpu_count() or 1
 
         def fill(first: int) -> None:
-            for place, number in zip(places[first::cores], numbers[first::cores], strict=True):
+            for place, number in zip(places[first::CORES], numbers[first::CORES], strict=True):
                 images[place] = read_image(self.paths[number], self.shape)
 
-        list(_threads().map(fill, range(min(cores, len(places)))))
+        list(threads().map(fill, range(min(CORES, len(places)))))
 
 
 @functools.cache
@@ -240,11 +239,6 @@ def _end_before_python() -> None:
             iterator._iterator_resource = None
 
     atexit.register(end)
-
-
-@functools.cache
-def _threads() -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(os.cpu_count() or 1)
 
 
 def read_image(path: Path, shape: tuple[int, int, int]) -> np.ndarray:
