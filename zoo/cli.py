@@ -8,6 +8,7 @@ import dataclasses
 import json
 import os
 import re
+import shutil
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -70,22 +71,22 @@ def list_command(
     ] = "name",
 ) -> None:
     """List the models."""
-    from rich.console import Console
-    from rich.table import Table
-
     rows = [zoo.info(name) for name in zoo.list_models(pattern)]
     if not rows:
         raise ValueError(f"no model matches {pattern!r}; `zoo list` shows all")
     rows.sort(key=lambda row: _natural(row.name) if sort == "name" else getattr(row, sort) or 0)
-    table = Table(box=None, header_style="bold", pad_edge=False)
-    for heading in ("model", "parameters", "MACs", "top-1", "input", "paper"):
-        right = heading in ("parameters", "MACs", "top-1")
-        table.add_column(heading, justify="right" if right else "left", no_wrap=True)
+    cells = [("model", "parameters", "MACs", "top-1", "input", "paper")]
     for row in rows:
         counts = (human(row.parameters).strip(), human(row.macs).strip())
         top1 = f"{row.top1:.1f} %" if row.top1 else ""
-        table.add_row(row.name, *counts, top1, " x ".join(map(str, row.input_shape)), row.paper)
-    Console(width=None if sys.stdout.isatty() else 120).print(table)
+        cells.append((row.name, *counts, top1, " x ".join(map(str, row.input_shape)), row.paper))
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    places = [f"{{:{'>' if i in (1, 2, 3) else '<'}{width}}}" for i, width in enumerate(widths)]
+    lines = ["  ".join(places).format(*row).rstrip() for row in cells]
+    if sys.stdout.isatty():  # else whoever reads it gets whole lines
+        lines = [line[: shutil.get_terminal_size().columns] for line in lines]
+    typer.secho(lines[0], bold=True)
+    typer.echo("\n".join(lines[1:]))
 
 
 @app.command()
