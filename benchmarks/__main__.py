@@ -58,8 +58,9 @@ def main() -> None:
         if keep:  # after every case: nothing is lost on the way
             contest.write_csv(table, (kept | measured).values())
     print("\n" + picture.summary(list(measured.values())))
-    if keep:
-        print(picture.draw(name, list((kept | measured).values()), table.with_suffix(".png")))
+    every = list((kept | measured).values())
+    if keep and any(row.goal for rows in every for row in rows):
+        print(picture.draw(name, every, table.with_suffix(".png")))
 
 
 if __name__ == "__main__":

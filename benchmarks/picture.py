@@ -74,7 +74,7 @@ def draw(name: str, cases: Sequence[Sequence[Result]], path: Path) -> Path:
     axes.set_yticks(middles, [rows[0].case for rows in cases])
     axes.invert_yaxis()
     axes.set_xlabel(f"{name}: times as fast as; the black line is the goal")
-    axes.margins(x=0.1)
+    axes.margins(x=0.1, y=0.02)
     axes.spines[["top", "right"]].set_visible(False)
     if others:
         figure.legend(frameon=False, loc="outside upper right", ncols=len(others))
