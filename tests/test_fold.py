@@ -174,3 +174,16 @@ def test_not_functional():
 
     with pytest.raises(ValueError, match="fold takes a functional Keras model"):
         zoo.fold(Subclassed())
+
+
+def test_a_folded_model_and_its_original_train_apart():
+    model = small("vgg11", input_shape=(64, 64, 3))
+    folded = zoo.fold(model)  # which shares what it leaves as it is, until one of them changes
+    pixels = np.random.default_rng(0).uniform(0, 255, (4, 64, 64, 3)).astype("float32")
+    for changed, other in ((model, folded), (folded, model)):
+        before = other.predict_on_batch(pixels)
+        changed.compile("sgd", "mse")
+        changed.train_on_batch(pixels, np.ones((4, 5)))
+        changed.variables[0].assign(changed.variables[0] * 2)
+        assert np.any(changed.predict_on_batch(pixels) != before)
+        np.testing.assert_array_equal(other.predict_on_batch(pixels), before)

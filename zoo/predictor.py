@@ -33,7 +33,7 @@ class Predictor:
         runtime: "keras" for the folded model in a compiled graph; "litert", "onnx" or "openvino",
             whose extras have to be installed; "auto" exports to each that is there, takes the
             fastest on a few batches, and remembers the choice for this network on this machine. It
-            does so in a process of its own; a GPU stays with "keras".
+            does so in a process of its own. With a GPU, and on JAX and PyTorch, it takes "keras".
         batch_size: Of the batches that "auto" measures.
         threads: CPU threads; 0 for all cores.
 
