@@ -193,6 +193,9 @@ def test_what_cannot_be_exported_is_told(small, tmp_path, monkeypatch):
         zoo.export(small, tmp_path / "model", calibration=np.zeros((1, 32, 32, 3)))
     pair = [keras.Input((3,)), keras.Input((3,))]
     two = keras.Model(pair, keras.layers.Add()(pair))
+    for wrong in (two, 3, keras.layers.Dense(2)):
+        with pytest.raises(ValueError, match="functional Keras model with one input; received"):
+            zoo.Predictor(wrong)
     with pytest.raises(ValueError, match="one input"):
         zoo.export(two, tmp_path / "model")
     with pytest.raises(ValueError, match="runtime must be auto, keras, litert"):

@@ -109,8 +109,7 @@ def export(
             f"export runs on Keras's TensorFlow backend; this is {keras.backend.backend()}. "
             "Save the weights, and export from a process with KERAS_BACKEND=tensorflow"
         )
-    if len(getattr(model, "inputs", None) or ()) != 1:
-        raise ValueError(f"export takes a functional model with one input; received {model!r}")
+    check_model(model)
     images = None if calibration is None else np.ascontiguousarray(calibration, "float32")
     if images is not None and (images.ndim != 4 or not len(images)):
         raise ValueError(f"calibration must be (N, H, W, C); received {images.shape}")
@@ -149,6 +148,15 @@ def check_export(path: Path, runtime: str | None, precision: str) -> str:
         )
     kind.require()
     return name
+
+
+def check_model(model: keras.Model) -> None:
+    """Raise ValueError for what is no functional model with one input."""
+    if len(getattr(model, "inputs", None) or ()) != 1:
+        raise ValueError(
+            "export and Predictor take a functional Keras model with one input; received "
+            f"{type(model).__name__} {getattr(model, 'name', model)!r}"
+        )
 
 
 def runtime_of(path: Path, asked: str | None = None) -> str:

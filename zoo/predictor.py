@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from zoo._files import cache_dir, write_json
 from zoo._runtimes import RUNTIMES
-from zoo.export import ExportError, export, output_names, runtime_of, some_images
+from zoo.export import ExportError, check_model, export, output_names, runtime_of, some_images
 
 if TYPE_CHECKING:
     import keras
@@ -42,7 +42,7 @@ class Predictor:
         seconds: Runtime -> seconds for a batch, as "auto" measured them, now or once.
 
     Raises:
-        ValueError: If there is no such runtime.
+        ValueError: If there is no such runtime, or the model is not functional or has more inputs.
         ModuleNotFoundError: If it is not installed; the message names the extra.
         RuntimeError: If "auto" could not measure.
 
@@ -74,6 +74,7 @@ class Predictor:
             return
         if runtime != "auto":
             check_runtime(runtime)
+        check_model(model)
         names, structure = output_names(model), model._outputs_struct
         self._pack = lambda made: _packed(structure, [made[name] for name in names])
         if runtime != "auto":
