@@ -430,8 +430,12 @@ def test_a_killed_search_goes_on_to_the_same_trials(quiet, tmp_path):
     before, after = tuning.read(quiet), tuning.read(folder)
     assert [trial.values for trial in after.trials] == [trial.values for trial in before.trials]
     assert [trial.status for trial in after.trials] == ["completed"] * 3
-    np.testing.assert_array_equal(
-        [trial.score for trial in after.trials], [trial.score for trial in before.trials]
+    # beside another worker a trial has fewer threads, whose sums round otherwise: that may turn two
+    # of the 539 validation images; test_resume has what is equal bit for bit
+    np.testing.assert_allclose(
+        [trial.score for trial in after.trials],
+        [trial.score for trial in before.trials],
+        atol=2.1 / 539,
     )
 
 
