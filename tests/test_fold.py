@@ -187,3 +187,14 @@ def test_a_folded_model_and_its_original_train_apart():
         changed.variables[0].assign(changed.variables[0] * 2)
         assert np.any(changed.predict_on_batch(pixels) != before)
         np.testing.assert_array_equal(other.predict_on_batch(pixels), before)
+
+
+def test_a_model_that_was_trained():
+    model = zoo.create("resnet20", num_classes=3, input_shape=(32, 32, 3))
+    model.compile("adam", "mse", metrics=["mae"])
+    images = np.random.default_rng(0).uniform(0, 255, (4, 32, 32, 3)).astype("float32")
+    model.fit(images, np.ones((4, 3)), verbose=0)
+    folded = zoo.fold(model)
+    assert not folded.compiled
+    expected = model.predict_on_batch(images)
+    np.testing.assert_allclose(folded.predict_on_batch(images), expected, rtol=1e-4, atol=1e-5)

@@ -41,6 +41,8 @@ LINEAR = (
 def folded_copy(model: keras.Model) -> tuple[keras.Model, FoldReport]:
     """The folded model, built in a stateless scope that is open still."""
     model = functional(model)
+    if model.compiled:  # which `clone_model` would do to the copy, too
+        model = keras.Model(model._inputs_struct, model._outputs_struct, name=model.name)
     plan = _Plan(model)
     inner: dict[str, FoldReport] = {}
 
