@@ -15,6 +15,7 @@ from PIL import Image
 import applications
 import zoo
 from applications import formats
+from applications.arrays import own_copy
 from applications.matching import plan, renumbered, tables
 from zoo._symbolic import symbolic
 
@@ -391,3 +392,13 @@ def test_records():
             assert record.top1 is None or 50 < record.top1 < 90
             assert (record.top1 is None) == (not record.top1_source)
     assert len(seen) > 70
+
+
+@pytest.mark.parametrize("shape", [(3, 1100, 700), (1100, 1001), (5, 7), ()])
+def test_a_copy_is_the_array_whatever_its_order(shape):
+    array = np.random.default_rng(0).normal(size=shape).astype("float32")
+    for given in (array, array.T, array[..., ::2] if shape else array):
+        copy = own_copy(given, "float32")
+        assert copy.flags.c_contiguous
+        assert not np.shares_memory(copy, given)
+        np.testing.assert_array_equal(copy, given)

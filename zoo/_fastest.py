@@ -18,14 +18,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from zoo._runtimes import RUNTIMES, Job, save
+from zoo._runtimes import KERAS, RUNTIMES, Job, save
 from zoo.export import LIMITS, answers, compare, exportable, output_names, some_images
 
 if TYPE_CHECKING:
     import keras
 
 COMPARED = 3  # images
-KERAS = "keras"  # stands for the folded model in a graph: what a SavedModel is
 
 
 def file_of(folder: Path, runtime: str) -> Path:
@@ -64,7 +63,10 @@ def find_fastest(
     )
     if run.returncode:
         reason = (run.stderr.strip().splitlines() or ["it was killed"])[-1]
-        raise RuntimeError(f"the runtimes could not be measured: {reason}")
+        raise RuntimeError(
+            f"the runtimes of {model.name} could not be measured: {reason}. Name one, such as "
+            f'Predictor(model, "{KERAS}")'
+        )
     return json.loads(run.stdout.splitlines()[-1])
 
 
@@ -82,7 +84,7 @@ def main() -> None:
     made = {}
     for runtime in runtimes:
         with contextlib.suppress(Exception):  # whatever its packages raise: then it is left out
-            path = folder / "saved"
+            path = folder / "saved"  # which is the folded model in a graph
             if runtime != KERAS:
                 path = file_of(folder, runtime)
                 RUNTIMES[runtime].write(Job(folder / "saved", tuple(expected)), path)

@@ -1,4 +1,4 @@
-"""Keras makes the same layers in three quarters of the time while a model of ours is built.
+"""Keras makes the same layers in 0.6 of the time while a model of ours is built.
 
 Each layer sets some 90 attributes, all but a few of them numbers, texts and None, and Keras and
 TensorFlow look at each for variables and layers within. It also asks Python for the signatures of

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     Infer = Callable[[np.ndarray], Mapping[str, np.ndarray]]  # images -> outputs by name
 
 Precision = Literal["float32", "float16", "int8"]
+KERAS = "keras"  # beside those below: the folded model in a graph of the backend's
 KEPT_SHAPES = 8  # of images that one compiled network each is kept for
 
 
@@ -25,7 +26,7 @@ class Job:
     """What a file is written from.
 
     Attributes:
-        saved: The model as `save` writes it.
+        saved: The model as `save` writes it; it may be moved.
         names: Of its outputs, in their order.
         precision: Of the weights.
         calibration: Images (N, H, W, C) for int8, else None.
@@ -87,7 +88,7 @@ def save(model: Any, names: tuple[str, ...], path: Path) -> None:
 
 
 def _write_savedmodel(job: Job, path: Path) -> None:
-    shutil.copytree(job.saved, path)
+    os.replace(job.saved, path)
 
 
 def _read_savedmodel(path: Path, threads: int) -> Infer:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from zoo._files import cache_dir, write_json
-from zoo._runtimes import RUNTIMES
+from zoo._runtimes import KERAS, RUNTIMES
 from zoo.export import ExportError, check_model, export, output_names, runtime_of, some_images
 
 if TYPE_CHECKING:
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
     from zoo._runtimes import Infer
 
-KERAS = "keras"  # the folded model in a graph of the backend's
 EXPORTED = ("litert", "onnx", "openvino")  # a SavedModel is that graph again
 WARM_UP, TURNS = 2, 5
 

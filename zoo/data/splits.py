@@ -41,7 +41,7 @@ class Split(Protocol):
         """Number of images."""
 
     def shuffled(self, epochs: Any, batch_size: int, steps: int, seed: int) -> Any:
-        """From a dataset of epochs to one of (epoch, step, images, labels); uint8 as well."""
+        """From a dataset of epochs to one of (epoch, step, images, labels); images may be uint8."""
 
     def in_order(self, batch_size: int) -> Any:
         """A dataset of (images, labels); the last batch may be smaller."""
