@@ -1,7 +1,7 @@
 """Run a benchmark: `python -m benchmarks NAME [--models A,B] [--turns N] [--peer-python PYTHON]`.
 
 Without a name, lists them. Results go to benchmarks/results/NAME.csv and .png; what was measured
-before of other models on the same machine stays there.
+before of other models or on other machines stays there. The picture is of this machine.
 """
 
 from __future__ import annotations
@@ -47,7 +47,8 @@ def main() -> None:
     options.out.mkdir(parents=True, exist_ok=True)
     keep = getattr(module, "KEEP", True)
     table = options.out / f"{name}.csv"
-    kept = {rows[0].case: rows for rows in contest.read_csv(table)} if keep else {}
+    here, elsewhere = contest.read_csv(table) if keep else ([], [])
+    kept = {rows[0].case: rows for rows in here}
     measured = {}
     for case in module.cases(models, options.peer_python):
         print(f"{case.name}", flush=True)
@@ -56,7 +57,7 @@ def main() -> None:
         if rows:
             measured[case.name] = rows
         if keep:  # after every case: nothing is lost on the way
-            contest.write_csv(table, (kept | measured).values())
+            contest.write_csv(table, [*(kept | measured).values(), *elsewhere])
     print("\n" + picture.summary(list(measured.values())))
     every = list((kept | measured).values())
     if keep and any(row.goal for rows in every for row in rows):

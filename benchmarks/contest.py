@@ -149,18 +149,21 @@ def machine() -> dict[str, Any]:
     }
 
 
-def read_csv(path: Path) -> list[list[Result]]:
-    """The cases of a table that was kept on this machine; none if there is no such table."""
-    here, cases = machine(), dict[str, list[Result]]()
+def read_csv(path: Path) -> tuple[list[list[Result]], list[list[Result]]]:
+    """The cases of a table: those that were measured on this machine, and those on others."""
+    here, cases = machine(), dict[tuple[str, str, int], list[Result]]()
     if path.exists():
         with path.open(newline="", encoding="utf-8") as file:
             for row in csv.DictReader(file):
                 result = Result(
                     **{each.name: _read(each, row[each.name]) for each in fields(Result)}
                 )
-                if (result.processor, result.cores) == (here["processor"], here["cores"]):
-                    cases.setdefault(result.case, []).append(result)
-    return list(cases.values())
+                cases.setdefault((result.case, result.processor, result.cores), []).append(result)
+    ours = (here["processor"], here["cores"])
+    return (
+        [rows for (_, *where), rows in cases.items() if (*where,) == ours],
+        [rows for (_, *where), rows in cases.items() if (*where,) != ours],
+    )
 
 
 def write_csv(path: Path, cases: Iterable[Sequence[Result]]) -> None:

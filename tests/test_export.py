@@ -176,6 +176,33 @@ def test_a_file_that_answers_otherwise_is_not_written(small, tmp_path, monkeypat
     assert [path.name for path in tmp_path.rglob("*") if path.is_file()] == ["older"]
 
 
+def test_large_weights_of_onnx_lie_beside_it(small, tmp_path, monkeypatch):
+    needs("onnx")
+    monkeypatch.setattr("zoo._onnx.LARGEST", 2**10)
+    exported = zoo.export(small, tmp_path / "large.onnx")
+    assert {path.name for path in tmp_path.iterdir()} == {"large.onnx", "large.onnx.data"}
+    assert exported.path.stat().st_size < 0.3 * exported.size
+    images = some_images(small, 2)
+    expected = small.predict_on_batch(images)
+    found = zoo.Predictor(exported.path)(images)
+    np.testing.assert_allclose(found, expected, atol=1e-4 * np.abs(expected).max())
+
+
+def test_onnx_has_maps_and_weights_as_its_runtimes_want_them(tmp_path):
+    needs("onnx")
+    import onnx
+
+    model = zoo.create("mobilenet_v3_small", input_shape=(64, 64, 3))
+    exported = zoo.export(model, tmp_path / "model.onnx")
+    graph = onnx.load(exported.path).graph
+    given = {each.name for each in graph.initializer}
+    kinds = [node.op_type for node in graph.node]
+    assert kinds.count("Transpose") == 1  # channels first, once
+    assert all(node.input[1] in given for node in graph.node if node.op_type == "Conv")
+    assert [each.name for each in graph.input] == ["image"]
+    assert [each.name for each in graph.output] == ["output"]
+
+
 def test_an_older_export_is_replaced(small, tmp_path):
     for _ in range(2):
         zoo.export(small, tmp_path / "model")

@@ -18,6 +18,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from zoo._memory import give_back
 from zoo._runtimes import KERAS, RUNTIMES, Job, save
 from zoo.export import LIMITS, answers, compare, exportable, output_names, some_images
 
@@ -49,11 +50,12 @@ def find_fastest(
     """
     import numpy as np
 
-    save(exportable(model), output_names(model), folder / "saved")
     pixels = some_images(model, COMPARED)
     expected: Any = answers(model, pixels)
     np.savez(folder / "expected.npz", **expected)
     np.save(folder / "pixels.npy", pixels)
+    give_back()
+    save(exportable(model), output_names(model), folder / "saved")
     run = subprocess.run(
         [sys.executable, "-m", __name__, str(folder), str(batch_size), str(threads), *runtimes],
         env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
@@ -87,7 +89,8 @@ def main() -> None:
             path = folder / "saved"  # which is the folded model in a graph
             if runtime != KERAS:
                 path = file_of(folder, runtime)
-                RUNTIMES[runtime].write(Job(folder / "saved", tuple(expected)), path)
+                job = Job(folder / "saved", tuple(expected), apart=True)
+                RUNTIMES[runtime].write(job, path)
             kind = RUNTIMES["savedmodel" if runtime == KERAS else runtime]
             infer = kind.read(path, int(threads))
             if compare(infer, pixels, expected)[0] <= LIMITS["float32"]:

@@ -17,7 +17,18 @@ from typing import Any
 
 import keras
 
-PLAIN = frozenset({bool, int, float, str, type(None)})  # nothing that is tracked is in these
+PLAIN = frozenset({bool, int, float, str, type(None)})
+UNTRACKED = PLAIN | {  # nothing that Keras or TensorFlow tracks is in these
+    FunctionType,
+    inspect.Signature,
+    keras.DTypePolicy,
+    keras.InputSpec,
+    keras.initializers.Ones,
+    keras.initializers.VarianceScaling,
+    keras.initializers.HeNormal,
+    keras.initializers.TruncatedNormal,
+    keras.initializers.Zeros,
+}
 
 _lock = threading.Lock()
 _inside = 0
@@ -56,9 +67,11 @@ def _put_in_place() -> None:
         from keras.src import backend
         from keras.src.layers import layer as layers
         from keras.src.ops import operation
+        from keras.src.utils import tracking
 
         parts = {
             (keras.layers.Layer, "__setattr__"): _setting(keras.layers.Layer.__setattr__),
+            (tracking.Tracker, "track"): _tracking(tracking),
             (backend, "is_tensor"): _telling(backend.is_tensor),
             (layers, "inspect"): _Remembering(),
             (operation, "inspect"): _Remembering(),
@@ -73,12 +86,32 @@ def _put_in_place() -> None:
 
 def _setting(original: Callable[[Any, str, Any], None]) -> Callable[[Any, str, Any], None]:
     def __setattr__(self: Any, name: str, value: Any) -> None:
-        if type(value) in PLAIN:
+        kind = type(value)
+        if kind in UNTRACKED or (kind is tuple and all(type(each) in PLAIN for each in value)):
             object.__setattr__(self, name, value)
         else:
             original(self, name, value)
 
     return __setattr__
+
+
+def _tracking(tracking: Any) -> Callable[[Any, Any], Any]:
+    original = tracking.Tracker.track
+    containers: dict[type, Any] = {
+        list: tracking.TrackedList,
+        dict: tracking.TrackedDict,
+        set: tracking.TrackedSet,
+    }
+
+    def track(self: Any, value: Any) -> Any:
+        kind = type(value)
+        if kind in UNTRACKED:
+            return value
+        if kind in containers and tracking.is_tracking_enabled():
+            return containers[kind](value, self)
+        return original(self, value)
+
+    return track
 
 
 def _telling(original: Callable[[Any], bool]) -> Callable[[Any], bool]:

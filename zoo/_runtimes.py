@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib.util
 import os
-import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,12 +28,14 @@ class Job:
         names: Of its outputs, in their order.
         precision: Of the weights.
         calibration: Images (N, H, W, C) for int8, else None.
+        apart: Whether weights may lie in a file beside it, from which reading takes less memory.
     """
 
     saved: Path
     names: tuple[str, ...]
     precision: Precision = "float32"
     calibration: np.ndarray | None = None
+    apart: bool = False
 
 
 @dataclass(frozen=True)
@@ -71,19 +72,32 @@ class Runtime:
 
 
 def save(model: Any, names: tuple[str, ...], path: Path) -> None:
-    """Write a functional model as a SavedModel, from images to outputs by name."""
+    """Write a functional model as a SavedModel, from images to outputs by name.
+
+    Beside `serve` it has `stateless`, which takes the values of `variables_of_the_model`, too.
+    """
     import keras
     import tensorflow as tf
 
-    @tf.function(input_signature=[tf.TensorSpec(model.inputs[0].shape, "float32", name="image")])
-    def serve(image: Any) -> dict[str, Any]:
-        outputs = keras.tree.flatten(model(image, training=False))
+    variables = model.variables
+
+    @tf.function
+    def stateless(image: Any, *values: Any) -> dict[str, Any]:
+        with keras.StatelessScope(state_mapping=list(zip(variables, values, strict=True))):
+            outputs = keras.tree.flatten(model(image, training=False))
         return dict(zip(names, outputs, strict=True))
 
+    image = tf.TensorSpec(model.inputs[0].shape, "float32", name="image")
+    compute = stateless.get_concrete_function(
+        image, *(tf.TensorSpec(variable.shape, variable.dtype) for variable in variables)
+    )
     module = tf.Module()
-    module.variables_of_the_model = [variable.value for variable in model.variables]
-    module.serve = serve
-    tf.saved_model.save(module, str(path), {"serving_default": serve})
+    module.variables_of_the_model = [variable.value for variable in variables]
+    module.stateless = stateless
+    module.serve = tf.function(
+        lambda image: compute(image, *module.variables_of_the_model), input_signature=[image]
+    )
+    tf.saved_model.save(module, str(path), {"serving_default": module.serve})
 
 
 def _write_savedmodel(job: Job, path: Path) -> None:
@@ -140,24 +154,9 @@ def _read_litert(path: Path, threads: int) -> Infer:
 
 
 def _write_onnx(job: Job, path: Path) -> None:
-    """Convert in a process of its own: it takes some 40 times the model's memory, and a while."""
-    import subprocess
+    from zoo._onnx import write_onnx
 
-    command = [sys.executable, "-m", "tf2onnx.convert", "--saved-model", str(job.saved)]
-    environment = {**os.environ, "CUDA_VISIBLE_DEVICES": "-1"}
-    # by default passes that fail are skipped, for which the graph is copied before each
-    for errors in ({"TF2ONNX_CATCH_ERRORS": "FALSE"}, {}):
-        run = subprocess.run(
-            [*command, "--output", str(path), "--opset", "17"],
-            env=environment | errors,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        if run.returncode == 0:
-            break
-    if run.returncode:
-        raise RuntimeError((run.stderr.strip().splitlines() or ["tf2onnx failed"])[-1])
+    write_onnx(job.saved, job.names, path, apart=job.apart)
 
 
 def _read_onnx(path: Path, threads: int) -> Infer:
@@ -165,6 +164,8 @@ def _read_onnx(path: Path, threads: int) -> Infer:
 
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
+    options.log_severity_level = 3  # errors
+    options.add_session_config_entry("session.force_spinning_stop", "1")  # after each call
     session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
     image = session.get_inputs()[0].name
     names = [output.name.split(":")[0] for output in session.get_outputs()]

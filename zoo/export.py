@@ -70,7 +70,8 @@ def export(
     Args:
         model: A functional model with one input.
         path: A file whose suffix tells the runtime (.tflite, .onnx, .xml), or a folder for a
-            SavedModel. What is there is replaced once the new one is whole and compared.
+            SavedModel. What is there is replaced once the new one is whole and compared. OpenVINO's
+            weights are in a .bin beside it, and those of ONNX from 2 GB on in a .onnx.data.
         runtime: "savedmodel", "litert", "onnx" or "openvino", where the suffix does not tell.
         precision: "float32", "float16" or "int8", as far as the runtime has it. Weights of int8
             take a quarter of the space, and activations are int8, too.
@@ -118,7 +119,7 @@ def export(
     with tempfile.TemporaryDirectory(dir=target.parent, prefix=".writing-") as folder:
         saved, made = Path(folder, "saved"), Path(folder, "made")
         made.mkdir()
-        written = made / f"model{kind.suffix}"
+        written = made / target.name
         try:
             save(exportable(model), output_names(model), saved)
             kind.write(Job(saved, output_names(model), precision, images), written)
@@ -242,7 +243,7 @@ def _move(written: Path, target: Path) -> None:
         os.replace(written, target)
         shutil.rmtree(old, ignore_errors=True)
         return
-    weights = written.with_suffix(".bin")
-    if weights.exists():
-        os.replace(weights, target.with_suffix(".bin"))
+    for beside in written.parent.iterdir():  # weights in a file of their own come first
+        if beside != written:
+            os.replace(beside, target.with_name(beside.name))
     os.replace(written, target)

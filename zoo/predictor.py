@@ -80,13 +80,11 @@ class Predictor:
             self.runtime, self._infer = runtime, _make(model, runtime, self._threads)
             return
         choices = cache_dir() / "runtimes" / f"{_key(model, batch_size, self._threads)}.json"
-        self.seconds = _remembered(choices)
-        if self.seconds:
-            self.runtime = min(self.seconds, key=self.seconds.__getitem__)
-            self._infer = _make(model, self.runtime, self._threads)
-            return
-        self.runtime, self._infer, self.seconds = _fastest(model, batch_size, self._threads)
-        if self.seconds:
+        known = _remembered(choices)
+        candidates = [min(known, key=known.__getitem__)] if known else installed()
+        self.runtime, self._infer, seconds = _fastest(model, candidates, batch_size, self._threads)
+        self.seconds = known or seconds
+        if seconds and not known:
             with contextlib.suppress(OSError):  # then it is measured again the next time
                 choices.parent.mkdir(parents=True, exist_ok=True)
                 write_json(choices, self.seconds)
@@ -182,24 +180,26 @@ def measure(
 
 
 def _fastest(
-    model: keras.Model, batch_size: int, threads: int
+    model: keras.Model, runtimes: Sequence[str], batch_size: int, threads: int
 ) -> tuple[str, Infer, dict[str, float]]:
-    """The fastest runtime, its function, and the seconds of all; without seconds if it is alone."""
+    """The fastest runtime, its function, and the seconds of all; without seconds if it is Keras."""
     import tempfile
 
     import keras
 
     from zoo._fastest import file_of, find_fastest
+    from zoo._memory import give_back
 
     seconds: dict[str, float] = {}
-    runtimes = installed()
-    if len(runtimes) > 1 and keras.backend.backend() == "tensorflow" and not _accelerated():
+    if [*runtimes] != [KERAS] and keras.backend.backend() == "tensorflow" and not _accelerated():
         with tempfile.TemporaryDirectory(prefix="zoo-", ignore_cleanup_errors=True) as folder:
             seconds = find_fastest(model, runtimes, batch_size, threads, Path(folder))
             runtime = min(seconds, key=seconds.__getitem__, default=KERAS)
             if runtime != KERAS:
-                file = file_of(Path(folder), runtime)
-                return runtime, RUNTIMES[runtime].read(file, threads), seconds
+                give_back()
+                infer = RUNTIMES[runtime].read(file_of(Path(folder), runtime), threads)
+                give_back()
+                return runtime, infer, seconds
     return KERAS, _make(model, KERAS, threads), seconds
 
 
