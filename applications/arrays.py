@@ -16,11 +16,11 @@ MANY = 2**20  # numbers from which on all cores copy
 
 
 def own_copy(array: np.ndarray, dtype: str) -> np.ndarray:
-    """A copy in C order.
+    """A copy in C order, in a type that NumPy has: bfloat16's is float32.
 
     A transposed array is copied in blocks: that is several times faster than NumPy's own way.
     """
-    copy = aligned(np.empty, array.shape, dtype)
+    copy = aligned(np.empty, array.shape, "float32" if dtype == "bfloat16" else dtype)
     if array.flags.c_contiguous:
         source, target, step = array.reshape(-1), copy.reshape(-1), MANY
     else:
@@ -41,8 +41,7 @@ def own_copy(array: np.ndarray, dtype: str) -> np.ndarray:
 def tensor(array: np.ndarray, shape: tuple[int, ...], dtype: str | None) -> Any:
     """The array's values as a tensor of this shape that shares no memory with the file."""
     kind = keras.backend.standardize_dtype(dtype)
-    copy = own_copy(array, "float32" if kind == "bfloat16" else kind)  # NumPy's numbers
-    return adopt(copy.reshape(shape), kind)
+    return adopt(own_copy(array, kind).reshape(shape), kind)
 
 
 def resized_grid(array: np.ndarray, old: tuple[int, int], new: tuple[int, int]) -> np.ndarray:

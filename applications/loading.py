@@ -6,6 +6,7 @@ import functools
 import hashlib
 import importlib.util
 from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ import keras
 import numpy as np
 
 from applications import formats
-from applications.arrays import tensor
+from applications.arrays import own_copy, tensor
 from applications.download import fetch
 from applications.matching import (
     HEAD,
@@ -27,7 +28,7 @@ from applications.matching import (
     told,
 )
 from applications.weights import Weights, find, list_weights
-from zoo._symbolic import leave_untouched
+from zoo._symbolic import adopt, leave_untouched
 from zoo.catalogue import create, info
 
 SUFFIXES = (".safetensors", ".pth", ".pt", ".bin", ".h5", ".keras", ".npz", ".json")
@@ -70,7 +71,8 @@ def load(name: str, weights: Weights | str | Path = "imagenet", **options: Any) 
     info(name)
     path = locate(record) if record else Path(str(weights))
     record = record or _published_as(name, path)
-    with formats.read(path) as checkpoint:
+    # the reader copies ahead while TensorFlow makes the variables
+    with formats.read(path) as checkpoint, ThreadPoolExecutor(1) as reader:
         channels = options.get("input_shape", info(name).input_shape)[-1]
         asked, record = _defaults(name, checkpoint, record, channels)
         options = {**asked, **options}
@@ -82,7 +84,8 @@ def load(name: str, weights: Weights | str | Path = "imagenet", **options: Any) 
                 leave_untouched(model)  # nobody will see it
                 raise
             for variable, read in readers:
-                variable._initializer = functools.partial(_read_tensor, read)
+                copy = reader.submit(_copy, read, variable.dtype)
+                variable._initializer = functools.partial(_adopted, copy)
     model.load_report = replace(report, options=asked)
     model.pretrained = record
     return model
@@ -117,9 +120,13 @@ def locate(record: Weights) -> Path:
     return fetch(record.url, sha256=record.hash, size=None)
 
 
-def _read_tensor(read: Callable[[], np.ndarray], shape: Any, dtype: str | None = None) -> Any:
+def _copy(read: Callable[[], np.ndarray], dtype: str) -> np.ndarray:
+    return own_copy(read(), dtype)
+
+
+def _adopted(copy: Future[np.ndarray], shape: Any, dtype: str | None = None) -> Any:
     """An initializer: variables take its result when the stateless scope is left."""
-    return tensor(read(), tuple(shape), dtype)
+    return adopt(copy.result().reshape(tuple(shape)), keras.backend.standardize_dtype(dtype))
 
 
 def _is_path(weights: str) -> bool:

@@ -93,7 +93,7 @@ def test_auto_takes_the_fastest_and_remembers_it(small, monkeypatch):
     assert again.seconds == first.seconds
     assert measured == [(["keras", "slow"], 1)]
     zoo.Predictor(small, batch_size=8)  # another work, which is measured anew
-    assert measured[1:] == [(["keras", "slow"], 8)]
+    assert measured[1:] == [(["keras", "slow", "slow, singly"], 8)]
 
 
 def test_auto_measures_what_is_installed(small, tmp_path, monkeypatch):
@@ -109,6 +109,26 @@ def test_auto_measures_what_is_installed(small, tmp_path, monkeypatch):
     file.write_text("{")  # damaged: it is measured anew
     assert zoo.Predictor(small).seconds
     assert json.loads(file.read_text())["keras"] > 0
+
+
+def test_auto_tries_one_image_after_the_other(small, tmp_path, monkeypatch):
+    needs("litert")
+    monkeypatch.setattr(predictor, "installed", lambda: ["keras", "litert"])
+    run = zoo.Predictor(small, batch_size=3)
+    assert set(run.seconds) == {"keras", "litert", "litert, singly"}
+    (file,) = (tmp_path / "cache" / "runtimes").glob("*.json")
+    file.write_text(json.dumps({**run.seconds, "litert, singly": 0.0}))
+    run = zoo.Predictor(small, batch_size=3)
+    assert (run.runtime, run.singly) == ("litert", True)
+    for count in (1, 3):
+        images = some_images(small, count)
+        expected = small.predict_on_batch(images)
+        np.testing.assert_allclose(run(images), expected, atol=1e-4 * np.abs(expected).max())
+    assert list(predictor.bench(small, ["litert"], batch_size=2)) == [
+        "model",
+        "litert",
+        "litert, singly",
+    ]
 
 
 def test_auto_leaves_out_what_fails_or_answers_otherwise(small, tmp_path):

@@ -66,6 +66,7 @@ def test_load_takes_what_the_source_builds_otherwise_from_its_table(path, tmp_pa
     formats.write(tmp_path / "checkpoint.safetensors", golden.tensors)
     x = images(golden.size)
     options = {"normalization": None, "input_shape": x.shape[1:]}
+    keras.config.set_dtype_policy(golden.logits.dtype.name)
     model = applications.load(golden.model, tmp_path / "checkpoint.safetensors", **options)
     error = np.abs(np.asarray(model(x)) - golden.logits).max() / np.abs(golden.logits).max()
     assert error < 1e-4

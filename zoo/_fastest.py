@@ -1,10 +1,10 @@
 """Which runtime is the fastest for a model, found in a process of its own.
 
-    python -m zoo._fastest FOLDER BATCH_SIZE THREADS RUNTIME ...
+    python -m zoo._fastest FOLDER BATCH_SIZE THREADS WAY ...
 
 Conversions take several times a model's memory, and what runs beside the fastest takes more: all of
 it is given back when that process ends. It converts FOLDER/saved, leaves the files in FOLDER, and
-prints a line of JSON, runtime -> seconds for a batch.
+prints a line of JSON, way -> seconds for a batch.
 """
 
 from __future__ import annotations
@@ -34,13 +34,13 @@ def file_of(folder: Path, runtime: str) -> Path:
 
 
 def find_fastest(
-    model: keras.Model, runtimes: Sequence[str], batch_size: int, threads: int, folder: Path
+    model: keras.Model, ways: Sequence[str], batch_size: int, threads: int, folder: Path
 ) -> dict[str, float]:
-    """Runtime -> median seconds for a batch, of those that answer as the model does.
+    """Way -> median seconds for a batch, of those that answer as the model does.
 
     Args:
         model: A functional model.
-        runtimes: Those to try, "keras" for the folded model in a graph.
+        ways: Runtimes to try, see `zoo.predictor.ways_of`; "keras" is the folded model in a graph.
         batch_size: Images in a batch.
         threads: CPU threads.
         folder: Is empty; gets the runtimes' files, see `file_of`.
@@ -57,7 +57,7 @@ def find_fastest(
     give_back()
     save(exportable(model), output_names(model), folder / "saved")
     run = subprocess.run(
-        [sys.executable, "-m", __name__, str(folder), str(batch_size), str(threads), *runtimes],
+        [sys.executable, "-m", __name__, str(folder), str(batch_size), str(threads), *ways],
         env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
         capture_output=True,
         text=True,
@@ -76,25 +76,29 @@ def main() -> None:
     """Convert, compare and measure."""
     import numpy as np
 
-    from zoo.predictor import measure
+    from zoo.predictor import SINGLY, measure, one_by_one
 
-    where, batch_size, threads, *runtimes = sys.argv[1:]
+    where, batch_size, threads, *ways = sys.argv[1:]
     folder = Path(where)
     pixels = np.load(folder / "pixels.npy")
     with np.load(folder / "expected.npz") as stored:
         expected = dict(stored)
     made = {}
-    for runtime in runtimes:
+    for way in ways:
+        runtime = way.removesuffix(SINGLY)
         with contextlib.suppress(Exception):  # whatever its packages raise: then it is left out
             path = folder / "saved"  # which is the folded model in a graph
             if runtime != KERAS:
                 path = file_of(folder, runtime)
-                job = Job(folder / "saved", tuple(expected), apart=True)
-                RUNTIMES[runtime].write(job, path)
+                if not path.exists():
+                    job = Job(folder / "saved", tuple(expected), apart=True)
+                    RUNTIMES[runtime].write(job, path)
             kind = RUNTIMES["savedmodel" if runtime == KERAS else runtime]
             infer = kind.read(path, int(threads))
+            if way != runtime:
+                infer = one_by_one(infer)
             if compare(infer, pixels, expected)[0] <= LIMITS["float32"]:
-                made[runtime] = infer
+                made[way] = infer
     batch = np.resize(pixels, (int(batch_size), *pixels.shape[1:]))
     print(json.dumps(measure(made, batch)))
 

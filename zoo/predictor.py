@@ -6,7 +6,7 @@ import contextlib
 import json
 import os
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from zoo._runtimes import Infer
 
 EXPORTED = ("litert", "onnx", "openvino")  # a SavedModel is that graph again
+SINGLY = ", singly"  # behind a runtime: one image of a batch after the other
 WARM_UP, TURNS = 2, 5
 
 
@@ -33,12 +34,15 @@ class Predictor:
             whose extras have to be installed; "auto" exports to each that is there, takes the
             fastest on a few batches, and remembers the choice for this network on this machine. It
             does so in a process of its own. With a GPU, and on JAX and PyTorch, it takes "keras".
-        batch_size: Of the batches that "auto" measures.
+        batch_size: Of the batches that "auto" measures. Runtimes are measured with the whole batch
+            and with one image after the other, whose maps stay in the processor's caches.
         threads: CPU threads; 0 for all cores.
 
     Attributes:
         runtime: The one that is used.
-        seconds: Runtime -> seconds for a batch, as "auto" measured them, now or once.
+        singly: Whether it is given one image after the other.
+        seconds: Runtime, with ", singly" behind it if so -> seconds for a batch, as "auto" measured
+            them, now or once.
 
     Raises:
         ValueError: If there is no such runtime, or the model is not functional or has more inputs.
@@ -61,6 +65,7 @@ class Predictor:
         threads: int = 0,
     ) -> None:
         self.seconds: dict[str, float] = {}
+        self.singly = False
         self._threads = threads or os.cpu_count() or 1
         if isinstance(model, (str, os.PathLike)):
             path = Path(model).expanduser()
@@ -81,8 +86,9 @@ class Predictor:
             return
         choices = cache_dir() / "runtimes" / f"{_key(model, batch_size, self._threads)}.json"
         known = _remembered(choices)
-        candidates = [min(known, key=known.__getitem__)] if known else installed()
-        self.runtime, self._infer, seconds = _fastest(model, candidates, batch_size, self._threads)
+        ways = [fastest(known)] if known else ways_of(installed(), batch_size)
+        way, self._infer, seconds = _fastest(model, ways, batch_size, self._threads)
+        self.runtime, self.singly = way.removesuffix(SINGLY), way.endswith(SINGLY)
         self.seconds = known or seconds
         if seconds and not known:
             with contextlib.suppress(OSError):  # then it is measured again the next time
@@ -104,7 +110,7 @@ class Predictor:
         return self._pack(self._infer(np.ascontiguousarray(images, "float32")))
 
     def __repr__(self) -> str:
-        return f"Predictor(runtime={self.runtime!r}, threads={self._threads})"
+        return f"Predictor(runtime={self.runtime!r}, singly={self.singly}, threads={self._threads})"
 
 
 def bench(
@@ -119,7 +125,8 @@ def bench(
 
     Returns:
         Runtime -> median seconds; and first, under "model", those of the model as it is, in a
-        graph. What answers otherwise than the model is left out.
+        graph. Of several images also Runtime + ", singly", with one after the other. What answers
+        otherwise than the model is left out.
 
     Raises:
         ValueError: If there is no such runtime.
@@ -134,7 +141,8 @@ def bench(
         check_runtime(name)
     threads = os.cpu_count() or 1
     made = {"model": _graph(model, output_names(model))}
-    made |= _make_all(model, installed() if runtimes is None else runtimes, threads)
+    names = installed() if runtimes is None else runtimes
+    made |= _make_all(model, names, batch_size, threads)
     return measure(made, some_images(model, batch_size), turns=3 * TURNS)
 
 
@@ -179,10 +187,32 @@ def measure(
     return {name: float(np.median(each)) for name, each in times.items()}
 
 
+def ways_of(runtimes: Sequence[str], batch_size: int) -> list[str]:
+    """Runtimes as they are, and those outside of Keras with one image of a batch at a time."""
+    several = [name for name in runtimes if name != KERAS] if batch_size > 1 else []
+    return [*runtimes, *(f"{name}{SINGLY}" for name in several)]
+
+
+def one_by_one(infer: Infer) -> Infer:
+    """What gives a runtime one image of a batch after the other."""
+    import numpy as np
+
+    def singly(images: np.ndarray) -> Mapping[str, np.ndarray]:
+        made = [infer(images[i : i + 1]) for i in range(len(images))]
+        return {name: np.concatenate([each[name] for each in made]) for name in made[0]}
+
+    return lambda images: singly(images) if len(images) > 1 else infer(images)
+
+
+def fastest(seconds: Mapping[str, float]) -> str:
+    """The way that takes least; Keras if there is none."""
+    return min(seconds, key=seconds.__getitem__, default=KERAS)
+
+
 def _fastest(
-    model: keras.Model, runtimes: Sequence[str], batch_size: int, threads: int
+    model: keras.Model, ways: Sequence[str], batch_size: int, threads: int
 ) -> tuple[str, Infer, dict[str, float]]:
-    """The fastest runtime, its function, and the seconds of all; without seconds if it is Keras."""
+    """The fastest way, its function, and the seconds of all; without seconds if it is Keras."""
     import tempfile
 
     import keras
@@ -191,15 +221,16 @@ def _fastest(
     from zoo._memory import give_back
 
     seconds: dict[str, float] = {}
-    if [*runtimes] != [KERAS] and keras.backend.backend() == "tensorflow" and not _accelerated():
+    if [*ways] != [KERAS] and keras.backend.backend() == "tensorflow" and not _accelerated():
         with tempfile.TemporaryDirectory(prefix="zoo-", ignore_cleanup_errors=True) as folder:
-            seconds = find_fastest(model, runtimes, batch_size, threads, Path(folder))
-            runtime = min(seconds, key=seconds.__getitem__, default=KERAS)
-            if runtime != KERAS:
+            seconds = find_fastest(model, ways, batch_size, threads, Path(folder))
+            way = fastest(seconds)
+            if way != KERAS:
+                runtime = way.removesuffix(SINGLY)
                 give_back()
                 infer = RUNTIMES[runtime].read(file_of(Path(folder), runtime), threads)
                 give_back()
-                return runtime, infer, seconds
+                return way, infer if way == runtime else one_by_one(infer), seconds
     return KERAS, _make(model, KERAS, threads), seconds
 
 
@@ -211,25 +242,39 @@ def _accelerated() -> bool:
 
 
 def _make(model: keras.Model, name: str, threads: int) -> Infer:
-    """The model in a runtime, which has what it needs of the file when that goes."""
-    import tempfile
-
+    """The model in a runtime."""
     if name == KERAS:
         from zoo.fold import fold
 
         return _graph(fold(model), output_names(model))
-    with tempfile.TemporaryDirectory(prefix="zoo-", ignore_cleanup_errors=True) as folder:
-        path = Path(folder, f"model{RUNTIMES[name].suffix}")
-        export(model, path, runtime=name)
+    with _exported(model, name) as path:
         return RUNTIMES[name].read(path, threads)
 
 
-def _make_all(model: keras.Model, names: Iterable[str], threads: int) -> dict[str, Infer]:
-    """The runtimes that answer as the model does."""
+@contextlib.contextmanager
+def _exported(model: keras.Model, name: str) -> Iterator[Path]:
+    """A runtime's file, of which it has what it needs once it was read."""
+    import tempfile
+
+    with tempfile.TemporaryDirectory(prefix="zoo-", ignore_cleanup_errors=True) as folder:
+        path = Path(folder, f"model{RUNTIMES[name].suffix}")
+        export(model, path, runtime=name)
+        yield path
+
+
+def _make_all(
+    model: keras.Model, names: Iterable[str], batch_size: int, threads: int
+) -> dict[str, Infer]:
+    """The ways that answer as the model does."""
     made = {}
     for name in names:
-        with contextlib.suppress(ExportError):
+        if name == KERAS:
             made[name] = _make(model, name, threads)
+            continue
+        with contextlib.suppress(ExportError), _exported(model, name) as path:
+            for way in ways_of([name], batch_size):
+                infer = RUNTIMES[name].read(path, threads)
+                made[way] = infer if way == name else one_by_one(infer)
     return made
 
 
@@ -296,6 +341,8 @@ def _remembered(path: Path) -> dict[str, float]:
     try:
         seconds = json.loads(path.read_text("utf-8"))
         known = installed()
-        return {str(k): float(v) for k, v in seconds.items() if k in known}
+        return {
+            str(k): float(v) for k, v in seconds.items() if str(k).removesuffix(SINGLY) in known
+        }
     except (OSError, ValueError, AttributeError, TypeError):
         return {}

@@ -343,6 +343,7 @@ def _build_efficientnet_pytorch(reference: Reference, size: tuple[int, int]) -> 
 def _run_keras(source: str, reference: Reference, x: np.ndarray) -> tuple[dict, np.ndarray, str]:
     import keras
 
+    keras.config.set_dtype_policy(x.dtype.name)
     builder = getattr(keras.applications, reference.name)
     model = builder(
         weights=None,
