@@ -48,25 +48,30 @@ def test_built_quickly_is_built_the_same(name: str, monkeypatch: pytest.MonkeyPa
         assert children[0] == children[1], ours.name
 
 
+def replaced() -> tuple[object, ...]:
+    """What stands now where building quickly puts something else."""
+    return (
+        keras.Layer.__setattr__,
+        keras.src.utils.tracking.Tracker.track,
+        keras.src.backend.is_tensor,
+        keras.src.layers.layer.inspect,
+        keras.src.ops.operation.inspect,
+    )
+
+
 def test_keras_is_as_it_was_afterwards() -> None:
-    before = keras.Layer.__setattr__, keras.src.backend.is_tensor, keras.src.layers.layer.inspect
+    before = replaced()
     with pytest.raises(ValueError, match="num_classes"):
         zoo.create("resnet18", num_classes=-1)
     with quickly(), quickly():  # a Keras made otherwise would leave them: then nothing is faster
-        inside = (
-            keras.Layer.__setattr__,
-            keras.src.backend.is_tensor,
-            keras.src.layers.layer.inspect,
-        )
-        assert not any(a is b for a, b in zip(before, inside, strict=True))
+        assert not any(a is b for a, b in zip(before, replaced(), strict=True))
     threads = [threading.Thread(target=_symbolic.symbolic, args=(zoo.create, "lenet5"))]
     threads += [threading.Thread(target=zoo.create, args=("alexnet",), kwargs={"num_classes": 3})]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    after = keras.Layer.__setattr__, keras.src.backend.is_tensor, keras.src.layers.layer.inspect
-    assert before == after
+    assert before == replaced()
 
 
 def test_layers_of_ones_own_are_tracked_within() -> None:
