@@ -6,7 +6,6 @@ import functools
 import hashlib
 import importlib.util
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,7 +14,7 @@ import keras
 import numpy as np
 
 from applications import formats
-from applications.arrays import own_copy, tensor
+from applications.arrays import own_copy, places, tensor
 from applications.download import fetch
 from applications.matching import (
     HEAD,
@@ -71,8 +70,7 @@ def load(name: str, weights: Weights | str | Path = "imagenet", **options: Any) 
     info(name)
     path = locate(record) if record else Path(str(weights))
     record = record or _published_as(name, path)
-    # the reader copies ahead while TensorFlow makes the variables
-    with formats.read(path) as checkpoint, ThreadPoolExecutor(1) as reader:
+    with formats.read(path) as checkpoint:
         channels = options.get("input_shape", info(name).input_shape)[-1]
         asked, record = _defaults(name, checkpoint, record, channels)
         options = {**asked, **options}
@@ -83,9 +81,9 @@ def load(name: str, weights: Weights | str | Path = "imagenet", **options: Any) 
             except ValueError:
                 leave_untouched(model)  # nobody will see it
                 raise
-            for variable, read in readers:
-                copy = reader.submit(_copy, read, variable.dtype)
-                variable._initializer = functools.partial(_adopted, copy)
+            copies = places((tuple(variable.shape), variable.dtype) for variable, _ in readers)
+            for (variable, read), place in zip(readers, copies, strict=True):
+                variable._initializer = functools.partial(_read_into, place, read)
     model.load_report = replace(report, options=asked)
     model.pretrained = record
     return model
@@ -120,13 +118,12 @@ def locate(record: Weights) -> Path:
     return fetch(record.url, sha256=record.hash, size=None)
 
 
-def _copy(read: Callable[[], np.ndarray], dtype: str) -> np.ndarray:
-    return own_copy(read(), dtype)
-
-
-def _adopted(copy: Future[np.ndarray], shape: Any, dtype: str | None = None) -> Any:
+def _read_into(
+    place: np.ndarray, read: Callable[[], np.ndarray], shape: Any, dtype: str | None = None
+) -> Any:
     """An initializer: variables take its result when the stateless scope is left."""
-    return adopt(copy.result().reshape(tuple(shape)), keras.backend.standardize_dtype(dtype))
+    copy = own_copy(read(), place).reshape(tuple(shape))
+    return adopt(copy, keras.backend.standardize_dtype(dtype))
 
 
 def _is_path(weights: str) -> bool:
