@@ -1,8 +1,9 @@
-"""Keras makes the same layers in 0.6 of the time while a model of ours is built.
+"""Keras makes the same layers in half of the time while a model of ours is built.
 
-Each layer sets some 90 attributes, all but a few of them numbers, texts and None, and Keras and
-TensorFlow look at each for variables and layers within. It also asks Python for the signatures of
-the same methods again, and TensorFlow whether Keras's symbolic tensors are tensors of its own.
+Each layer sets some 90 attributes, all but a few of them numbers, texts, None and empty containers,
+and Keras and TensorFlow look at each for variables and layers within. Keras also asks Python for
+the signatures of the same methods again, TensorFlow whether its own symbolic tensors are tensors
+of that, and for "zeros" and "ones" among all classes that there are.
 """
 
 from __future__ import annotations
@@ -25,7 +26,9 @@ UNTRACKED = PLAIN | {  # nothing that Keras or TensorFlow tracks is in these
     keras.InputSpec,
     keras.initializers.Ones,
     keras.initializers.VarianceScaling,
+    keras.initializers.GlorotUniform,
     keras.initializers.HeNormal,
+    keras.initializers.LecunNormal,
     keras.initializers.TruncatedNormal,
     keras.initializers.Zeros,
 }
@@ -64,15 +67,16 @@ def _put_in_place() -> None:
     if keras.backend.backend() != "tensorflow":
         return
     try:
-        from keras.src import backend
+        from keras.src import backend, initializers
         from keras.src.layers import layer as layers
         from keras.src.ops import operation
         from keras.src.utils import tracking
 
         parts = {
-            (keras.layers.Layer, "__setattr__"): _setting(keras.layers.Layer.__setattr__),
+            (keras.layers.Layer, "__setattr__"): _setting(tracking),
             (tracking.Tracker, "track"): _tracking(tracking),
             (backend, "is_tensor"): _telling(backend.is_tensor),
+            (initializers, "get"): _finding(initializers.get),
             (layers, "inspect"): _Remembering(),
             (operation, "inspect"): _Remembering(),
         }
@@ -84,24 +88,37 @@ def _put_in_place() -> None:
         setattr(where, name, part)
 
 
-def _setting(original: Callable[[Any, str, Any], None]) -> Callable[[Any, str, Any], None]:
+def _setting(tracking: Any) -> Callable[[Any, str, Any], None]:
+    original = keras.layers.Layer.__setattr__
+    containers = _containers(tracking)
+    untracked = UNTRACKED | {tracking.Tracker}
+
     def __setattr__(self: Any, name: str, value: Any) -> None:
         kind = type(value)
-        if kind in UNTRACKED or (kind is tuple and all(type(each) in PLAIN for each in value)):
+        if kind in untracked or (kind is tuple and all(type(each) in PLAIN for each in value)):
             object.__setattr__(self, name, value)
-        else:
-            original(self, name, value)
+            return
+        if kind in containers:
+            own = vars(self)
+            within = own.get("_self_setattr_tracking", True)
+            enabled = tracking.is_tracking_enabled()
+            if enabled and "_tracked" in own:
+                value = containers[kind](value, self._tracker)
+                if within:
+                    self._tracked.append(name)
+                object.__setattr__(self, name, value)
+                return
+            if not enabled and not within:
+                object.__setattr__(self, name, value)
+                return
+        original(self, name, value)
 
     return __setattr__
 
 
 def _tracking(tracking: Any) -> Callable[[Any, Any], Any]:
     original = tracking.Tracker.track
-    containers: dict[type, Any] = {
-        list: tracking.TrackedList,
-        dict: tracking.TrackedDict,
-        set: tracking.TrackedSet,
-    }
+    containers = _containers(tracking)
 
     def track(self: Any, value: Any) -> Any:
         kind = type(value)
@@ -114,11 +131,30 @@ def _tracking(tracking: Any) -> Callable[[Any, Any], Any]:
     return track
 
 
+def _containers(tracking: Any) -> dict[type, Any]:
+    """Python's containers, and Keras's which look after what is put into them."""
+    return {
+        list: tracking.TrackedList,
+        dict: tracking.TrackedDict,
+        set: tracking.TrackedSet,
+    }
+
+
 def _telling(original: Callable[[Any], bool]) -> Callable[[Any], bool]:
     def is_tensor(x: Any) -> bool:
-        return type(x) is not keras.KerasTensor and type(x) not in PLAIN and original(x)
+        return type(x) is not keras.KerasTensor and type(x) not in UNTRACKED and original(x)
 
     return is_tensor
+
+
+def _finding(original: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    shared = {name: original(name) for name in ("zeros", "ones")}  # which have no state
+
+    def get(identifier: Any) -> Any:
+        known = shared.get(identifier) if type(identifier) is str else None
+        return known or original(identifier)
+
+    return get
 
 
 class _Remembering:
