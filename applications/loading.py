@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 import hashlib
 import importlib.util
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -78,12 +77,12 @@ def load(name: str, weights: Weights | str | Path = "imagenet", **options: Any) 
             model = create(name, **options)
             try:
                 readers, report = plan(model, checkpoint, module=info(name).module)
+                copies = places((tuple(variable.shape), variable.dtype) for variable, _ in readers)
+                for (variable, read), place in zip(readers, copies, strict=True):
+                    variable._initializer = functools.partial(_adopted, own_copy(read(), place))
             except ValueError:
                 leave_untouched(model)  # nobody will see it
                 raise
-            copies = places((tuple(variable.shape), variable.dtype) for variable, _ in readers)
-            for (variable, read), place in zip(readers, copies, strict=True):
-                variable._initializer = functools.partial(_read_into, place, read)
     model.load_report = replace(report, options=asked)
     model.pretrained = record
     return model
@@ -118,12 +117,9 @@ def locate(record: Weights) -> Path:
     return fetch(record.url, sha256=record.hash, size=None)
 
 
-def _read_into(
-    place: np.ndarray, read: Callable[[], np.ndarray], shape: Any, dtype: str | None = None
-) -> Any:
+def _adopted(copy: np.ndarray, shape: Any, dtype: str | None = None) -> Any:
     """An initializer: variables take its result when the stateless scope is left."""
-    copy = own_copy(read(), place).reshape(tuple(shape))
-    return adopt(copy, keras.backend.standardize_dtype(dtype))
+    return adopt(copy.reshape(tuple(shape)), keras.backend.standardize_dtype(dtype))
 
 
 def _is_path(weights: str) -> bool:
@@ -203,6 +199,8 @@ def load_weights(model: keras.Model, path: str | Path, *, source: str | None = N
     """
     with formats.read(path) as checkpoint:
         readers, report = plan(model, checkpoint, source)
+        for _, read in readers:
+            read()  # all are checked before one is changed
         for variable, read in readers:
             variable.assign(tensor(read(), variable.shape, variable.dtype))
     return report

@@ -78,7 +78,7 @@ def plan(
     source: str | None = None,
     module: str | None = None,
 ) -> tuple[list[tuple[Any, Callable[[], np.ndarray]]], LoadReport]:
-    """Pair the model's variables with arrays, and check all of them; change nothing.
+    """Pair the model's variables with arrays, and check their shapes; change nothing.
 
     Args:
         model: A model of this zoo.
@@ -89,10 +89,10 @@ def plan(
     Returns:
         Pairs of a variable and a function that reads its array, which has the variable's shape or
         one with neighbouring dimensions to be merged; and the report of a loading that assigns
-        them. The arrays can be read as long as the checkpoint is open.
+        them. The arrays can be read as long as the checkpoint is open; reading one that is damaged
+        or has a value that is not finite raises a `formats.CheckpointError`.
 
     Raises:
-        formats.CheckpointError: If an array cannot be read or has a value that is not finite.
         WeightsError: As for `load_weights`.
     """
     table, pairs = _choose(model, checkpoint, [*tables(source, module)])
@@ -150,13 +150,10 @@ def plan(
             f"{'; '.join(part for part in parts if part)}. Build the model that the file is of, "
             "with the options that it was trained with"
         )
-    loaded = [*dict.fromkeys(loaded)]
-    for name in loaded:
-        formats.check_finite(name, checkpoint[name], checkpoint.path)
     report = LoadReport(
         path=checkpoint.path,
         source=table.source,
-        loaded=tuple(loaded),
+        loaded=tuple(dict.fromkeys(loaded)),
         adapted=adapted,
         initialized=tuple(initialized),
         ignored=tuple(ignored),
@@ -249,7 +246,9 @@ def renumbered(layers: Iterable[str]) -> dict[str, str]:
 
 
 def _read(checkpoint: formats.Checkpoint, name: str, changes: Sequence[Change]) -> np.ndarray:
-    return functools.reduce(lambda array, change: change(array), changes, checkpoint[name])
+    array = checkpoint[name]
+    formats.check_finite(name, array, checkpoint.path)
+    return functools.reduce(lambda array, change: change(array), changes, array)
 
 
 def shape_after(change: Change | None, shape: tuple[int, ...]) -> tuple[int, ...]:

@@ -75,7 +75,7 @@ def zoo_step(name: str, batch: int) -> Callable[[], Any]:
     """Ours."""
     model = peers.ours(name)
     import zoo
-    from zoo.predictor import SINGLY
+    from zoo._ways import Way
 
     predictor = zoo.Predictor(model, batch_size=batch)
     images = pixels(model.input_shape, batch)
@@ -87,7 +87,7 @@ def zoo_step(name: str, batch: int) -> Callable[[], Any]:
     code = "from benchmarks.inference import matmul_rate; print(matmul_rate())"
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     share = 2 * zoo.info(name).macs * batch / seconds / float(run.stdout)
-    way = f"{predictor.runtime}{SINGLY if predictor.singly else ''}"
+    way = Way(predictor.runtime, predictor.at_a_time)
     step.note = f"{way}, {share:.0%} of matmul"  # type: ignore[attr-defined]
     return step
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import importlib.util
 import json
 import os
@@ -13,6 +14,7 @@ import pytest
 import zoo
 from zoo import predictor
 from zoo._runtimes import RUNTIMES
+from zoo._ways import Way
 from zoo.export import ExportError, some_images
 
 SUFFIXES = {name: kind.suffix for name, kind in RUNTIMES.items()}
@@ -81,8 +83,8 @@ def test_a_predictor_has_the_models_inputs_and_outputs(runtime):
 def test_auto_takes_the_fastest_and_remembers_it(small, monkeypatch):
     measured = []
 
-    def find(model, runtimes, batch_size, threads, folder):
-        measured.append((runtimes, batch_size))
+    def find(model, ways, batch_size, threads, folder):
+        measured.append(([str(way) for way in ways], batch_size))
         return {"keras": 1.0, "slow": 2.0}
 
     monkeypatch.setattr(predictor, "installed", lambda: ["keras", "slow"])
@@ -92,8 +94,8 @@ def test_auto_takes_the_fastest_and_remembers_it(small, monkeypatch):
     again = zoo.Predictor(small)
     assert again.seconds == first.seconds
     assert measured == [(["keras", "slow"], 1)]
-    zoo.Predictor(small, batch_size=8)  # another work, which is measured anew
-    assert measured[1:] == [(["keras", "slow", "slow, singly"], 8)]
+    zoo.Predictor(small, batch_size=8, threads=2)  # another work, which is measured anew
+    assert measured[1:] == [(["keras", "slow", "slow, 2 at a time", "slow, 4 at a time"], 8)]
 
 
 def test_auto_measures_what_is_installed(small, tmp_path, monkeypatch):
@@ -111,30 +113,57 @@ def test_auto_measures_what_is_installed(small, tmp_path, monkeypatch):
     assert json.loads(file.read_text())["keras"] > 0
 
 
-def test_auto_tries_one_image_after_the_other(small, tmp_path, monkeypatch):
+def test_auto_tries_few_images_at_a_time(small, tmp_path, monkeypatch):
     needs("litert")
     monkeypatch.setattr(predictor, "installed", lambda: ["keras", "litert"])
-    run = zoo.Predictor(small, batch_size=3)
-    assert set(run.seconds) == {"keras", "litert", "litert, singly"}
+    run = zoo.Predictor(small, batch_size=3, threads=1)
+    assert set(run.seconds) == {"keras", "litert", "litert, 2 at a time"}
     (file,) = (tmp_path / "cache" / "runtimes").glob("*.json")
-    file.write_text(json.dumps({**run.seconds, "litert, singly": 0.0}))
-    run = zoo.Predictor(small, batch_size=3)
-    assert (run.runtime, run.singly) == ("litert", True)
-    for count in (1, 3):
+    file.write_text(json.dumps({**run.seconds, "litert, 2 at a time": 0.0}))
+    run = zoo.Predictor(small, batch_size=3, threads=1)
+    assert (run.runtime, run.at_a_time) == ("litert", 2)
+    found = predictor.bench(small, ["litert"], batch_size=3)
+    assert list(found)[:2] == ["model", "litert"]
+    assert "litert, 2 at a time" in found
+
+
+@pytest.mark.parametrize("runtime", EXPORTED)
+def test_few_images_at_a_time_are_answered_in_order(small, runtime, tmp_path):
+    needs(runtime)
+    run = zoo.Predictor(small, runtime, batch_size=8, at_a_time=2, threads=3)
+    zoo.export(small, tmp_path / f"model{RUNTIMES[runtime].suffix}")
+    exported = zoo.Predictor(
+        tmp_path / f"model{RUNTIMES[runtime].suffix}", batch_size=8, at_a_time=1, threads=2
+    )
+    for count in (8, 1, 5, 3, 7, 8, 16):  # too few for all threads, and with a rest
         images = some_images(small, count)
         expected = small.predict_on_batch(images)
-        np.testing.assert_allclose(run(images), expected, atol=1e-4 * np.abs(expected).max())
-    assert list(predictor.bench(small, ["litert"], batch_size=2)) == [
-        "model",
-        "litert",
-        "litert, singly",
-    ]
+        for each in (run, exported):
+            np.testing.assert_allclose(each(images), expected, atol=1e-4 * np.abs(expected).max())
+
+
+def test_what_was_written_for_a_predictor_goes_with_it(small, tmp_path, monkeypatch):
+    needs("onnx")
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    run = zoo.Predictor(small, "onnx")
+    assert not [*tmp_path.iterdir()]
+    run = zoo.Predictor(small, "onnx", batch_size=4, at_a_time=1, threads=2)
+    assert [*tmp_path.iterdir()]
+    del run
+    gc.collect()
+    assert not [*tmp_path.iterdir()]
+
+
+@pytest.mark.parametrize(("runtime", "at_a_time"), [("keras", 2), ("auto", 1), ("onnx", -1)])
+def test_few_at_a_time_is_refused_where_it_is_not_to_be_had(small, runtime, at_a_time):
+    with pytest.raises(ValueError, match=f"received {at_a_time} with '{runtime}'"):
+        zoo.Predictor(small, runtime, at_a_time=at_a_time)
 
 
 def test_auto_leaves_out_what_fails_or_answers_otherwise(small, tmp_path):
     from zoo._fastest import find_fastest
 
-    assert set(find_fastest(small, ["keras", "unknown"], 1, 1, tmp_path)) == {"keras"}
+    assert set(find_fastest(small, [Way("keras"), Way("unknown")], 1, 1, tmp_path)) == {"keras"}
 
 
 def test_auto_alone_is_keras(small, tmp_path, monkeypatch):

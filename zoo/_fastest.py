@@ -20,30 +20,28 @@ from typing import TYPE_CHECKING, Any
 
 from zoo._memory import give_back
 from zoo._runtimes import KERAS, RUNTIMES, Job, save
+from zoo._ways import Way, file_of
 from zoo.export import LIMITS, answers, compare, exportable, output_names, some_images
 
 if TYPE_CHECKING:
     import keras
 
-COMPARED = 3  # images
+    from zoo._runtimes import Infer
 
-
-def file_of(folder: Path, runtime: str) -> Path:
-    """Where a runtime's file lies."""
-    return folder / f"model{RUNTIMES[runtime].suffix}"
+COMPARED = 3  # different images
 
 
 def find_fastest(
-    model: keras.Model, ways: Sequence[str], batch_size: int, threads: int, folder: Path
+    model: keras.Model, ways: Sequence[Way], batch_size: int, threads: int, folder: Path
 ) -> dict[str, float]:
     """Way -> median seconds for a batch, of those that answer as the model does.
 
     Args:
         model: A functional model.
-        ways: Runtimes to try, see `zoo.predictor.ways_of`; "keras" is the folded model in a graph.
+        ways: What to try, see `zoo._ways`; "keras" is the folded model in a graph.
         batch_size: Images in a batch.
         threads: CPU threads.
-        folder: Is empty; gets the runtimes' files, see `file_of`.
+        folder: Is empty; gets the runtimes' files, see `zoo._ways.file_of`.
 
     Raises:
         RuntimeError: If the process that measures fails.
@@ -57,7 +55,15 @@ def find_fastest(
     give_back()
     save(exportable(model), output_names(model), folder / "saved")
     run = subprocess.run(
-        [sys.executable, "-m", __name__, str(folder), str(batch_size), str(threads), *ways],
+        [
+            sys.executable,
+            "-m",
+            __name__,
+            str(folder),
+            str(batch_size),
+            str(threads),
+            *map(str, ways),
+        ],
         env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
         capture_output=True,
         text=True,
@@ -76,31 +82,30 @@ def main() -> None:
     """Convert, compare and measure."""
     import numpy as np
 
-    from zoo.predictor import SINGLY, measure, one_by_one
+    from zoo.predictor import measure_ways
 
-    where, batch_size, threads, *ways = sys.argv[1:]
-    folder = Path(where)
-    pixels = np.load(folder / "pixels.npy")
+    where, batch, processors, *ways = sys.argv[1:]
+    folder, batch_size, threads = Path(where), int(batch), int(processors)
+    count = 1 + max(COMPARED - 1, batch_size)  # one alone, and a batch as it will come
     with np.load(folder / "expected.npz") as stored:
-        expected = dict(stored)
-    made = {}
-    for way in ways:
-        runtime = way.removesuffix(SINGLY)
+        expected = {k: np.resize(v, (count, *v.shape[1:])) for k, v in stored.items()}
+    pixels = np.load(folder / "pixels.npy")
+    pixels = np.resize(pixels, (count, *pixels.shape[1:]))
+
+    def read(way: Way) -> Infer | None:
         with contextlib.suppress(Exception):  # whatever its packages raise: then it is left out
             path = folder / "saved"  # which is the folded model in a graph
-            if runtime != KERAS:
-                path = file_of(folder, runtime)
+            if way.runtime != KERAS:
+                path = file_of(folder, way.runtime)
                 if not path.exists():
                     job = Job(folder / "saved", tuple(expected), apart=True)
-                    RUNTIMES[runtime].write(job, path)
-            kind = RUNTIMES["savedmodel" if runtime == KERAS else runtime]
-            infer = kind.read(path, int(threads))
-            if way != runtime:
-                infer = one_by_one(infer)
+                    RUNTIMES[way.runtime].write(job, path)
+            infer = way.read(path, threads, batch_size)
             if compare(infer, pixels, expected)[0] <= LIMITS["float32"]:
-                made[way] = infer
-    batch = np.resize(pixels, (int(batch_size), *pixels.shape[1:]))
-    print(json.dumps(measure(made, batch)))
+                return infer
+        return None
+
+    print(json.dumps(measure_ways([*map(Way.of, ways)], read, pixels[-batch_size:])))
 
 
 if __name__ == "__main__":

@@ -190,6 +190,8 @@ def _read_openvino(path: Path, threads: int) -> Infer:
     settings = {
         "PERFORMANCE_HINT": "LATENCY",
         "INFERENCE_NUM_THREADS": threads,
+        # else what runs side by side has the same cores
+        "ENABLE_CPU_PINNING": threads >= (os.cpu_count() or 1),
         "INFERENCE_PRECISION_HINT": "f32",  # else bfloat16 where the CPU has it
     }
     compiled: dict[tuple[int, ...], Any] = {}

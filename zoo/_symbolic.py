@@ -88,7 +88,8 @@ def adopt(array: np.ndarray, dtype: str) -> Any:
         return keras.ops.convert_to_tensor(array, dtype)
     import tensorflow as tf
 
-    return keras.ops.cast(tf.experimental.dlpack.from_dlpack(array.__dlpack__()), dtype)
+    tensor = tf.experimental.dlpack.from_dlpack(array.__dlpack__())
+    return tensor if array.dtype.name == dtype else keras.ops.cast(tensor, dtype)
 
 
 def initialize_quickly(variables: Iterable[Any]) -> None:

@@ -5,14 +5,29 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import shutil
+import tempfile
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+import weakref
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from zoo._files import cache_dir, write_json
+from zoo._memory import give_back
 from zoo._runtimes import KERAS, RUNTIMES
-from zoo.export import ExportError, check_model, export, output_names, runtime_of, some_images
+from zoo._ways import Way, file_of, ways_of
+from zoo.export import (
+    LIMITS,
+    ExportError,
+    answers,
+    check_model,
+    compare,
+    export,
+    output_names,
+    runtime_of,
+    some_images,
+)
 
 if TYPE_CHECKING:
     import keras
@@ -21,8 +36,9 @@ if TYPE_CHECKING:
     from zoo._runtimes import Infer
 
 EXPORTED = ("litert", "onnx", "openvino")  # a SavedModel is that graph again
-SINGLY = ", singly"  # behind a runtime: one image of a batch after the other
+AS_IT_IS = Way("model")  # in a graph, not folded
 WARM_UP, TURNS = 2, 5
+CLEARLY = 1.03  # times as fast: what is side by side has weights of its own each
 FAMILY = {"family": "cpu family", "model": "model"}  # of processors, as Linux calls them
 
 
@@ -35,18 +51,20 @@ class Predictor:
             whose extras have to be installed; "auto" exports to each that is there, takes the
             fastest on a few batches, and remembers the choice for this network on this machine. It
             does so in a process of its own. With a GPU, and on JAX and PyTorch, it takes "keras".
-        batch_size: Of the batches that "auto" measures. Runtimes are measured with the whole batch
-            and with one image after the other, whose maps stay in the processor's caches.
+        batch_size: Images in a batch, as most of them will come.
+        at_a_time: Images of a batch that each thread takes at a time, side by side with the others;
+            0 for the whole batch on all threads. "auto" finds it out. Not with "keras".
         threads: CPU threads; 0 for all cores.
 
     Attributes:
         runtime: The one that is used.
-        singly: Whether it is given one image after the other.
-        seconds: Runtime, with ", singly" behind it if so -> seconds for a batch, as "auto" measured
-            them, now or once.
+        at_a_time: Images, as above.
+        seconds: Runtime, with ", 2 at a time" or so behind it -> seconds for a batch, as "auto"
+            measured them, now or once.
 
     Raises:
         ValueError: If there is no such runtime, or the model is not functional or has more inputs.
+        FileNotFoundError: If there is no such file.
         ModuleNotFoundError: If it is not installed; the message names the extra.
         RuntimeError: If "auto" could not measure.
 
@@ -63,38 +81,66 @@ class Predictor:
         runtime: str = "auto",
         *,
         batch_size: int = 1,
+        at_a_time: int = 0,
         threads: int = 0,
     ) -> None:
         self.seconds: dict[str, float] = {}
-        self.singly = False
         self._threads = threads or os.cpu_count() or 1
         if isinstance(model, (str, os.PathLike)):
             path = Path(model).expanduser()
-            self.runtime = runtime_of(path, None if runtime == "auto" else runtime)
+            way = Way(runtime_of(path, None if runtime == "auto" else runtime), at_a_time)
+            _check_way(way)
             if not path.exists():
                 raise FileNotFoundError(f"there is no file {path}; zoo.export writes one")
-            RUNTIMES[self.runtime].require()
-            self._infer = RUNTIMES[self.runtime].read(path, self._threads)
+            RUNTIMES[way.runtime].require()
+            self._infer = way.read(path, self._threads, batch_size)
             self._pack: Callable[[Mapping[str, Any]], Any] = _alone
-            return
-        if runtime != "auto":
-            check_runtime(runtime)
-        check_model(model)
-        names, structure = output_names(model), model._outputs_struct
-        self._pack = lambda made: _packed(structure, [made[name] for name in names])
-        if runtime != "auto":
-            self.runtime, self._infer = runtime, _make(model, runtime, self._threads)
-            return
+        else:
+            way = Way(runtime, at_a_time)
+            _check_way(way)
+            if runtime != "auto":
+                check_runtime(runtime)
+            check_model(model)
+            names, structure = output_names(model), model._outputs_struct
+            self._pack = lambda made: _packed(structure, [made[name] for name in names])
+            folder = Path(tempfile.mkdtemp(prefix="zoo-"))
+            remove = weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
+            if runtime == "auto":
+                way = self._find(model, batch_size, folder)
+            elif runtime != KERAS:
+                export(model, file_of(folder, runtime), runtime=runtime)
+            if way.runtime == KERAS:
+                self._infer = _folded(model)
+            else:
+                give_back()
+                self._infer = way.read(file_of(folder, way.runtime), self._threads, batch_size)
+                give_back()
+            if not way.at_a_time:
+                remove()
+        self.runtime, self.at_a_time = way
+
+    def _find(self, model: keras.Model, batch_size: int, folder: Path) -> Way:
+        """The fastest way, measured now or once; the folder gets its file."""
+        import keras
+
+        from zoo._fastest import find_fastest
+
+        if keras.backend.backend() != "tensorflow" or _accelerated():
+            return Way(KERAS)
         choices = cache_dir() / "runtimes" / f"{_key(model, batch_size, self._threads)}.json"
         known = _remembered(choices)
-        ways = [fastest(known)] if known else ways_of(installed(), batch_size)
-        way, self._infer, seconds = _fastest(model, ways, batch_size, self._threads)
-        self.runtime, self.singly = way.removesuffix(SINGLY), way.endswith(SINGLY)
+        ways = ways_of(installed(), batch_size, self._threads)
+        if known:
+            ways = [fastest(known)]
+        seconds: dict[str, float] = {}
+        if ways != [Way(KERAS)]:
+            seconds = find_fastest(model, ways, batch_size, self._threads, folder)
         self.seconds = known or seconds
         if seconds and not known:
             with contextlib.suppress(OSError):  # then it is measured again the next time
                 choices.parent.mkdir(parents=True, exist_ok=True)
-                write_json(choices, self.seconds)
+                write_json(choices, seconds)
+        return fastest(seconds)
 
     def __call__(self, images: Any) -> Any:
         """The outputs for a batch.
@@ -111,7 +157,8 @@ class Predictor:
         return self._pack(self._infer(np.ascontiguousarray(images, "float32")))
 
     def __repr__(self) -> str:
-        return f"Predictor(runtime={self.runtime!r}, singly={self.singly}, threads={self._threads})"
+        how = f"runtime={self.runtime!r}, at_a_time={self.at_a_time}, threads={self._threads}"
+        return f"Predictor({how})"
 
 
 def bench(
@@ -126,8 +173,8 @@ def bench(
 
     Returns:
         Runtime -> median seconds; and first, under "model", those of the model as it is, in a
-        graph. Of several images also Runtime + ", singly", with one after the other. What answers
-        otherwise than the model is left out.
+        graph. Of several images also those of the fastest runtime with each thread taking some of
+        them, under such as "onnx, 2 at a time". What answers otherwise than the model is left out.
 
     Raises:
         ValueError: If there is no such runtime.
@@ -141,10 +188,35 @@ def bench(
     for name in runtimes or ():
         check_runtime(name)
     threads = os.cpu_count() or 1
-    made = {"model": _graph(model, output_names(model))}
-    names = installed() if runtimes is None else runtimes
-    made |= _make_all(model, names, batch_size, threads)
-    return measure(made, some_images(model, batch_size), turns=3 * TURNS)
+    images = some_images(model, 1 + batch_size)  # one alone, and a batch
+    expected = answers(model, images)
+    with tempfile.TemporaryDirectory(prefix="zoo-", ignore_cleanup_errors=True) as folder:
+
+        def read(way: Way) -> Infer | None:
+            if way == AS_IT_IS:
+                return _graph(model, output_names(model))
+            if way.runtime == KERAS:
+                return _folded(model)
+            file = file_of(Path(folder), way.runtime)
+            try:
+                if not file.exists():
+                    export(model, file, runtime=way.runtime)
+            except ExportError:
+                return None
+            infer = way.read(file, threads, batch_size)
+            return infer if compare(infer, images, expected)[0] <= LIMITS["float32"] else None
+
+        ways = ways_of(installed() if runtimes is None else runtimes, batch_size, threads)
+        return measure_ways([AS_IT_IS, *ways], read, images[1:], turns=3 * TURNS)
+
+
+def _check_way(way: Way) -> None:
+    """Raise ValueError where few images at a time are not to be had."""
+    if way.at_a_time < 0 or (way.at_a_time and way.runtime not in EXPORTED):
+        raise ValueError(
+            f"at_a_time is 0, or a number of images where runtime is {', '.join(EXPORTED)}; "
+            f"received {way.at_a_time} with {way.runtime!r}"
+        )
 
 
 def installed() -> list[str]:
@@ -188,51 +260,42 @@ def measure(
     return {name: float(np.median(each)) for name, each in times.items()}
 
 
-def ways_of(runtimes: Sequence[str], batch_size: int) -> list[str]:
-    """Runtimes as they are, and those outside of Keras with one image of a batch at a time."""
-    several = [name for name in runtimes if name != KERAS] if batch_size > 1 else []
-    return [*runtimes, *(f"{name}{SINGLY}" for name in several)]
+def measure_ways(
+    ways: Sequence[Way],
+    read: Callable[[Way], Infer | None],
+    images: np.ndarray,
+    *,
+    turns: int = TURNS,
+) -> dict[str, float]:
+    """Median seconds for a batch: of each runtime with all of it; then of the fastest with parts.
+
+    Args:
+        ways: Which.
+        read: Gives the function of one, or None if it is to be left out.
+        images: The batch.
+        turns: Measured turns.
+    """
+
+    def tried(some: Sequence[Way]) -> dict[str, float]:
+        made = {str(way): infer for way in some if (infer := read(way)) is not None}
+        return measure(made, images, turns=turns)
+
+    seconds = tried([way for way in ways if not way.at_a_time])
+    best = fastest(seconds).runtime if seconds else None
+    again = [way for way in ways if best in (None, way.runtime)]
+    if any(way.at_a_time for way in again):
+        seconds |= tried(again)
+    return seconds
 
 
-def one_by_one(infer: Infer) -> Infer:
-    """What gives a runtime one image of a batch after the other."""
-    import numpy as np
-
-    def singly(images: np.ndarray) -> Mapping[str, np.ndarray]:
-        made = [infer(images[i : i + 1]) for i in range(len(images))]
-        return {name: np.concatenate([each[name] for each in made]) for name in made[0]}
-
-    return lambda images: singly(images) if len(images) > 1 else infer(images)
-
-
-def fastest(seconds: Mapping[str, float]) -> str:
-    """The way that takes least; Keras if there is none."""
-    return min(seconds, key=seconds.__getitem__, default=KERAS)
-
-
-def _fastest(
-    model: keras.Model, ways: Sequence[str], batch_size: int, threads: int
-) -> tuple[str, Infer, dict[str, float]]:
-    """The fastest way, its function, and the seconds of all; without seconds if it is Keras."""
-    import tempfile
-
-    import keras
-
-    from zoo._fastest import file_of, find_fastest
-    from zoo._memory import give_back
-
-    seconds: dict[str, float] = {}
-    if [*ways] != [KERAS] and keras.backend.backend() == "tensorflow" and not _accelerated():
-        with tempfile.TemporaryDirectory(prefix="zoo-", ignore_cleanup_errors=True) as folder:
-            seconds = find_fastest(model, ways, batch_size, threads, Path(folder))
-            way = fastest(seconds)
-            if way != KERAS:
-                runtime = way.removesuffix(SINGLY)
-                give_back()
-                infer = RUNTIMES[runtime].read(file_of(Path(folder), runtime), threads)
-                give_back()
-                return way, infer if way == runtime else one_by_one(infer), seconds
-    return KERAS, _make(model, KERAS, threads), seconds
+def fastest(seconds: Mapping[str, float]) -> Way:
+    """The way that takes least, few at a time only if clearly less; Keras if there is none."""
+    ways = map(Way.of, seconds)
+    return min(
+        ways,
+        key=lambda way: seconds[str(way)] * (CLEARLY if way.at_a_time else 1),
+        default=Way(KERAS),
+    )
 
 
 def _accelerated() -> bool:
@@ -242,41 +305,11 @@ def _accelerated() -> bool:
     return bool(tf.config.get_visible_devices("GPU"))
 
 
-def _make(model: keras.Model, name: str, threads: int) -> Infer:
-    """The model in a runtime."""
-    if name == KERAS:
-        from zoo.fold import fold
+def _folded(model: keras.Model) -> Infer:
+    """The folded model in a graph."""
+    from zoo.fold import fold
 
-        return _graph(fold(model), output_names(model))
-    with _exported(model, name) as path:
-        return RUNTIMES[name].read(path, threads)
-
-
-@contextlib.contextmanager
-def _exported(model: keras.Model, name: str) -> Iterator[Path]:
-    """A runtime's file, of which it has what it needs once it was read."""
-    import tempfile
-
-    with tempfile.TemporaryDirectory(prefix="zoo-", ignore_cleanup_errors=True) as folder:
-        path = Path(folder, f"model{RUNTIMES[name].suffix}")
-        export(model, path, runtime=name)
-        yield path
-
-
-def _make_all(
-    model: keras.Model, names: Iterable[str], batch_size: int, threads: int
-) -> dict[str, Infer]:
-    """The ways that answer as the model does."""
-    made = {}
-    for name in names:
-        if name == KERAS:
-            made[name] = _make(model, name, threads)
-            continue
-        with contextlib.suppress(ExportError), _exported(model, name) as path:
-            for way in ways_of([name], batch_size):
-                infer = RUNTIMES[name].read(path, threads)
-                made[way] = infer if way == name else one_by_one(infer)
-    return made
+    return _graph(fold(model), output_names(model))
 
 
 def _graph(model: keras.Model, names: Sequence[str]) -> Infer:
@@ -349,8 +382,6 @@ def _remembered(path: Path) -> dict[str, float]:
     try:
         seconds = json.loads(path.read_text("utf-8"))
         known = installed()
-        return {
-            str(k): float(v) for k, v in seconds.items() if str(k).removesuffix(SINGLY) in known
-        }
+        return {str(k): float(v) for k, v in seconds.items() if Way.of(k).runtime in known}
     except (OSError, ValueError, AttributeError, TypeError):
         return {}
