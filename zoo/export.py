@@ -125,7 +125,7 @@ def export(
             kind.write(Job(saved, output_names(model), precision, images), written)
             pixels = some_images(model, 4) if images is None else images[:32]
             infer = kind.read(written, os.cpu_count() or 1)
-            error, agreement = compare(infer, pixels, answers(model, pixels))
+            error, agreement = compare(infer, pixels, in_a_graph(model)(pixels))
         except Exception as broken:  # whatever its packages raise
             reason = (str(broken).strip().splitlines() or [type(broken).__name__])[0]
             raise ExportError(f"{model.name} cannot become {name}: {reason[:300]}") from broken
@@ -208,14 +208,24 @@ def _gelu(x: Any) -> Any:
     return 0.5 * x * (1 + keras.ops.erf(x * 0.5**0.5))
 
 
-def answers(model: keras.Model, pixels: np.ndarray) -> dict[str, np.ndarray]:
-    """A model's float32 outputs for a batch, by the names that they have in a file."""
+def in_a_graph(model: keras.Model) -> Infer:
+    """A model as one graph of the backend's, from images to float32 outputs by name."""
     import keras
     import numpy as np
 
-    outputs = keras.tree.flatten(model.predict_on_batch(pixels))
-    named = zip(output_names(model), outputs, strict=True)
-    return {name: np.asarray(output, "float32") for name, output in named}
+    names = output_names(model)
+    if keras.backend.backend() == "tensorflow":
+        import tensorflow as tf
+
+        call = tf.function(lambda images: model(images, training=False), reduce_retracing=True)
+    else:
+        call = model.predict_on_batch
+
+    def infer(images: np.ndarray) -> Mapping[str, np.ndarray]:
+        made = [np.asarray(output, "float32") for output in keras.tree.flatten(call(images))]
+        return dict(zip(names, made, strict=True))
+
+    return infer
 
 
 def compare(

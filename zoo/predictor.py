@@ -20,10 +20,10 @@ from zoo._ways import Way, file_of, ways_of
 from zoo.export import (
     LIMITS,
     ExportError,
-    answers,
     check_model,
     compare,
     export,
+    in_a_graph,
     output_names,
     runtime_of,
     some_images,
@@ -189,12 +189,12 @@ def bench(
         check_runtime(name)
     threads = os.cpu_count() or 1
     images = some_images(model, 1 + batch_size)  # one alone, and a batch
-    expected = answers(model, images)
+    expected = in_a_graph(model)(images)
     with tempfile.TemporaryDirectory(prefix="zoo-", ignore_cleanup_errors=True) as folder:
 
         def read(way: Way) -> Infer | None:
             if way == AS_IT_IS:
-                return _graph(model, output_names(model))
+                return in_a_graph(model)
             if way.runtime == KERAS:
                 return _folded(model)
             file = file_of(Path(folder), way.runtime)
@@ -309,26 +309,7 @@ def _folded(model: keras.Model) -> Infer:
     """The folded model in a graph."""
     from zoo.fold import fold
 
-    return _graph(fold(model), output_names(model))
-
-
-def _graph(model: keras.Model, names: Sequence[str]) -> Infer:
-    """A model as one graph of the backend's."""
-    import keras
-    import numpy as np
-
-    if keras.backend.backend() == "tensorflow":
-        import tensorflow as tf
-
-        call = tf.function(lambda images: model(images, training=False), reduce_retracing=True)
-    else:
-        call = model.predict_on_batch
-
-    def infer(images: np.ndarray) -> Mapping[str, np.ndarray]:
-        made = [np.asarray(output, "float32") for output in keras.tree.flatten(call(images))]
-        return dict(zip(names, made, strict=True))
-
-    return infer
+    return in_a_graph(fold(model))
 
 
 def _packed(structure: Any, outputs: list[Any]) -> Any:
