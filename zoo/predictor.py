@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 EXPORTED = ("litert", "onnx", "openvino")  # a SavedModel is that graph again
 AS_IT_IS = Way("model")  # in a graph, not folded
 WARM_UP, TURNS = 2, 5
-CLEARLY = 1.03  # times as fast: what is side by side has weights of its own each
+CLEARLY = 1.05  # times as fast: what is side by side has weights of its own each
 FAMILY = {"family": "cpu family", "model": "model"}  # of processors, as Linux calls them
 
 
