@@ -14,7 +14,7 @@ import pytest
 import zoo
 from zoo import predictor
 from zoo._runtimes import RUNTIMES
-from zoo._ways import Way
+from zoo._ways import Way, ways_of
 from zoo.export import ExportError, some_images
 
 SUFFIXES = {name: kind.suffix for name, kind in RUNTIMES.items()}
@@ -140,6 +140,12 @@ def test_few_images_at_a_time_are_answered_in_order(small, runtime, tmp_path):
         expected = small.predict_on_batch(images)
         for each in (run, exported):
             np.testing.assert_allclose(each(images), expected, atol=1e-4 * np.abs(expected).max())
+
+
+def test_large_models_are_not_held_by_each_thread():
+    assert ways_of(["onnx"], 8, 2, 40_000_000) == [Way("onnx")]
+    assert ways_of(["onnx"], 8, 2, 20_000_000) == [Way("onnx"), Way("onnx", 2), Way("onnx", 4)]
+    assert ways_of(["onnx"], 2, 4) == [Way("onnx")]
 
 
 def test_what_was_written_for_a_predictor_goes_with_it(small, tmp_path, monkeypatch):

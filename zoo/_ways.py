@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from zoo._runtimes import Infer
 
 FEW = 2  # images whose maps stay in a processor's own cache
+MANY = 32_000_000  # parameters that are not held more than once
 
 
 class Way(NamedTuple):
@@ -60,14 +61,20 @@ def file_of(folder: Path, runtime: str) -> Path:
     return folder / f"model{RUNTIMES[runtime].suffix}"
 
 
-def ways_of(runtimes: Sequence[str], batch_size: int, threads: int) -> list[Way]:
+def ways_of(
+    runtimes: Sequence[str], batch_size: int, threads: int, parameters: int = 0
+) -> list[Way]:
     """The ways that may be the fastest: each runtime with the whole batch, and with parts of it.
+
+    Not with parts where the model has many parameters, since each thread would hold all of them.
 
     Example:
         >>> [str(way) for way in ways_of(["keras", "onnx"], 8, 2)]
         ['keras', 'onnx', 'onnx, 2 at a time', 'onnx, 4 at a time']
     """
     parts = sorted({FEW, batch_size // threads} & {*range(1, batch_size)})
+    if parameters > MANY:
+        parts = []
     return [Way(name, part) for name in runtimes for part in (0, *(parts if name != KERAS else ()))]
 
 

@@ -129,7 +129,7 @@ class Predictor:
             return Way(KERAS)
         choices = cache_dir() / "runtimes" / f"{_key(model, batch_size, self._threads)}.json"
         known = _remembered(choices)
-        ways = ways_of(installed(), batch_size, self._threads)
+        ways = ways_of(installed(), batch_size, self._threads, model.count_params())
         if known:
             ways = [fastest(known)]
         seconds: dict[str, float] = {}
@@ -206,7 +206,8 @@ def bench(
             infer = way.read(file, threads, batch_size)
             return infer if compare(infer, images, expected)[0] <= LIMITS["float32"] else None
 
-        ways = ways_of(installed() if runtimes is None else runtimes, batch_size, threads)
+        names = installed() if runtimes is None else runtimes
+        ways = ways_of(names, batch_size, threads, model.count_params())
         return measure_ways([AS_IT_IS, *ways], read, images[1:], turns=3 * TURNS)
 
 
