@@ -708,7 +708,9 @@ def test_kill_then_the_waiting_one_resumes(server, cache):
 @pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
 def test_keyboard_interrupt_keeps_the_partial_file(server, cache):
     server.plan = [serve(stall=HALF), serve()]
-    process = start(server)
+    # what a shell starts in the background ignores it, and so do its children
+    listening = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)"
+    process = start(server, listening)
     wait_for_half(cache)
     process.send_signal(signal.SIGINT)
     assert "KeyboardInterrupt" in process.communicate(timeout=20)[1]
