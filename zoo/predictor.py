@@ -103,21 +103,29 @@ class Predictor:
             check_model(model)
             names, structure = output_names(model), model._outputs_struct
             self._pack = lambda made: _packed(structure, [made[name] for name in names])
-            folder = Path(tempfile.mkdtemp(prefix="zoo-"))
-            remove = weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
-            if runtime == "auto":
-                way = self._find(model, batch_size, folder)
-            elif runtime != KERAS:
-                export(model, file_of(folder, runtime), runtime=runtime)
-            if way.runtime == KERAS:
+            if runtime == KERAS:
                 self._infer = _folded(model)
             else:
-                give_back()
-                self._infer = way.read(file_of(folder, way.runtime), self._threads, batch_size)
-                give_back()
-            if not way.at_a_time:
-                remove()
+                way = self._outside_of_keras(model, way, batch_size)
         self.runtime, self.at_a_time = way
+
+    def _outside_of_keras(self, model: keras.Model, way: Way, batch_size: int) -> Way:
+        """Take a runtime, or of "auto" the fastest way, which is returned."""
+        folder = Path(tempfile.mkdtemp(prefix="zoo-"))
+        remove = weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
+        if way.runtime == "auto":
+            way = self._find(model, batch_size, folder)
+        else:
+            export(model, file_of(folder, way.runtime), runtime=way.runtime)
+        if way.runtime == KERAS:
+            self._infer = _folded(model)
+        else:
+            give_back()
+            self._infer = way.read(file_of(folder, way.runtime), self._threads, batch_size)
+            give_back()
+        if not way.at_a_time:
+            remove()
+        return way
 
     def _find(self, model: keras.Model, batch_size: int, folder: Path) -> Way:
         """The fastest way, measured now or once; the folder gets its file."""
