@@ -142,6 +142,11 @@ def test_few_images_at_a_time_are_answered_in_order(small, runtime, tmp_path):
             np.testing.assert_allclose(each(images), expected, atol=1e-4 * np.abs(expected).max())
 
 
+def test_keras_needs_no_folder(small, monkeypatch):
+    monkeypatch.setattr("tempfile.mkdtemp", None)
+    assert zoo.Predictor(small, "keras").runtime == "keras"
+
+
 def test_large_models_are_not_held_by_each_thread():
     assert ways_of(["onnx"], 8, 2, 40_000_000) == [Way("onnx")]
     assert ways_of(["onnx"], 8, 2, 20_000_000) == [Way("onnx"), Way("onnx", 2), Way("onnx", 4)]
