@@ -15,7 +15,8 @@ from zoo._quickly import quickly
 from zoo._threads import threads
 
 ALIGNMENT = 64  # bytes; what the backends ask of memory that they take over
-CHUNK = 2**20  # numbers that one core draws at a time
+CHUNK = 2**20  # numbers of one generator, drawn by one core
+PIECE = 2**17  # numbers drawn at a time, which stay in the core's cache
 LEVELS = 2**16  # different values that are drawn
 UNINITIALIZED = "uninitialized_variables"
 WITHIN_2_SIGMA = 0.87962566103423978  # standard deviation of a normal cut at 2
@@ -143,16 +144,15 @@ def _drawn(
     quantiles = _quantiles(kind) * np.float32(scale)
 
     def fill(start: int) -> None:
-        part = flat[start : start + CHUNK]
-        words = np.random.Generator(np.random.SFC64([seed, start])).integers(
-            2**64 - 1, size=-(-part.size // 4), dtype=np.uint64, endpoint=True
-        )
-        bits = words.view(np.uint16)[: part.size]
-        if kind == "uniform":  # whose quantiles have equal distances
-            np.multiply(bits, np.float32(2 * scale / LEVELS), out=part)
-            part += quantiles[0]
-        else:
-            np.take(quantiles, bits, out=part, mode="clip")
+        bits = np.random.SFC64([seed, start])
+        for at in range(start, min(start + CHUNK, flat.size), PIECE):
+            part = flat[at : at + PIECE]
+            words = bits.random_raw(-(-part.size // 4)).view(np.uint16)[: part.size]
+            if kind == "uniform":  # whose quantiles have equal distances
+                np.multiply(words, np.float32(2 * scale / LEVELS), out=part)
+                part += quantiles[0]
+            else:
+                np.take(quantiles, words, out=part, mode="clip")
 
     starts = range(0, flat.size, CHUNK)
     if len(starts) == 1:
