@@ -18,6 +18,8 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
+import zoo  # noqa: F401  # before KerasTuner imports TensorFlow
+
 if TYPE_CHECKING:
     from tuning.budget import Budget
     from tuning.hypermodel import HyperClassifier
