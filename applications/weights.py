@@ -5,10 +5,10 @@ from __future__ import annotations
 import csv
 import difflib
 import functools
-import importlib.resources
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from zoo.catalogue import info
@@ -78,13 +78,13 @@ def imagenet_classes() -> tuple[str, ...]:
         >>> imagenet_classes()[281]
         'tabby'
     """
-    text = importlib.resources.files("applications").joinpath("imagenet_classes.txt")
+    text = Path(__file__).with_name("imagenet_classes.txt")
     return tuple(text.read_text("utf-8").splitlines())
 
 
 @functools.cache
 def _records() -> dict[str, list[Weights]]:
-    text = importlib.resources.files("applications").joinpath("records.csv").read_text("utf-8")
+    text = Path(__file__).with_name("records.csv").read_text("utf-8")
     records: dict[str, list[Weights]] = {}
     for row in csv.DictReader(text.splitlines()):
         mean, std = (tuple(map(float, row[name].split())) for name in ("mean", "std"))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -80,6 +79,8 @@ def ways_of(
 
 def _dealt_out(side_by_side: Sequence[Infer], at_a_time: int, whole: Callable[[], Infer]) -> Infer:
     """What deals a batch out to functions that run at the same time."""
+    from concurrent.futures import ThreadPoolExecutor
+
     import numpy as np
 
     count = len(side_by_side)

@@ -6,9 +6,9 @@ import difflib
 import fnmatch
 import functools
 import importlib
-import importlib.resources
 import json
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ class ModelInfo:
 
 @functools.cache
 def _table() -> dict[str, ModelInfo]:
-    text = importlib.resources.files("zoo").joinpath("catalogue.json").read_text("utf-8")
+    text = Path(__file__).with_name("catalogue.json").read_text("utf-8")
     rows: list[dict[str, Any]] = json.loads(text)
     for row in rows:
         row |= {key: tuple(value) for key, value in row.items() if isinstance(value, list)}

@@ -24,6 +24,7 @@ app = typer.Typer(
     help="Keras models that you can read, load, search and look into.",
     no_args_is_help=True,
     add_completion=False,
+    rich_markup_mode=None,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
@@ -203,7 +204,7 @@ def finetune(
     seed: Seed = 0,
     set_: Settings = None,
 ) -> None:
-    """Fine-tune pretrained weights for other classes, and evaluate them."""
+    """Fine-tune pretrained weights for other classes."""
     row = zoo.info(model)
     if not re.fullmatch(r"[1-9]\d*(,[1-9]\d*){0,2}", epochs):
         raise ValueError(f"--epochs must be 1 to 3 whole numbers, such as 30,10,20; got {epochs!r}")
