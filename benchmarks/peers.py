@@ -53,26 +53,26 @@ def ours(name: str) -> Any:
 
 
 def keras_model(name: str) -> Any:
-    """keras.applications' model; where they have none, ours in layers of Keras's own."""
-    from zoo._quiet import quiet
+    """keras.applications' model; where they have none, ours in layers of Keras's own.
 
-    with quiet():
-        import keras
+    TensorFlow is as it is by default: Keras is imported first, since `zoo` would switch oneDNN on.
+    """
+    import keras
 
-        if name in KERAS:
-            return getattr(keras.applications, KERAS[name])(weights=None)
-        from zoo.layers import BatchNormalization, GroupedConv2D
+    if name in KERAS:
+        return getattr(keras.applications, KERAS[name])(weights=None)
+    from zoo.layers import BatchNormalization, GroupedConv2D
 
-        theirs = {
-            BatchNormalization: keras.layers.BatchNormalization,
-            GroupedConv2D: keras.layers.Conv2D,
-        }
-        return keras.models.clone_model(
-            ours(name),
-            clone_function=lambda layer: theirs.get(type(layer), type(layer)).from_config(
-                layer.get_config()
-            ),
-        )
+    theirs = {
+        BatchNormalization: keras.layers.BatchNormalization,
+        GroupedConv2D: keras.layers.Conv2D,
+    }
+    return keras.models.clone_model(
+        ours(name),
+        clone_function=lambda layer: theirs.get(type(layer), type(layer)).from_config(
+            layer.get_config()
+        ),
+    )
 
 
 def torch_model(name: str) -> Any:
