@@ -17,9 +17,8 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from zoo.predictor import processor
-
 ROOT = Path(__file__).parents[1]
+ENVIRONMENT = dict(os.environ)  # before `zoo` switches TensorFlow's oneDNN on in it
 OURS = "zoo"
 PACKAGES = ("tensorflow", "keras", "jax", "torch", "torchvision", "timm", "openvino", "onnxruntime")
 
@@ -135,6 +134,8 @@ def ratio(results: Sequence[Result], group: str) -> float | None:
 
 def machine() -> dict[str, Any]:
     """What the numbers are measured on."""
+    from zoo.predictor import processor
+
     versions = []
     for package in PACKAGES:
         try:
@@ -192,7 +193,7 @@ class _Worker:
         command = [who.python, "-m", "benchmarks._worker", who.maker]
         self._process = subprocess.Popen(
             [*command, json.dumps(dict(who.arguments))],
-            env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3", "PYTHONWARNINGS": "ignore"},
+            env={**ENVIRONMENT, "TF_CPP_MIN_LOG_LEVEL": "3", "PYTHONWARNINGS": "ignore"},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._errors,
