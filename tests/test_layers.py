@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from typing import Any
 
 import keras
@@ -9,6 +12,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from zoo import _fast
 from zoo.layers import BatchNormalization, GroupedConv2D, gelu_tanh
 
 SHAPES = [(4, 7, 5, 6), (3, 1, 1, 6), (1, 1, 1, 6)]
@@ -85,7 +89,12 @@ def test_batch_normalization_takes_a_mask_and_vectors() -> None:
     ],
     ids=str,
 )
-def test_grouped_convolution_is_keras_convolution(options: dict[str, Any]) -> None:
+@pytest.mark.parametrize("split", [False, True])
+def test_grouped_convolution_is_keras_convolution(
+    options: dict[str, Any], split: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if split:
+        monkeypatch.setattr(_fast, "_takes_groups", lambda: False)
     draw = np.random.default_rng(0).normal
     x = draw(size=(2, 9, 8, 12)).astype("float32")
     one, other = (k(8, 3, groups=4, **options) for k in (keras.layers.Conv2D, GroupedConv2D))
@@ -96,6 +105,29 @@ def test_grouped_convolution_is_keras_convolution(options: dict[str, Any]) -> No
     for a, b in zip(trained(one, x, weights), trained(other, x, weights), strict=True):
         bound = 0.1 if "dtype" in options else 1e-5
         np.testing.assert_allclose(b, a, rtol=bound, atol=bound)
+
+
+WITHOUT_ONEDNN = """
+import keras
+import tensorflow as tf
+from zoo.layers import GroupedConv2D
+
+inputs = keras.Input((9, 8, 12))
+model = keras.Model(inputs, keras.layers.ReLU()(GroupedConv2D(8, 3, groups=4)(inputs)))
+with tf.GradientTape() as tape:
+    loss = tf.reduce_sum(model(tf.ones((2, 9, 8, 12))))
+assert len(tape.gradient(loss, [v.value for v in model.trainable_variables])) == 2
+model.compile("sgd", "mse")
+print(model.predict(tf.ones((2, 9, 8, 12)), verbose=0).shape)
+"""
+
+
+def test_grouped_convolution_without_onednn() -> None:
+    environment = {**os.environ, "TF_ENABLE_ONEDNN_OPTS": "0"}
+    run = subprocess.run(
+        [sys.executable, "-c", WITHOUT_ONEDNN], capture_output=True, text=True, env=environment
+    )
+    assert run.stdout.strip() == "(2, 7, 6, 8)", run.stderr
 
 
 def test_gelu_by_tanh_is_exact_in_float64() -> None:
