@@ -103,8 +103,8 @@ def test_grouped_convolution_is_keras_convolution(
     other.set_weights(one.get_weights())
     weights = draw(size=one.compute_output_shape(x.shape)).astype("float32")
     for a, b in zip(trained(one, x, weights), trained(other, x, weights), strict=True):
-        bound = 0.1 if "dtype" in options else 1e-5
-        np.testing.assert_allclose(b, a, rtol=bound, atol=bound)
+        bound = 0.03 if "dtype" in options else 1e-5
+        np.testing.assert_allclose(b, a, atol=bound * np.abs(a).max())
 
 
 WITHOUT_ONEDNN = """
