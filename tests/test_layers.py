@@ -94,7 +94,7 @@ def test_grouped_convolution_is_keras_convolution(
     options: dict[str, Any], split: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if split:
-        monkeypatch.setattr(_fast, "_takes_groups", lambda: False)
+        monkeypatch.setattr(_fast, "_takes_groups", lambda dtype: False)
     draw = np.random.default_rng(0).normal
     x = draw(size=(2, 9, 8, 12)).astype("float32")
     one, other = (k(8, 3, groups=4, **options) for k in (keras.layers.Conv2D, GroupedConv2D))

@@ -25,7 +25,7 @@ def grouped_convolution(
     convolve = functools.partial(
         tf.nn.convolution, strides=strides, padding=padding.upper(), dilations=dilation_rate
     )
-    if _takes_groups():
+    if _takes_groups(kernel.dtype):
         return convolve(inputs, kernel)
     groups = inputs.shape[-1] // kernel.shape[-2]
     parts = zip(tf.split(inputs, groups, -1), tf.split(kernel, groups, -1), strict=True)
@@ -33,8 +33,8 @@ def grouped_convolution(
 
 
 @functools.cache
-def _takes_groups() -> bool:
-    """Whether TensorFlow's convolution has a gradient for groups: on a CPU only with oneDNN."""
+def _takes_groups(dtype: Any) -> bool:
+    """Whether TensorFlow's convolution has a gradient for groups: on a CPU only oneDNN's has."""
     import tensorflow as tf
 
     two = [1, 1, 1, 2]
@@ -42,8 +42,8 @@ def _takes_groups() -> bool:
         try:
             tf.raw_ops.Conv2DBackpropInput(
                 input_sizes=two,
-                filter=tf.zeros(two),
-                out_backprop=tf.zeros(two),
+                filter=tf.zeros(two, dtype),
+                out_backprop=tf.zeros(two, dtype),
                 strides=[1, 1, 1, 1],
                 padding="VALID",
             )
