@@ -103,8 +103,9 @@ def test_grouped_convolution_is_keras_convolution(
     other.set_weights(one.get_weights())
     weights = draw(size=one.compute_output_shape(x.shape)).astype("float32")
     for a, b in zip(trained(one, x, weights), trained(other, x, weights), strict=True):
-        bound = 0.03 if "dtype" in options else 1e-5
-        np.testing.assert_allclose(b, a, atol=bound * np.abs(a).max())
+        rounded = "dtype" in options  # sums of bfloat16 are off by shares of the largest value
+        atol = 0.03 * np.abs(a).max() if rounded else 1e-5
+        np.testing.assert_allclose(b, a, rtol=1e-5, atol=atol)
 
 
 WITHOUT_ONEDNN = """
