@@ -172,9 +172,21 @@ def _read_onnx(path: Path, threads: int) -> Infer:
     return lambda images: dict(zip(names, session.run(None, {image: images}), strict=True))
 
 
-def _write_openvino(job: Job, path: Path) -> None:
+def _openvino() -> Any:
+    """OpenVINO without its telemetry, which forks processes from threads of this one."""
+    import sys
+
+    modules: dict[str, Any] = sys.modules  # None there makes an import fail, which it expects
+    modules.setdefault("openvino_telemetry", None)
     import openvino
 
+    if modules["openvino_telemetry"] is None:
+        del modules["openvino_telemetry"]
+    return openvino
+
+
+def _write_openvino(job: Job, path: Path) -> None:
+    openvino = _openvino()
     converted = openvino.convert_model(str(job.saved))
     for port in converted.outputs:
         tensor = port.get_tensor()
@@ -183,8 +195,9 @@ def _write_openvino(job: Job, path: Path) -> None:
 
 
 def _read_openvino(path: Path, threads: int) -> Infer:
-    import openvino
+    from zoo._winograd import use_winograd
 
+    openvino = _openvino()
     core = openvino.Core()
     network = core.read_model(str(path))
     settings = {
@@ -202,6 +215,7 @@ def _read_openvino(path: Path, threads: int) -> Infer:
                 del compiled[next(iter(compiled))]
             fixed = network.clone()
             fixed.reshape(list(images.shape))  # a fixed shape is faster than a free one
+            use_winograd(fixed, threads)
             compiled[images.shape] = core.compile_model(fixed, "CPU", settings)
         made = compiled[images.shape](images)
         return {port.any_name: array for port, array in made.items()}
