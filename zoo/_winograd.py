@@ -1,4 +1,4 @@
-"""Convolutions of OpenVINO's networks with fewer products, as Winograd's minimal filtering has them.
+"""Convolutions of OpenVINO networks with fewer products: Winograd's minimal filtering.
 
 A tile of m x m outputs of an r x r convolution takes (m + r - 1)^2 products a pair of channels in
 place of m^2 r^2: tiles and kernels are transformed, multiplied as matrices over the channels, and
@@ -9,8 +9,8 @@ https://arxiv.org/abs/1509.09308). The points are those with the least rounding 
 
 from __future__ import annotations
 
-import functools
-from collections.abc import Callable, Mapping, Sequence
+import platform
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 POINTS = (0, 1, -1, 0.5, -2)  # and infinity; 1 adds a product to all outputs of its tile
 LARGEST = len(POINTS) + 1  # side of a tile, with the pixels around its outputs
-# How long it takes, in products of a convolution as it was:
+# How long it takes, in products of a convolution as it was, fitted to two threads of a Zen 4:
 PRODUCT = 1.16  # of one that is left
 VALUE = 80  # of transforming one, an input or an output
 FAR = 3  # times that, where all of them are not in the cache
@@ -36,8 +36,10 @@ def use_winograd(network: Any, threads: int) -> int:
         threads: CPU threads that it will have.
 
     Returns:
-        How many were replaced.
+        How many were replaced; none where there are no measurements to judge by, but on x86-64.
     """
+    if platform.machine() not in ("x86_64", "AMD64"):
+        return 0
     count = 0
     for node in network.get_ordered_ops():
         if node.get_type_name() == "Convolution" and (side := _outputs_of_a_tile(node, threads)):
@@ -101,65 +103,63 @@ def _outputs_of_a_tile(node: Any, threads: int) -> int:
 
 
 def _replace(node: Any, m: int) -> None:
-    """Put the operations of F(m x m, r x r) in a convolution's place, and its bias and ReLU."""
+    """Put the operations of F(m x m, r x r) in a convolution's place, and its bias and ReLU.
+
+    What comes of each row of a matrix lies side by side as in a batch, so that operations are few.
+    """
     import numpy as np
     from openvino import opset13 as ops
 
-    weights = _values(node.input_value(1))
+    inputs = node.input_value(0)
+    weights: Any = _values(node.input_value(1))
     filters, channels, r, _ = weights.shape
     back, kernels, tiles = transforms(m, r)
-    maps = range(m + r - 1)
+    side = m + r - 1
+
     kernels = kernels.astype("float32")
     by_tap = weights.transpose(2, 3, 0, 1).reshape(r, r, -1)
     by_row = np.einsum("ui,ijk->ujk", kernels, by_tap)  # not by BLAS, which hangs after a fork
     by_map = np.einsum("vj,ujk->uvk", kernels, by_row)
-    multiplied = by_map.reshape(len(maps), len(maps), filters, channels, 1, 1)
-    length, sides = node.input_value(0).shape[2:], node.output(0).shape[2:]
+    multiplied = by_map.reshape(side, side, filters, channels, 1, 1)
+
     before = node.get_attributes()["pads_begin"]
+    lengths, sides = inputs.shape[2:], node.output(0).shape[2:]
 
-    def along(axis: int) -> list[Callable[[Any], Any]]:
-        """For each row of B^T what takes the tiles' rows (axis 0) or columns (1) times it."""
+    def times(row: np.ndarray, maps: Any, axis: int) -> Any:
+        """A row of B^T times the rows (axis 0) or columns (1) of each tile."""
+        first, *_, last = map(int, np.flatnonzero(abs(row) > 1e-9))
+        first = min(first, before[axis])  # no padding is below 0
+        beyond = (-(-sides[axis] // m) - 1) * m + last + 1 - before[axis] - lengths[axis]
+        shape, strides, begin, end = [1, 1], [1, 1], [0, 0], [0, 0]
+        shape[axis], strides[axis] = last + 1 - first, m
+        begin[axis], end[axis] = before[axis] - first, max(beyond, 0)
+        kernel = np.tile(row[first : last + 1].reshape(shape), (channels, 1, 1, 1, 1))
+        return ops.group_convolution(maps, _constant(kernel), strides, begin, end, [1, 1])
 
-        def convolve(inputs: Any, kernel: Any, stride: Any, begin: Any, end: Any) -> Any:
-            return ops.group_convolution(inputs, kernel, stride, begin, end, [1, 1])
+    def parts(maps: Any) -> list[Any]:
+        return ops.split(maps, ops.constant(0), side).outputs()
 
-        made = []
-        for row in tiles:
-            first, *_, last = np.flatnonzero(abs(row) > 1e-9)
-            first = min(first, before[axis])  # no padding is below 0
-            shape, stride, begin, end = [1, 1], [1, 1], [0, 0], [0, 0]
-            shape[axis], stride[axis] = last + 1 - first, m
-            begin[axis] = before[axis] - first
-            beyond = (-(-sides[axis] // m) - 1) * m + last + 1 - before[axis] - length[axis]
-            end[axis] = max(beyond, 0)
-            kernel = np.tile(row[first : last + 1].reshape(shape), (channels, 1, 1, 1, 1))
-            made.append(
-                functools.partial(
-                    convolve, kernel=_constant(kernel), stride=stride, begin=begin, end=end
-                )
-            )
-        return made
-
-    nodes = {}
-    rows, columns = along(0), along(1)
-    for u in maps:
-        part = rows[u](node.input_value(0))
-        for v in maps:
-            weight = _constant(multiplied[u, v])
-            nodes[u, v] = ops.convolution(
-                columns[v](part), weight, [1, 1], [0, 0], [0, 0], [1, 1]
-            )
+    rows = ops.concat([times(row, inputs, 0) for row in tiles], 0)
+    products = [
+        [
+            ops.convolution(tile, _constant(weight), [1, 1], [0, 0], [0, 0], [1, 1])
+            for tile, weight in zip(parts(times(tiles[v], rows, 1)), multiplied[:, v], strict=True)
+        ]
+        for v in range(side)
+    ]
     last = node
     if (bias := _bias_of(node)) is not None:
         last, values = bias
-        nodes[1, 1] = ops.add(nodes[1, 1], _constant(values))
+        products[1][1] = ops.add(products[1][1], _constant(values))
+    relu = _only_user(last)
+    if relu is None or relu.get_type_name() != "Relu":
+        relu = None
     factors = {abs(factor): _constant(abs(factor)) for factor in back.flat}
-    add_up = functools.partial(_sum, constants=factors)
-    half = {(i, v): add_up(back[i], [nodes[u, v] for u in maps]) for i in range(m) for v in maps}
-    outputs = [add_up(back[j], [half[i, v] for v in maps]) for i in range(m) for j in range(m)]
-    if (relu := _only_user(last)) is not None and relu.get_type_name() == "Relu":
-        last = relu
-        outputs = [ops.relu(each) for each in outputs]
+    columns = [ops.concat(maps, 0) for maps in products]
+    added = [parts(_sum(row, columns, factors)) for row in back]
+    outputs = [_sum(row, maps, factors) for row in back for maps in added]
+    if relu is not None:
+        last, outputs = relu, [ops.relu(each) for each in outputs]
     made = ops.depth_to_space(ops.concat(outputs, 1), "blocks_first", m)
     if made.output(0).shape[2:] != sides:
         made = ops.slice(made, [0, 0], list(sides), [1, 1], [2, 3])
@@ -168,7 +168,7 @@ def _replace(node: Any, m: int) -> None:
 
 
 def _sum(factors: Sequence[float], nodes: Sequence[Any], constants: Mapping[float, Any]) -> Any:
-    """Nodes times factors, added up."""
+    """Nodes times factors, of which the constants are the sizes, added up."""
     from openvino import opset13 as ops
 
     total: Any = None
@@ -205,7 +205,7 @@ def _constant(array: Any) -> Any:
     import numpy as np
     from openvino import op
 
-    return op.Constant(np.asarray(array, "float32"), shared_memory=True)
+    return op.Constant(np.asarray(array, "float32"))
 
 
 def _values(port: Any) -> np.ndarray | None:
