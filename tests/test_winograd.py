@@ -18,7 +18,7 @@ ops = openvino.opset13
 @pytest.fixture
 def eager(monkeypatch):
     """Whatever can be replaced seems fast."""
-    for cost in ("VALUE", "MAP", "FEWEST"):
+    for cost in ("VALUE", "WEIGHT", "MAP", "FEWEST"):
         monkeypatch.setattr(_winograd, cost, 0)
 
 

@@ -209,14 +209,17 @@ def _read_openvino(path: Path, threads: int) -> Infer:
     }
     compiled: dict[tuple[int, ...], Any] = {}
 
+    def compile_for(shape: tuple[int, ...]) -> Any:
+        fixed = network.clone()
+        fixed.reshape(list(shape))  # a fixed shape is faster than a free one
+        use_winograd(fixed, threads)
+        return core.compile_model(fixed, "CPU", settings)
+
     def infer(images: np.ndarray) -> Mapping[str, np.ndarray]:
         if images.shape not in compiled:
             if len(compiled) == KEPT_SHAPES:
                 del compiled[next(iter(compiled))]
-            fixed = network.clone()
-            fixed.reshape(list(images.shape))  # a fixed shape is faster than a free one
-            use_winograd(fixed, threads)
-            compiled[images.shape] = core.compile_model(fixed, "CPU", settings)
+            compiled[images.shape] = compile_for(images.shape)
         made = compiled[images.shape](images)
         return {port.any_name: array for port, array in made.items()}
 

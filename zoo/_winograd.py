@@ -22,7 +22,8 @@ LARGEST = len(POINTS) + 1  # side of a tile, with the pixels around its outputs
 PRODUCT = 1.16  # of one that is left
 VALUE = 80  # of transforming one, an input or an output
 FAR = 3  # times that, where all of them are not in the cache
-CACHE = 2**22  # values
+CACHE = 3_600_000  # values
+WEIGHT = 40  # of one that is kept, so that memory is taken only for a gain
 MAP = 760_000  # of the operations on one map, on each thread
 FEWEST = 10  # tiles a thread: with fewer, weights take longer to come than to multiply
 CLEARLY = 1.15  # times as fast
@@ -94,7 +95,8 @@ def _outputs_of_a_tile(node: Any, threads: int) -> int:
         multiplied = max(tiles, FEWEST * threads) * maps * channels * filters
         values = tiles * m**2 * (channels + filters)
         value = VALUE * (FAR if values > CACHE else 1)
-        return PRODUCT * multiplied + value * values + MAP * threads * maps
+        per_map = MAP * threads + WEIGHT * channels * filters
+        return PRODUCT * multiplied + value * values + per_map * maps
 
     choices = range(2, LARGEST - taps + 2)
     best = min(choices, key=products, default=0)

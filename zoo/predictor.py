@@ -338,7 +338,9 @@ def _key(model: keras.Model, batch_size: int, threads: int) -> str:
     import importlib.metadata
     import platform
 
-    versions = {"tensorflow": "", "ai-edge-litert": "", "onnxruntime": "", "openvino": ""}
+    versions = dict.fromkeys(
+        ("keras-modelzoo", "tensorflow", "ai-edge-litert", "onnxruntime", "openvino"), ""
+    )
     for package in versions:
         try:
             versions[package] = importlib.metadata.version(package)
