@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import gc
 import importlib.util
 import json
@@ -234,6 +235,27 @@ def test_a_file_that_answers_otherwise_is_not_written(small, tmp_path, monkeypat
     with pytest.raises(ExportError, match="nothing was written"):
         zoo.export(small, tmp_path / "model")
     assert [path.name for path in tmp_path.rglob("*") if path.is_file()] == ["older"]
+
+
+def test_an_unsteady_model_is_exported_with_a_warning(tmp_path, monkeypatch):
+    """A logistic map, which doubles an error in every step: no two runtimes can agree on it."""
+    image = keras.Input((4, 4, 3))
+    x = keras.layers.Rescaling(0.9 / 255)(image)
+    for _ in range(40):
+        x = keras.layers.Multiply()([x, keras.layers.Rescaling(-3.99, 3.99)(x)])
+    unsteady = keras.Model(image, x)
+    kind = RUNTIMES["savedmodel"]
+
+    def slightly_off(path, threads):
+        infer = kind.read(path, threads)
+        return lambda images: infer(images * np.float32(1 + 1e-6))
+
+    changed = dataclasses.replace(kind, read=slightly_off)
+    monkeypatch.setitem(RUNTIMES, "savedmodel", changed)
+    with pytest.warns(UserWarning, match="could not be compared well"):
+        assert zoo.export(unsteady, tmp_path / "unsteady").error > 0.1
+    steady = keras.Model(image, keras.layers.Rescaling(2)(image))
+    assert zoo.export(steady, tmp_path / "steady").error < 1e-4
 
 
 def test_large_weights_of_onnx_lie_beside_it(small, tmp_path, monkeypatch):

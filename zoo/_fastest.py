@@ -1,6 +1,6 @@
 """Which runtime is the fastest for a model, found in a process of its own.
 
-    python -m zoo._fastest FOLDER BATCH_SIZE THREADS WAY ...
+    python -m zoo._fastest FOLDER BATCH_SIZE THREADS LIMIT WAY ...
 
 Conversions take several times a model's memory, and what runs beside the fastest takes more: all of
 it is given back when that process ends. It converts FOLDER/saved, leaves the files in FOLDER, and
@@ -21,7 +21,15 @@ from typing import TYPE_CHECKING, Any
 from zoo._memory import give_back
 from zoo._runtimes import KERAS, RUNTIMES, Job, save
 from zoo._ways import Way, file_of
-from zoo.export import LIMITS, compare, exportable, in_a_graph, output_names, some_images
+from zoo.export import (
+    LIMITS,
+    allowed,
+    compare,
+    exportable,
+    in_a_graph,
+    output_names,
+    some_images,
+)
 
 if TYPE_CHECKING:
     import keras
@@ -49,9 +57,12 @@ def find_fastest(
     import numpy as np
 
     pixels = some_images(model, COMPARED)
-    expected: Any = in_a_graph(model)(pixels)
+    answer = in_a_graph(model)
+    expected: Any = answer(pixels)
+    limit = allowed(answer, pixels, expected, LIMITS["float32"])
     np.savez(folder / "expected.npz", **expected)
     np.save(folder / "pixels.npy", pixels)
+    del answer
     give_back()
     save(exportable(model), output_names(model), folder / "saved")
     run = subprocess.run(
@@ -62,6 +73,7 @@ def find_fastest(
             str(folder),
             str(batch_size),
             str(threads),
+            str(limit),
             *map(str, ways),
         ],
         env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
@@ -84,8 +96,8 @@ def main() -> None:
 
     from zoo.predictor import measure_ways
 
-    where, batch, processors, *ways = sys.argv[1:]
-    folder, batch_size, threads = Path(where), int(batch), int(processors)
+    where, batch, processors, error, *ways = sys.argv[1:]
+    folder, batch_size, threads, limit = Path(where), int(batch), int(processors), float(error)
     count = 1 + max(COMPARED - 1, batch_size)  # one alone, and a batch as it will come
     with np.load(folder / "expected.npz") as stored:
         expected = {k: np.resize(v, (count, *v.shape[1:])) for k, v in stored.items()}
@@ -101,7 +113,7 @@ def main() -> None:
                     job = Job(folder / "saved", tuple(expected), apart=True)
                     RUNTIMES[way.runtime].write(job, path)
             infer = way.read(path, threads, batch_size)
-            if compare(infer, pixels, expected)[0] <= LIMITS["float32"]:
+            if compare(infer, pixels, expected)[0] <= limit:
                 return infer
         return None
 

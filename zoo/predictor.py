@@ -20,6 +20,7 @@ from zoo._ways import Way, file_of, ways_of
 from zoo.export import (
     LIMITS,
     ExportError,
+    allowed,
     check_model,
     compare,
     export,
@@ -197,7 +198,9 @@ def bench(
         check_runtime(name)
     threads = os.cpu_count() or 1
     images = some_images(model, 1 + batch_size)  # one alone, and a batch
-    expected = in_a_graph(model)(images)
+    answer = in_a_graph(model)
+    expected = answer(images)
+    limit = allowed(answer, images, expected, LIMITS["float32"])
     with tempfile.TemporaryDirectory(prefix="zoo-", ignore_cleanup_errors=True) as folder:
 
         def read(way: Way) -> Infer | None:
@@ -212,7 +215,7 @@ def bench(
             except ExportError:
                 return None
             infer = way.read(file, threads, batch_size)
-            return infer if compare(infer, images, expected)[0] <= LIMITS["float32"] else None
+            return infer if compare(infer, images, expected)[0] <= limit else None
 
         names = installed() if runtimes is None else runtimes
         ways = ways_of(names, batch_size, threads, model.count_params())
