@@ -92,6 +92,16 @@ def test_others_stay_what_they_are(taps, settings, eager):
     assert use_winograd(network((1, 8, 16, 16), 16, taps, **settings), 1) == 0
 
 
+def test_weights_may_be_kept_in_float16(eager, tmp_path):
+    model = network((1, 8, 16, 16), 16, (3, 3))
+    openvino.save_model(model, str(tmp_path / "half.xml"), compress_to_fp16=True)
+    half = openvino.Core().read_model(str(tmp_path / "half.xml"))
+    images = np.random.default_rng(1).standard_normal((1, 8, 16, 16)).astype("float32")
+    expected = answers(half, images)
+    assert use_winograd(half, 1) == 1
+    np.testing.assert_allclose(answers(half, images), expected, atol=2e-5 * expected.max())
+
+
 def test_free_shapes_stay(eager):
     model = network((1, 8, 16, 16), 16, (3, 3))
     assert use_winograd(model.clone(), 1) == 1

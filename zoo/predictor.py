@@ -52,6 +52,7 @@ class Predictor:
             whose extras have to be installed; "auto" exports to each that is there, takes the
             fastest on a few batches, and remembers the choice for this network on this machine. It
             does so in a process of its own. With a GPU, and on JAX and PyTorch, it takes "keras".
+            OpenVINO's large convolutions are by Winograd's minimal filtering on x86.
         batch_size: Images in a batch, as most of them will come.
         at_a_time: Images of a batch that each thread takes at a time, side by side with the others;
             0 for the whole batch on all threads. "auto" finds it out. Not with "keras".
