@@ -82,10 +82,10 @@ def _outputs_of_a_tile(node: Any, threads: int) -> int:
     settings = node.get_attributes()
     if settings["strides"] != [1, 1] or settings["dilations"] != [1, 1]:
         return 0
-    if node.get_output_partial_shape(0).is_dynamic or _values(node.input_value(1)) is None:
+    if node.get_output_partial_shape(0).is_dynamic:
         return 0
     filters, channels, taps, width = node.input_value(1).shape
-    if taps != width or taps == 1:
+    if taps != width or taps == 1 or _values(node.input_value(1)) is None:
         return 0
     batch, _, *sides = node.output(0).shape
 
