@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 
 POINTS = (0, 1, -1, 0.5, -2)  # and infinity; 1 adds a product to all outputs of its tile
 LARGEST = len(POINTS) + 1  # side of a tile, with the pixels around its outputs
-# How long it takes, in products of a convolution as it was, fitted to two threads of a Zen 4:
+# Time, in products of a convolution as it was; PRODUCT, VALUE, MAP and FEWEST are fitted
+# to one and two threads of a Zen 4, the others chosen by what whole networks took there:
 PRODUCT = 1.16  # of one that is left
 VALUE = 80  # of transforming one, an input or an output
 FAR = 3  # times that, where all of them are not in the cache

@@ -133,9 +133,9 @@ def export(
             expected = answer(pixels)
             infer = kind.read(written, os.cpu_count() or 1)
             error, agreement = compare(infer, pixels, expected)
-            limit = LIMITS.get(precision, math.inf)
-            if error > limit:
-                limit = allowed(answer, pixels, expected, limit)
+            limit = usual = LIMITS.get(precision, math.inf)
+            if error > usual:
+                limit = allowed(answer, pixels, expected, usual)
         except Exception as broken:  # whatever its packages raise
             reason = (str(broken).strip().splitlines() or [type(broken).__name__])[0]
             raise ExportError(f"{model.name} cannot become {name}: {reason[:300]}") from broken
@@ -144,7 +144,7 @@ def export(
                 f"{model.name} as {name} in {precision} differs from the model by {error:.2g} of "
                 f"its largest output, more than {limit:.2g}; nothing was written"
             )
-        if error > LIMITS.get(precision, math.inf):
+        if error > usual:
             warnings.warn(
                 f"{model.name} could not be compared well: with these weights (random ones?) its "
                 f"outputs change by {limit / UNSTEADY:.1g} of the largest where pixels change by a "
