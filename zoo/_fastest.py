@@ -14,7 +14,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -57,7 +57,7 @@ def find_fastest(
     import numpy as np
 
     pixels = some_images(model, COMPARED)
-    answer = in_a_graph(model)
+    answer = _singly(in_a_graph(model))
     expected: Any = answer(pixels)
     limit = allowed(answer, pixels, expected, LIMITS["float32"])
     np.savez(folder / "expected.npz", **expected)
@@ -88,6 +88,17 @@ def find_fastest(
             f'Predictor(model, "{KERAS}")'
         )
     return json.loads(run.stdout.splitlines()[-1])
+
+
+def _singly(infer: Infer) -> Infer:
+    """One image at a time: what convolutions of a batch need on the side is never given back."""
+    import numpy as np
+
+    def answer(images: np.ndarray) -> Mapping[str, np.ndarray]:
+        made = [infer(image[None]) for image in images]
+        return {name: np.concatenate([each[name] for each in made]) for name in made[0]}
+
+    return answer
 
 
 def main() -> None:

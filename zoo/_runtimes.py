@@ -195,11 +195,16 @@ def _write_openvino(job: Job, path: Path) -> None:
 
 
 def _read_openvino(path: Path, threads: int) -> Infer:
+    import numpy as np
+
+    from zoo._memory import kept_on_disk, map_file
     from zoo._winograd import use_winograd
 
     openvino = _openvino()
     core = openvino.Core()
-    network = core.read_model(str(path))
+    weights = map_file(path.with_suffix(".bin"))  # of which each compiled network has its own
+    shared = openvino.Tensor(np.frombuffer(weights, np.uint8), shared_memory=True)
+    network = core.read_model(path.read_text("utf-8"), shared)
     settings = {
         "PERFORMANCE_HINT": "LATENCY",
         "INFERENCE_NUM_THREADS": threads,
@@ -212,8 +217,9 @@ def _read_openvino(path: Path, threads: int) -> Infer:
     def compile_for(shape: tuple[int, ...]) -> Any:
         fixed = network.clone()
         fixed.reshape(list(shape))  # a fixed shape is faster than a free one
-        use_winograd(fixed, threads)
-        return core.compile_model(fixed, "CPU", settings)
+        with kept_on_disk(weights):
+            use_winograd(fixed, threads)
+            return core.compile_model(fixed, "CPU", settings)
 
     def infer(images: np.ndarray) -> Mapping[str, np.ndarray]:
         if images.shape not in compiled:
