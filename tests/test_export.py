@@ -7,6 +7,8 @@ import gc
 import importlib.util
 import json
 import os
+import subprocess
+import sys
 
 import keras
 import numpy as np
@@ -64,6 +66,45 @@ def test_a_file_answers_as_the_model_does(name, runtime, tmp_path):
         images = np.random.default_rng(batch).integers(0, 256, (batch, *model.input_shape[1:]))
         expected = model.predict_on_batch(images.astype("float32"))
         np.testing.assert_allclose(run(images), expected, atol=1e-4 * np.abs(expected).max())
+
+
+WITHOUT_ONEDNN = """
+import sys
+import numpy as np
+import tensorflow as tf
+
+folder = sys.argv[1]
+images, expected = np.load(folder + "/images.npy"), np.load(folder + "/expected.npy")
+saved = tf.saved_model.load(folder + "/with_onednn")
+answer = saved.signatures["serving_default"](image=tf.constant(images))["output"]
+np.testing.assert_allclose(answer, expected, rtol=1e-4, atol=1e-4)
+
+import zoo, keras
+from zoo.layers import GroupedConv2D
+
+image = keras.Input((9, 8, 12))
+model = keras.Model(image, keras.layers.ReLU()(GroupedConv2D(8, 3, groups=4)(image)))
+zoo.export(model, folder + "/without")
+operations = tf.saved_model.load(folder + "/without").stateless.concrete_functions[0].graph
+print(sum(each.type == "Conv2D" for each in operations.get_operations()))
+"""
+
+
+def test_grouped_convolutions_run_with_onednn_and_without(tmp_path):
+    image = keras.Input((9, 8, 12))
+    maps = zoo.layers.GroupedConv2D(8, 3, groups=4, bias_initializer="normal")(image)
+    model = keras.Model(image, keras.layers.ReLU()(maps))
+    images = some_images(model, 2)
+    np.save(tmp_path / "images.npy", images)
+    np.save(tmp_path / "expected.npy", model.predict_on_batch(images))
+    zoo.export(model, tmp_path / "with_onednn")
+    run = subprocess.run(
+        [sys.executable, "-c", WITHOUT_ONEDNN, str(tmp_path)],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "TF_ENABLE_ONEDNN_OPTS": "0"},
+    )
+    assert run.stdout.strip() == "1", run.stderr  # one convolution, not one a group
 
 
 @pytest.mark.parametrize("runtime", ["keras", *EXPORTED])

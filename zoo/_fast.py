@@ -2,10 +2,25 @@
 
 from __future__ import annotations
 
+import contextlib
+import contextvars
 import functools
+from collections.abc import Iterator
 from typing import Any
 
 import keras
+
+_for_a_file: contextvars.ContextVar[bool | None] = contextvars.ContextVar("file", default=None)
+
+
+@contextlib.contextmanager
+def traced_for_a_file(*, anywhere: bool) -> Iterator[None]:
+    """What is traced meanwhile needs no gradient; and runs in any TensorFlow, or only in this."""
+    before = _for_a_file.set(anywhere)
+    try:
+        yield
+    finally:
+        _for_a_file.reset(before)
 
 
 def grouped_convolution(
@@ -25,8 +40,13 @@ def grouped_convolution(
     convolve = functools.partial(
         tf.nn.convolution, strides=strides, padding=padding.upper(), dilations=dilation_rate
     )
-    if _takes_groups(kernel.dtype):
-        return convolve(inputs, kernel)
+    here, anywhere = _takes_groups(kernel.dtype), _for_a_file.get()
+    if here or anywhere is not None:
+        outputs = convolve(inputs, kernel)
+        if here and not anywhere:
+            return outputs
+        # else TensorFlow puts bias and activation into a convolution that takes no groups
+        return tf.ensure_shape(outputs, outputs.shape)
     groups = inputs.shape[-1] // kernel.shape[-2]
     parts = zip(tf.split(inputs, groups, -1), tf.split(kernel, groups, -1), strict=True)
     return tf.concat([convolve(part, own) for part, own in parts], -1)

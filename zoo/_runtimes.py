@@ -71,13 +71,21 @@ class Runtime:
             )
 
 
-def save(model: Any, names: tuple[str, ...], path: Path) -> None:
+def save(model: Any, names: tuple[str, ...], path: Path, *, anywhere: bool = False) -> None:
     """Write a functional model as a SavedModel, from images to outputs by name.
 
     Beside `serve` it has `stateless`, which takes the values of `variables_of_the_model`, too.
+
+    Args:
+        model: The model.
+        names: Of its outputs.
+        path: Of the folder.
+        anywhere: Whether it has to run in a TensorFlow with other operations for the CPU, too.
     """
     import keras
     import tensorflow as tf
+
+    from zoo._fast import traced_for_a_file
 
     variables = model.variables
 
@@ -88,16 +96,16 @@ def save(model: Any, names: tuple[str, ...], path: Path) -> None:
         return dict(zip(names, outputs, strict=True))
 
     image = tf.TensorSpec(model.inputs[0].shape, "float32", name="image")
-    compute = stateless.get_concrete_function(
-        image, *(tf.TensorSpec(variable.shape, variable.dtype) for variable in variables)
-    )
+    values = (tf.TensorSpec(variable.shape, variable.dtype) for variable in variables)
     module = tf.Module()
     module.variables_of_the_model = [variable.value for variable in variables]
     module.stateless = stateless
-    module.serve = tf.function(
-        lambda image: compute(image, *module.variables_of_the_model), input_signature=[image]
-    )
-    tf.saved_model.save(module, str(path), {"serving_default": module.serve})
+    with traced_for_a_file(anywhere=anywhere):  # saving traces again
+        compute = stateless.get_concrete_function(image, *values)
+        module.serve = tf.function(
+            lambda image: compute(image, *module.variables_of_the_model), input_signature=[image]
+        )
+        tf.saved_model.save(module, str(path), {"serving_default": module.serve})
 
 
 def _write_savedmodel(job: Job, path: Path) -> None:

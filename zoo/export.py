@@ -126,7 +126,7 @@ def export(
         made.mkdir()
         written = made / target.name
         try:
-            save(exportable(model), output_names(model), saved)
+            save(exportable(model), output_names(model), saved, anywhere=name == "savedmodel")
             kind.write(Job(saved, output_names(model), precision, images), written)
             pixels = some_images(model, 4) if images is None else images[:32]
             answer = in_a_graph(model)
