@@ -59,7 +59,7 @@ def main() -> None:
         if keep:  # after every case: nothing is lost on the way
             contest.write_csv(table, [*(kept | measured).values(), *elsewhere])
     print("\n" + picture.summary(list(measured.values())))
-    every = list((kept | measured).values())
+    every = [rows for _, rows in sorted((kept | measured).items())]
     if keep and any(row.goal for rows in every for row in rows):
         print(picture.draw(name, every, table.with_suffix(".png")))
 
