@@ -328,6 +328,29 @@ def test_onnx_has_maps_and_weights_as_its_runtimes_want_them(tmp_path):
     assert [each.name for each in graph.output] == ["output"]
 
 
+@pytest.mark.parametrize("runtime", EXPORTED)
+@pytest.mark.parametrize("content", [b"", b"<html>404</html>", b"\xff\xfe\x00"])
+def test_a_damaged_file_is_told_in_one_sentence(runtime, content, tmp_path):
+    needs(runtime)
+    path = tmp_path / f"model{SUFFIXES[runtime]}"
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match=f"cannot be read as {runtime}: .*; export it") as error:
+        zoo.Predictor(path)
+    assert "\n" not in str(error.value)
+
+
+def test_weights_of_openvino_that_are_missing_or_cut_are_told(small, tmp_path):
+    needs("openvino")
+    exported = zoo.export(small, tmp_path / "model.xml")
+    weights = exported.path.with_suffix(".bin")
+    weights.write_bytes(weights.read_bytes()[:-1000])
+    with pytest.raises(ValueError, match="cannot be read as openvino: Incorrect weights in bin"):
+        zoo.Predictor(exported.path)
+    weights.unlink()
+    with pytest.raises(ValueError, match=r"cannot be read as openvino: .*model\.bin"):
+        zoo.Predictor(exported.path)
+
+
 def test_an_older_export_is_replaced(small, tmp_path):
     for _ in range(2):
         zoo.export(small, tmp_path / "model")

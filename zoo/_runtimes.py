@@ -212,7 +212,7 @@ def _read_openvino(path: Path, threads: int) -> Infer:
     core = openvino.Core()
     weights = map_file(path.with_suffix(".bin"))  # of which each compiled network has its own
     shared = openvino.Tensor(np.frombuffer(weights, np.uint8), shared_memory=True)
-    network = core.read_model(path.read_text("utf-8"), shared)
+    network = core.read_model(path.read_bytes(), shared)
     settings = {
         "PERFORMANCE_HINT": "LATENCY",
         "INFERENCE_NUM_THREADS": threads,

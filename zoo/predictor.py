@@ -65,7 +65,8 @@ class Predictor:
             measured them, now or once.
 
     Raises:
-        ValueError: If there is no such runtime, or the model is not functional or has more inputs.
+        ValueError: If there is no such runtime, or the model is not functional or has more inputs;
+            or the file is damaged.
         FileNotFoundError: If there is no such file.
         ModuleNotFoundError: If it is not installed; the message names the extra.
         RuntimeError: If "auto" could not measure.
@@ -95,7 +96,14 @@ class Predictor:
             if not path.exists():
                 raise FileNotFoundError(f"there is no file {path}; zoo.export writes one")
             RUNTIMES[way.runtime].require()
-            self._infer = way.read(path, self._threads, batch_size)
+            try:
+                self._infer = way.read(path, self._threads, batch_size)
+            except Exception as broken:  # whatever its packages raise
+                lines = [line for line in str(broken).splitlines() if line.strip()]
+                reason = lines[-1].strip(" .!") if lines else type(broken).__name__
+                raise ValueError(
+                    f"{path} cannot be read as {way.runtime}: {reason[:300]}; export it anew"
+                ) from broken
             self._pack: Callable[[Mapping[str, Any]], Any] = _alone
         else:
             way = Way(runtime, at_a_time)
