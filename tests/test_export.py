@@ -85,8 +85,8 @@ from zoo.layers import GroupedConv2D
 image = keras.Input((9, 8, 12))
 model = keras.Model(image, keras.layers.ReLU()(GroupedConv2D(8, 3, groups=4)(image)))
 zoo.export(model, folder + "/without")
-operations = tf.saved_model.load(folder + "/without").stateless.concrete_functions[0].graph
-print(sum(each.type == "Conv2D" for each in operations.get_operations()))
+operations = tf.saved_model.load(folder + "/without").stateless.graph.get_operations()
+print(sum(each.type == "Conv2D" for each in operations))
 """
 
 

@@ -32,7 +32,7 @@ def write_onnx(saved: Path, names: tuple[str, ...], path: Path, *, apart: bool) 
     from tf2onnx import convert
 
     loaded = tf.saved_model.load(str(saved))
-    (function,) = loaded.stateless.concrete_functions
+    function = loaded.stateless
     graph = function.graph.as_graph_def()
     image, *inputs = [tensor.op.name for tensor in function.inputs]
     values = [variable.numpy() for variable in loaded.variables_of_the_model]

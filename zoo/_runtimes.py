@@ -97,15 +97,15 @@ def save(model: Any, names: tuple[str, ...], path: Path, *, anywhere: bool = Fal
 
     image = tf.TensorSpec(model.inputs[0].shape, "float32", name="image")
     values = (tf.TensorSpec(variable.shape, variable.dtype) for variable in variables)
+    with traced_for_a_file(anywhere=anywhere):
+        compute = stateless.get_concrete_function(image, *values)
     module = tf.Module()
     module.variables_of_the_model = [variable.value for variable in variables]
-    module.stateless = stateless
-    with traced_for_a_file(anywhere=anywhere):  # saving traces again
-        compute = stateless.get_concrete_function(image, *values)
-        module.serve = tf.function(
-            lambda image: compute(image, *module.variables_of_the_model), input_signature=[image]
-        )
-        tf.saved_model.save(module, str(path), {"serving_default": module.serve})
+    module.stateless = compute
+    module.serve = tf.function(
+        lambda image: compute(image, *module.variables_of_the_model), input_signature=[image]
+    )
+    tf.saved_model.save(module, str(path), {"serving_default": module.serve})
 
 
 def _write_savedmodel(job: Job, path: Path) -> None:
