@@ -10,7 +10,7 @@ import threading
 from collections.abc import Iterator
 from pathlib import Path
 
-PAUSE = 0.02  # seconds
+PAUSE = 0.02  # seconds between two times of forgetting; more often, compiling takes longer
 
 
 def give_back() -> None:

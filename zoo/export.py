@@ -137,8 +137,7 @@ def export(
             if error > usual:
                 limit = allowed(answer, pixels, expected, usual)
         except Exception as broken:  # whatever its packages raise
-            reason = (str(broken).strip().splitlines() or [type(broken).__name__])[0]
-            raise ExportError(f"{model.name} cannot become {name}: {reason[:300]}") from broken
+            raise ExportError(f"{model.name} cannot become {name}: {reason_of(broken)}") from broken
         if not error <= limit:
             raise ExportError(
                 f"{model.name} as {name} in {precision} differs from the model by {error:.2g} of "
@@ -154,6 +153,13 @@ def export(
         size = sum(file.stat().st_size for file in made.rglob("*") if file.is_file())
         _move(written, target)
     return Exported(target, name, precision, size, error, agreement)
+
+
+def reason_of(error: Exception) -> str:
+    """The line of a package's error that says what is wrong; OpenVINO says first where."""
+    lines = [line.strip(" .!") for line in str(error).splitlines() if line.strip()]
+    said = [line for line in lines if not line.startswith(("Exception from", "Check '"))]
+    return (said or lines or [type(error).__name__])[0][:300]
 
 
 def check_export(path: Path, runtime: str | None, precision: str) -> str:

@@ -26,6 +26,7 @@ from zoo.export import (
     export,
     in_a_graph,
     output_names,
+    reason_of,
     runtime_of,
     some_images,
 )
@@ -99,10 +100,8 @@ class Predictor:
             try:
                 self._infer = way.read(path, self._threads, batch_size)
             except Exception as broken:  # whatever its packages raise
-                lines = [line for line in str(broken).splitlines() if line.strip()]
-                reason = lines[-1].strip(" .!") if lines else type(broken).__name__
                 raise ValueError(
-                    f"{path} cannot be read as {way.runtime}: {reason[:300]}; export it anew"
+                    f"{path} cannot be read as {way.runtime}: {reason_of(broken)}; export it anew"
                 ) from broken
             self._pack: Callable[[Mapping[str, Any]], Any] = _alone
         else:
