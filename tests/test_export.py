@@ -339,6 +339,19 @@ def test_a_damaged_file_is_told_in_one_sentence(runtime, content, tmp_path):
     assert "\n" not in str(error.value)
 
 
+def test_what_a_runtime_lacks_is_told_without_where_it_noticed(small, tmp_path, monkeypatch):
+    def write(job, path):
+        raise RuntimeError(
+            "Exception from core.cpp:105:\nCheck 'known' failed:\nNo operation Sinc.\n"
+        )
+
+    lacking = dataclasses.replace(RUNTIMES["savedmodel"], write=write)
+    monkeypatch.setitem(RUNTIMES, "savedmodel", lacking)
+    with pytest.raises(ExportError, match=r"cannot become savedmodel: No operation Sinc$"):
+        zoo.export(small, tmp_path / "model")
+    assert not list(tmp_path.iterdir())
+
+
 def test_weights_of_openvino_that_are_missing_or_cut_are_told(small, tmp_path):
     needs("openvino")
     exported = zoo.export(small, tmp_path / "model.xml")
