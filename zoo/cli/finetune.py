@@ -1,0 +1,88 @@
+"""`zoo finetune`."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+import zoo
+from zoo.cli.app import app
+from zoo.cli.shared import (
+    Augment,
+    BatchSize,
+    DataDir,
+    DataName,
+    ModelName,
+    Resume,
+    Seed,
+    Settings,
+    free_folder,
+    quiet_import,
+    setting,
+    slug,
+)
+
+
+@app.command()
+def finetune(
+    model: ModelName,
+    data: DataName,
+    weights: Annotated[
+        str, typer.Option(help="imagenet, a tag of `zoo info`, or the path of a checkpoint.")
+    ] = "imagenet",
+    epochs: Annotated[
+        str, typer.Option(help="Of the head, the last stage, and everything, at most.")
+    ] = "30,10,20",
+    batch_size: BatchSize = 32,
+    augment: Augment = "auto",
+    image_size: Annotated[
+        int | None, typer.Option(help="Height and width; by default the model's.")
+    ] = None,
+    data_dir: DataDir = None,
+    run_dir: Annotated[
+        Path | None, typer.Option(help="Where all files go; by default runs/finetune-MODEL-DATA.")
+    ] = None,
+    resume: Resume = False,
+    seed: Seed = 0,
+    set_: Settings = None,
+) -> None:
+    """Fine-tune pretrained weights for other classes."""
+    row = zoo.info(model)
+    if not re.fullmatch(r"[1-9]\d*(,[1-9]\d*){0,2}", epochs):
+        raise ValueError(f"--epochs must be 1 to 3 whole numbers, such as 30,10,20; got {epochs!r}")
+    settings = dict(setting(text) for text in set_ or [])
+    folder = run_dir or free_folder(f"runs/finetune-{model}-{slug(data)}", resume)
+    with quiet_import():
+        import applications
+        from zoo.data import load
+        from zoo.training import Recipe
+
+    fields = {field.name for field in dataclasses.fields(Recipe)}
+    images = load(
+        data,
+        image_size=image_size or row.input_shape[:2],
+        channels=row.input_shape[2],
+        batch_size=batch_size,
+        augment=augment,
+        data_dir=data_dir,
+        seed=seed,
+    )
+    result = applications.finetune(
+        model,
+        images,
+        weights=weights,
+        epochs=[int(number) for number in epochs.split(",")],
+        recipe={k: v for k, v in settings.items() if k in fields},
+        run_dir=folder,
+        options={k: v for k, v in settings.items() if k not in fields},
+        seed=seed,
+        resume=resume,
+    )
+    if images.test_size:
+        evaluation = applications.evaluate(result.model, images)
+        print(evaluation)
+        print(f"its pictures: {evaluation.save(folder / 'test')}")

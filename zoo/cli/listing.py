@@ -1,0 +1,75 @@
+"""`zoo list` and `zoo info`: what models there are."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import sys
+from typing import Annotated, Any, Literal
+
+import typer
+
+import zoo
+from zoo.cli.app import app
+from zoo.cli.shared import ModelName, quiet_import
+from zoo.profile import human
+
+
+@app.command("list")
+def list_command(
+    pattern: Annotated[str, typer.Argument(help='Names to show, such as "resnet*".')] = "*",
+    sort: Annotated[
+        Literal["name", "year", "parameters", "macs", "top1"],
+        typer.Option(help="Order of the rows."),
+    ] = "name",
+) -> None:
+    """List the models."""
+    rows = [zoo.info(name) for name in zoo.list_models(pattern)]
+    if not rows:
+        raise ValueError(f"no model matches {pattern!r}; `zoo list` shows all")
+    rows.sort(key=lambda row: natural(row.name) if sort == "name" else getattr(row, sort) or 0)
+    cells = [("model", "parameters", "MACs", "top-1", "input", "paper")]
+    for row in rows:
+        counts = (human(row.parameters).strip(), human(row.macs).strip())
+        top1 = f"{row.top1:.1f} %" if row.top1 else ""
+        cells.append((row.name, *counts, top1, " x ".join(map(str, row.input_shape)), row.paper))
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    places = [f"{{:{'>' if i in (1, 2, 3) else '<'}{width}}}" for i, width in enumerate(widths)]
+    lines = ["  ".join(places).format(*row).rstrip() for row in cells]
+    if sys.stdout.isatty():  # else whoever reads it gets whole lines
+        lines = [line[: shutil.get_terminal_size().columns] for line in lines]
+    typer.secho(lines[0], bold=True)
+    typer.echo("\n".join(lines[1:]))
+
+
+@app.command()
+def info(
+    model: ModelName,
+    layers: Annotated[bool, typer.Option("--layers", help="Show a row per layer.")] = False,
+) -> None:
+    """Describe a model."""
+    row = zoo.info(model)
+    if layers:
+        with quiet_import():
+            import keras  # noqa: F401
+        print(zoo.profile(zoo.create(model)))
+        return
+    facts = {
+        "name": row.title,
+        "paper": f"{row.paper}, {row.url}",
+        "parameters": f"{row.parameters:,}",
+        "MACs": f"{row.macs:,} for one image",
+        "input": f"{' x '.join(map(str, row.input_shape))}, pixels in [0, 255]",
+        "classes": str(row.num_classes),
+        "features": ", ".join(row.levels),
+        "weights": ", ".join(row.weights) or "none published",
+        "top-1": f"{row.top1} % with {row.weights[0]}, as published" if row.top1 else "not told",
+        "in Python": f"from zoo import {row.module}; {row.module}.{row.name}()",
+    }
+    for fact, value in facts.items():
+        print(f"{fact:12}{value}")
+
+
+def natural(name: str) -> list[Any]:
+    """Sort key that puts resnet18 before resnet101."""
+    return [int(part) if part.isdigit() else part for part in re.split(r"(\d+)", name)]

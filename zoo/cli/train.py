@@ -1,0 +1,89 @@
+"""`zoo train`."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+import zoo
+from zoo.cli.app import app
+from zoo.cli.shared import (
+    Augment,
+    BatchSize,
+    DataDir,
+    DataName,
+    ModelName,
+    Resume,
+    Seed,
+    Settings,
+    free_folder,
+    quiet_import,
+    setting,
+    slug,
+)
+
+
+@app.command()
+def train(
+    model: ModelName,
+    data: DataName,
+    epochs: Annotated[int, typer.Option(help="Passes over the training images.")] = 30,
+    batch_size: BatchSize = 32,
+    optimizer: Annotated[str, typer.Option(help="sgd, adam, adamw, rmsprop or lamb.")] = "sgd",
+    learning_rate: Annotated[
+        float | None, typer.Option(help="The highest one; by default what suits the optimizer.")
+    ] = None,
+    augment: Augment = "auto",
+    image_size: Annotated[
+        int | None, typer.Option(help="Height and width; by default the data's.")
+    ] = None,
+    data_dir: DataDir = None,
+    run_dir: Annotated[
+        Path | None, typer.Option(help="Where all files go; by default runs/MODEL-DATA.")
+    ] = None,
+    resume: Resume = False,
+    seed: Seed = 0,
+    set_: Settings = None,
+) -> None:
+    """Train a model, and draw its learning curves."""
+    zoo.info(model)  # an unknown name is told before the seconds that TensorFlow takes
+    settings = dict(setting(text) for text in set_ or [])
+    folder = run_dir or free_folder(f"runs/{model}-{slug(data)}", resume)
+    with quiet_import():
+        from zoo import training
+        from zoo.data import load
+
+    settings |= {
+        "epochs": epochs,
+        "optimizer": optimizer,
+        "learning_rate": learning_rate,
+        "seed": seed,
+    }
+    fields = {field.name for field in dataclasses.fields(training.Recipe)}
+    recipe = training.Recipe(**{k: v for k, v in settings.items() if k in fields})
+    options = {k: v for k, v in settings.items() if k not in fields}
+    training.setup_devices()
+    images = load(
+        data,
+        batch_size=batch_size,
+        augment=augment,
+        image_size=image_size,
+        data_dir=data_dir,
+        seed=seed,
+    )
+    options = {
+        "input_shape": images.image_shape,
+        "num_classes": images.num_classes,
+        **options,
+    }
+    training.train(
+        lambda: zoo.create(model, **options),
+        images,
+        recipe,
+        run_dir=folder,
+        resume=resume,
+        options=options,
+    )

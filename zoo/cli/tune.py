@@ -1,0 +1,124 @@
+"""`zoo tune`."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+import zoo
+from zoo.cli.app import app
+from zoo.cli.shared import (
+    Augment,
+    BatchSize,
+    BudgetLimit,
+    DataDir,
+    DataName,
+    ModelName,
+    Resume,
+    Seed,
+    Settings,
+    free_folder,
+    quiet_import,
+    setting,
+    slug,
+)
+
+
+@app.command()
+def tune(
+    model: ModelName,
+    data: DataName,
+    space: Annotated[
+        str,
+        typer.Option(
+            help="What to search: stride, pooling, dropout, regularization, optimizer, "
+            "width_depth, augmentation, finetune, with commas between; or all."
+        ),
+    ] = "stride,pooling,dropout",
+    engine: Annotated[str, typer.Option(help="random, bayesian, grid or hyperband.")] = "random",
+    max_trials: Annotated[
+        int | None, typer.Option(help="Candidates to train; by default 20, or all of grid's.")
+    ] = None,
+    epochs: Annotated[int, typer.Option(help="Passes over the training images, a trial.")] = 10,
+    executions: Annotated[int, typer.Option(help="Trainings of each candidate.")] = 1,
+    objective: Annotated[
+        str,
+        typer.Option(
+            help="val_accuracy or val_loss; with costs after it, such as val_accuracy,macs, they "
+            "count against it."
+        ),
+    ] = "val_accuracy",
+    workers: Annotated[int, typer.Option(help="Trials at once; one GPU each if there are.")] = 1,
+    budget_parameters: BudgetLimit = None,
+    budget_macs: BudgetLimit = None,
+    budget_memory: Annotated[
+        str | None, typer.Option(help="Bytes of activations for one image, such as 20M.")
+    ] = None,
+    budget_disk: Annotated[str | None, typer.Option(help="Bytes of the weights.")] = None,
+    budget_latency: Annotated[
+        float | None, typer.Option(help="Milliseconds for one image, measured.")
+    ] = None,
+    time_limit: Annotated[
+        float | None, typer.Option(help="Seconds after which a training has failed.")
+    ] = None,
+    batch_size: BatchSize = 32,
+    augment: Augment = "auto",
+    image_size: Annotated[
+        int | None, typer.Option(help="Height and width; by default the data's.")
+    ] = None,
+    data_dir: DataDir = None,
+    run_dir: Annotated[
+        Path | None, typer.Option(help="Where all files go; by default runs/tune-MODEL-DATA.")
+    ] = None,
+    resume: Resume = False,
+    seed: Seed = 0,
+    set_: Settings = None,
+) -> None:
+    """Search over a model's choices, and report what matters."""
+    zoo.info(model)
+    fixed = dict(setting(text) for text in set_ or [])
+    folder = run_dir or free_folder(f"runs/tune-{model}-{slug(data)}", resume)
+    with quiet_import():
+        import tuning
+        from tuning.budget import parse
+        from tuning.space import named
+        from zoo import training
+
+    limits = {
+        "parameters": budget_parameters,
+        "macs": budget_macs,
+        "activation_memory": budget_memory,
+        "disk": budget_disk,
+    }
+    fields = {field.name for field in dataclasses.fields(training.Recipe)}
+    tuning.search(
+        model,
+        data,
+        run_dir=folder,
+        space=named(space),
+        engine=engine,  # type: ignore[arg-type]  # checked there
+        max_trials=max_trials,
+        max_epochs=epochs,
+        executions_per_trial=executions,
+        objective=[part.strip() for part in objective.split(",")],
+        budget=tuning.Budget(
+            **{name: parse(limit) for name, limit in limits.items() if limit is not None},
+            latency=None if budget_latency is None else budget_latency / 1e3,
+        ),
+        recipe=training.Recipe(epochs=epochs, **{k: v for k, v in fixed.items() if k in fields}),
+        workers=workers,
+        time_limit=time_limit,
+        seed=seed,
+        resume=resume,
+        data_options={
+            "batch_size": batch_size,
+            "augment": augment,
+            "image_size": image_size,
+            "data_dir": data_dir,
+            "seed": seed,
+        },
+        options={k: v for k, v in fixed.items() if k not in fields},
+    )
