@@ -12,6 +12,7 @@ from typing import Any
 from applications.finetuning import FinetuneResult, finetune
 from zoo._files import write_json
 from zoo.data import ImageData
+from zoo.training.devices import require_tensorflow
 
 
 @dataclass(frozen=True)
@@ -78,6 +79,7 @@ def cross_validate(
         >>> len(found.scores)
         2
     """
+    require_tensorflow()
     if not isinstance(folds, int) or folds < 2:
         raise ValueError(f"folds must be a whole number of at least 2; received {folds!r}")
     folder = Path(run_dir)

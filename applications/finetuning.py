@@ -28,7 +28,8 @@ from zoo.data import load as load_data
 from zoo.flatten import flatten
 from zoo.training import Result, gives_probabilities, mix
 from zoo.training.callbacks import uncompiled
-from zoo.training.run_folder import locked
+from zoo.training.devices import require_tensorflow
+from zoo.training.run_folder import has_epochs, locked
 
 
 @dataclass(frozen=True)
@@ -89,7 +90,7 @@ def finetune(
     """Fine-tune a pretrained classifier for other classes.
 
     Every phase begins with the best weights so far, and is a run of `zoo.training.train` in a
-    folder of its own: killed at any moment, the call goes on with `resume=True` as if nothing had
+    folder of its own: killed at any moment, the call continues with `resume=True` as if nothing had
     happened.
 
     Args:
@@ -119,6 +120,7 @@ def finetune(
     Raises:
         ValueError: If model and data do not fit together, or the folder holds another run.
         FileExistsError: If the folder holds a run and `resume` is False.
+        RuntimeError: If Keras runs on another backend than TensorFlow.
 
     Example:
         >>> import tempfile
@@ -129,8 +131,9 @@ def finetune(
         >>> result.model.output_shape, list(result.phases)
         ((None, 10), ['head', 'after C2'])
     """
+    require_tensorflow()
     folder = Path(run_dir)
-    if not resume and any(folder.glob("phase-*")):
+    if not resume and any(map(has_epochs, folder.glob("phase-*"))):
         raise FileExistsError(
             f"{folder} already holds a run: continue it with resume=True (--resume), "
             "or give another folder"

@@ -20,6 +20,7 @@ from tuning.results import SearchResult
 from tuning.settings import COSTS, Settings
 from tuning.work import Data
 from zoo.training import Recipe, run_folder
+from zoo.training.devices import require_tensorflow
 
 if TYPE_CHECKING:
     import keras
@@ -108,6 +109,7 @@ def search(
         >>> len(result.trials), result.best.values.keys() == {"dropout", "spatial_dropout"}
         (2, True)
     """
+    require_tensorflow()
     folder, role = Path(run_dir), distributed.role()
     helps = role is not None and role != distributed.CHIEF
     if (folder / "search.json").exists() and not resume and not helps:

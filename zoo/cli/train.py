@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -19,8 +19,11 @@ from zoo.cli.shared import (
     Resume,
     Seed,
     Settings,
+    checkpoint,
+    create_or_load,
     free_folder,
     quiet_import,
+    resumable,
     setting,
     slug,
 )
@@ -45,11 +48,22 @@ def train(
         Path | None, typer.Option(help="Where all files go; by default runs/MODEL-DATA.")
     ] = None,
     resume: Resume = False,
+    weights: Annotated[
+        str | None,
+        typer.Option(
+            help="What to start from: imagenet, a tag of `zoo info`, a checkpoint, or the folder "
+            "of a run; by default random weights."
+        ),
+    ] = None,
+    tensorboard: Annotated[
+        bool, typer.Option("--tensorboard", help="Also write the curves for TensorBoard.")
+    ] = False,
     seed: Seed = 0,
     set_: Settings = None,
 ) -> None:
     """Train a model, and draw its learning curves."""
     zoo.info(model)  # an unknown name is told before the seconds that TensorFlow takes
+    weights = None if weights is None else checkpoint(weights)
     settings = dict(setting(text) for text in set_ or [])
     folder = run_dir or free_folder(f"runs/{model}-{slug(data)}", resume)
     with quiet_import():
@@ -79,11 +93,17 @@ def train(
         "num_classes": images.num_classes,
         **options,
     }
-    training.train(
-        lambda: zoo.create(model, **options),
-        images,
-        recipe,
-        run_dir=folder,
-        resume=resume,
-        options=options,
-    )
+
+    def build() -> Any:
+        return create_or_load(model, weights, options)
+
+    with resumable(folder, run_dir, resume, options={"learning_rate"}):
+        training.train(
+            build,
+            images,
+            recipe,
+            run_dir=folder,
+            resume=resume,
+            options=options if weights is None else {**options, "weights": weights},
+            tensorboard=tensorboard,
+        )

@@ -60,6 +60,7 @@ class Source:
     train: Split
     validation: Split
     test: Split
+    files: Mapping[str, Any] | None = None  # see `ImageData`
 
 
 class Indexed:

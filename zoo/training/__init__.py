@@ -39,7 +39,13 @@ from zoo.training.callbacks import (
     uncompiled,
 )
 from zoo.training.checks import check_data, check_model, gives_probabilities, steps_per_execution
-from zoo.training.devices import accelerator, precision_policy, setup_devices, uses_xla
+from zoo.training.devices import (
+    accelerator,
+    precision_policy,
+    require_tensorflow,
+    setup_devices,
+    uses_xla,
+)
 from zoo.training.layerwise import Layerwise, layerwise_learning_rates
 from zoo.training.mixing import mix
 from zoo.training.recipe import Recipe, optimizer, schedule
@@ -150,6 +156,7 @@ def train(
     resume: bool = False,
     callbacks: Sequence[keras.callbacks.Callback] = (),
     options: Mapping[str, Any] | None = None,
+    tensorboard: bool = False,
     verbose: int = 1,
 ) -> Result:
     """Train a classifier by a recipe, and keep everything about it in a folder.
@@ -167,12 +174,14 @@ def train(
         recipe: How to train; None: `Recipe()`.
         run_dir: The folder; made if need be.
         resume: Continue the folder's run after its last finished epoch; start one if there is
-            none. Model, data and recipe have to be the same; only with schedule="constant" more
-            `epochs` may be asked for. On a CPU the curves and the weights are equal bit for bit to
-            those of a run that was never stopped.
+            none. Model, data and recipe have to be the same, but for two fields of the recipe: with
+            schedule="constant", whose past does not depend on them, there may be more `epochs`, and
+            another `early_stopping` continues a run that stopped early. On a CPU the curves and the
+            weights are equal bit for bit to those of a run that was never stopped.
         callbacks: Further ones. What they know is lost when a run is resumed, unless they have
             `get_state() -> dict` (fit for JSON) and `set_state(dict)`.
         options: What the model was built with, for config.json.
+        tensorboard: Also write the curves to `run_dir`/tensorboard, for TensorBoard.
         verbose: 0: silent. 1: one line an epoch, on a terminal with a bar.
 
     Returns:
@@ -195,16 +204,15 @@ def train(
         >>> result.test["accuracy"] > 0.8
         True
     """
-    if keras.backend.backend() != "tensorflow":
-        raise RuntimeError(
-            f'zoo.training needs the TensorFlow backend, and Keras runs on "'
-            f'{keras.backend.backend()}": set KERAS_BACKEND=tensorflow before Keras is imported'
-        )
+    require_tensorflow()
     folder = Path(run_dir)
     recipe = (recipe or Recipe()).resolve(data.batch_size)
     check_data(data)
     recipe = dataclasses.replace(recipe, steps_per_execution=steps_per_execution(recipe, data))
     run_folder.claim(folder, resume)
+    continued = run_folder.has_epochs(folder)
+    if continued:
+        run_folder.check_files(folder, data)
     with run_folder.locked(folder), prepare(recipe) as policy:
         remove_temporaries(folder)
         remove_temporaries(folder / "snapshots")
@@ -218,11 +226,12 @@ def train(
             )
         recipe = dataclasses.replace(recipe, mixed_precision=built.dtype_policy.name)
         config = run_folder.describe(built, data, recipe, options)
-        if (folder / "config.json").exists():
+        if continued:
             run_folder.check_same(folder, config)
         write_json(folder / "config.json", config)
+        run_folder.record_files(folder, data)
         run_folder.record_environment(folder, setup_devices())
-        return _train(built, data, recipe, folder, callbacks, verbose)
+        return _train(built, data, recipe, folder, callbacks, tensorboard, verbose)
 
 
 def _train(
@@ -231,6 +240,7 @@ def _train(
     recipe: Recipe,
     folder: Path,
     callbacks: Sequence[keras.callbacks.Callback],
+    tensorboard: bool,
     verbose: int,
 ) -> Result:
     from zoo.callbacks import LearningCurves
@@ -248,7 +258,7 @@ def _train(
     first = checkpoints.epochs_done
     last = first if checkpoints.stopped_early else recipe.epochs
     if (folder / "result.json").exists() and first >= last:
-        say(f"{folder}: this run is finished, nothing is left to train")
+        say(f"{folder}: {_why_finished(checkpoints)}")
     elif resumed:
         say(f"{folder}: continuing after epoch {first} of {recipe.epochs}")
     else:
@@ -259,20 +269,15 @@ def _train(
         )
     if first < last or not (folder / "result.json").exists():
         (folder / "result.json").unlink(missing_ok=True)  # an older one, before added epochs
-        targets = mix(
-            data.train_from(first),
-            num_classes=data.num_classes,
-            mixup=recipe.mixup,
-            cutmix=recipe.cutmix,
-            label_smoothing=recipe.label_smoothing,
-            class_weights=_balanced(data) if recipe.class_weights else None,
-            seed=recipe.seed,
-            first_step=first * data.steps_per_epoch,
-        )
+        targets = _targets(data, recipe, first)
         progress = Progress(recipe, checkpoints)
         watchers: list[keras.callbacks.Callback] = [StopOnDivergence(recipe, every)]
         watchers += [average] if average else []
         watchers += callbacks
+        if tensorboard:
+            logs = folder / "tensorboard"
+            watchers.append(keras.callbacks.TensorBoard(logs, write_graph=False))
+            say(f"tensorboard --logdir {logs}")
         if not any(isinstance(c, LearningCurves) for c in callbacks):
             monitor = "val_accuracy" if data.validation_size else None
             curves = folder / "curves.png"
@@ -294,6 +299,31 @@ def _train(
     result = _finish(model, data, checkpoints, folder)
     say(str(result))
     return result
+
+
+def _targets(data: ImageData, recipe: Recipe, first: int = 0) -> Any:
+    """The batches that `fit` gets, from an epoch on."""
+    return mix(
+        data.train_from(first),
+        num_classes=data.num_classes,
+        mixup=recipe.mixup,
+        cutmix=recipe.cutmix,
+        label_smoothing=recipe.label_smoothing,
+        class_weights=_balanced(data) if recipe.class_weights else None,
+        seed=recipe.seed,
+        first_step=first * data.steps_per_epoch,
+    )
+
+
+def _why_finished(checkpoints: Checkpoints) -> str:
+    done, recipe = checkpoints.epochs_done, checkpoints.recipe
+    if checkpoints.stopped_early and done < recipe.epochs:
+        return (
+            f"stopped early after epoch {done}, since none was better than epoch "
+            f"{checkpoints.best_epoch}; early_stopping=0, or more than {recipe.early_stopping}, "
+            "continues it"
+        )
+    return f"all {done} epochs are finished"
 
 
 def _balanced(data: ImageData) -> list[float]:

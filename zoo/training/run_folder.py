@@ -11,7 +11,7 @@ import os
 import platform
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Set
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,12 +23,18 @@ from zoo.training.recipe import Recipe
 if TYPE_CHECKING:
     from zoo.data import ImageData
 
-FILES = ("config.json", "snapshots", "best.keras", "last.keras", "result.json")
+RESULTS = ("best.keras", "last.keras", "result.json")
+
+
+def has_epochs(folder: Path) -> bool:
+    """Whether the folder's run has finished an epoch; until then another may be started there."""
+    return any((folder / "snapshots").glob("epoch-*.npz"))
 
 
 def claim(folder: Path, resume: bool) -> None:
     """Raise FileExistsError if a new run would overwrite an old one; make the folder."""
-    found = [name for name in FILES if (folder / name).exists()]
+    found = ["snapshots"] * has_epochs(folder)
+    found += [name for name in RESULTS if (folder / name).exists()]
     if found and not resume:
         raise FileExistsError(
             f"{folder} already holds a run ({found[0]}): continue it with resume=True (--resume), "
@@ -39,7 +45,21 @@ def claim(folder: Path, resume: bool) -> None:
             f"{folder} holds {found[0]} and no config.json, so it is no run that can be resumed: "
             "give another folder"
         )
+    if found and not has_epochs(folder):
+        raise FileNotFoundError(
+            f"{folder} has no snapshot to continue from: start a new run from its weights with "
+            f"--weights {folder}"
+        )
+    if (folder / "config.json").exists() and "recipe" not in _read(folder / "config.json"):
+        raise FileExistsError(f"{folder} has a config.json that no run wrote: give another folder")
     (folder / "snapshots").mkdir(parents=True, exist_ok=True)
+
+
+def _read(path: Path) -> Any:
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ValueError(f"{path} is not JSON ({error}): give another folder") from error
 
 
 @contextlib.contextmanager
@@ -103,40 +123,97 @@ def structure(model: keras.Model) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-# May differ between the calls that make up one run: they change speed, not what is computed.
-FREE = {"recipe": {"jit_compile", "deterministic"}, "model": {"options"}}
+# May differ between the calls that make up one run: they change its speed or its end, not what is
+# computed until then.
+FREE = {"recipe": {"jit_compile", "deterministic", "early_stopping"}, "model": {"options"}}
+SHAPES = {
+    "cosine": "falls along a cosine from the first to the last of them",
+    "step": "falls after a half and after three quarters of them",
+}
 
 
 def check_same(folder: Path, config: Mapping[str, Any]) -> None:
     """Raise ValueError if the folder's run was started with something else, listing what."""
-    old = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    old = _read(folder / "config.json")
     old["recipe"] = dataclasses.asdict(Recipe()) | old["recipe"]
-    differences = []
+    options = old["model"]["options"] or {}, config["model"]["options"] or {}
+    differences = _option_differences(*options, only={"weights"}) if all(options) else {}
     for part, new in config.items():
         for key, value in new.items():
             before = old[part].get(key)
             if before == value or key in FREE.get(part, ()):
                 continue
-            if key == "epochs" and config["recipe"]["schedule"] == "constant" and value > before:
-                continue
             if key == "structure":
-                differences += _option_differences(old["model"]["options"], new["options"])
-            differences.append(f"{part} {key}: {_short(before)} -> {_short(value)}")
+                differences |= _option_differences(*options)
+            if key == "class_names":
+                differences["classes"] = _changes(before, value) or "in another order"
+                continue
+            differences[f"{part} {key}"] = f"{_short(before)} -> {_short(value)}"
+    planned, recipe = old["recipe"]["epochs"], config["recipe"]
+    if recipe["schedule"] == "constant" and recipe["epochs"] > planned:
+        del differences["recipe epochs"]
+    lengths = {"recipe epochs", "recipe warmup_epochs"}  # the second follows from the first
+    if "recipe epochs" in differences and differences.keys() <= lengths:
+        shape = SHAPES.get(recipe["schedule"])
+        why = f", and its learning rate {shape}" if shape else ""
+        raise ValueError(
+            f"{folder} was planned for {planned} epochs{why}: it cannot be continued with "
+            f'epochs={recipe["epochs"]}; only schedule="constant" allows more. To train longer, '
+            f"start a new run from its weights with --weights {folder}"
+        )
     if differences:
-        advice = "resume with the settings of config.json, or give another folder"
-        if any(d.startswith("recipe epochs") for d in differences):
-            advice += '; more epochs can only be added to schedule="constant"'
-        raise ValueError(f"{folder} holds another run: {'; '.join(differences)}. Please {advice}")
+        listed = "; ".join(f"{name}: {change}" for name, change in differences.items())
+        raise ValueError(
+            f"{folder} holds another run: {listed}. Resume with the settings of config.json, or "
+            "give another folder"
+        )
 
 
-def _option_differences(old: Any, new: Any) -> list[str]:
-    """Which options make up another structure, where both runs tell theirs."""
-    old, new = old or {}, new or {}
-    return [
-        f"model option {key}: {_short(old.get(key))} -> {_short(new.get(key))}"
-        for key in sorted({*old, *new})
+def _option_differences(
+    old: Mapping[str, Any], new: Mapping[str, Any], only: Set[str] | None = None
+) -> dict[str, str]:
+    """Which of the model's options differ."""
+    return {
+        f"model option {key}": f"{_short(old.get(key))} -> {_short(new.get(key))}"
+        for key in sorted(only or {*old, *new})
         if old.get(key) != new.get(key)
-    ]
+    }
+
+
+def _changes(before: Collection[str], after: Collection[str], **others: list[str]) -> str:
+    """Which names were removed and added, the first few of them; "" if none."""
+    names = {
+        "removed": sorted(set(before) - set(after)),
+        "added": sorted(set(after) - set(before)),
+        **others,
+    }
+    return "; ".join(
+        f"{what} {', '.join(some[:3])}" + f" and {len(some) - 3:,} more" * (len(some) > 3)
+        for what, some in names.items()
+        if some
+    )
+
+
+def record_files(folder: Path, data: ImageData) -> None:
+    """Write files.json: what `check_files` compares with."""
+    if (files := getattr(data, "files", None)) is not None:
+        write_json(folder / "files.json", {"name": data.name, "files": files})
+
+
+def check_files(folder: Path, data: ImageData) -> None:
+    """Raise ValueError if the data's files are not those that the folder's run was started with."""
+    path, files = folder / "files.json", getattr(data, "files", None)
+    old = _read(path) if path.exists() else {"name": None}
+    if files is None or old["name"] != data.name:
+        return
+    old = old["files"]
+    resized = sorted(name for name in old.keys() & files.keys() if old[name] != files[name])
+    if changes := _changes(old, files, changed=resized):
+        raise ValueError(
+            f"the files of {data.name} have changed since {folder} was started: {changes}. Which "
+            "images are trained on and which are tested follows from the files: restore them to "
+            f"continue, or start a new run from its weights with --weights {folder}"
+        )
 
 
 def _short(value: Any) -> str:
