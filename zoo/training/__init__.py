@@ -17,11 +17,10 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import json
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -39,15 +38,11 @@ from zoo.training.callbacks import (
     uncompiled,
 )
 from zoo.training.checks import check_data, check_model, gives_probabilities, steps_per_execution
-from zoo.training.devices import (
-    accelerator,
-    precision_policy,
-    require_tensorflow,
-    setup_devices,
-    uses_xla,
-)
+from zoo.training.devices import precision_policy, require_tensorflow, setup_devices
 from zoo.training.layerwise import Layerwise, layerwise_learning_rates
+from zoo.training.learning_rate import LearningRates, find_learning_rate
 from zoo.training.mixing import mix
+from zoo.training.preparation import compile_for, one_hot, prepare, targets
 from zoo.training.recipe import Recipe, optimizer, schedule
 from zoo.training.snapshot import SnapshotError
 
@@ -57,10 +52,12 @@ if TYPE_CHECKING:
 __all__ = [
     "DivergedError",
     "Layerwise",
+    "LearningRates",
     "MovingAverage",
     "Recipe",
     "Result",
     "SnapshotError",
+    "find_learning_rate",
     "gives_probabilities",
     "layerwise_learning_rates",
     "mix",
@@ -113,38 +110,6 @@ class Result:
             lines.append(f"test accuracy {self.test['accuracy']:.2%}, with that epoch's weights")
         lines += [f"{name:<12} {path}" for name, path in self.paths.items() if path.exists()]
         return "\n".join(lines)
-
-
-@contextlib.contextmanager
-def prepare(recipe: Recipe) -> Iterator[str]:
-    """Set up what a model needs before it is built: seed, GPU memory growth, precision.
-
-    The dtype policy is put back at the end of the block; seed and determinism stay.
-
-    Args:
-        recipe: Its `seed`, `deterministic` and `mixed_precision` count.
-
-    Yields:
-        The dtype policy that models built in the block get.
-
-    Example:
-        >>> with prepare(Recipe(mixed_precision="mixed_bfloat16")):
-        ...     keras.layers.Dense(1).compute_dtype
-        'bfloat16'
-    """
-    import tensorflow as tf
-
-    setup_devices()
-    keras.utils.set_random_seed(recipe.seed)
-    on_cpu = accelerator()[0] == "cpu"
-    if recipe.deterministic is True or (recipe.deterministic == "auto" and on_cpu):
-        tf.config.experimental.enable_op_determinism()
-    before = keras.config.dtype_policy()
-    keras.config.set_dtype_policy(precision_policy(recipe.mixed_precision))
-    try:
-        yield keras.config.dtype_policy().name
-    finally:
-        keras.config.set_dtype_policy(before)
 
 
 def train(
@@ -248,7 +213,7 @@ def _train(
     say: Callable[[str], None] = (lambda text: print(text, flush=True)) if verbose else _silent
     every = recipe.steps_per_execution
     assert isinstance(every, int)
-    _compile(model, data, recipe)
+    compile_for(model, data, recipe)
     average = MovingAverage(recipe.ema, every) if recipe.ema else None
     if average:
         average.set_model(model)
@@ -269,7 +234,6 @@ def _train(
         )
     if first < last or not (folder / "result.json").exists():
         (folder / "result.json").unlink(missing_ok=True)  # an older one, before added epochs
-        targets = _targets(data, recipe, first)
         progress = Progress(recipe, checkpoints)
         watchers: list[keras.callbacks.Callback] = [StopOnDivergence(recipe, every)]
         watchers += [average] if average else []
@@ -285,11 +249,11 @@ def _train(
         watchers += [checkpoints, progress] if verbose else [checkpoints]
         try:
             model.fit(
-                targets,
+                targets(data, recipe, first),
                 steps_per_epoch=data.steps_per_epoch,
                 initial_epoch=first,
                 epochs=last,
-                validation_data=_one_hot(data.validation, data) if data.validation_size else None,
+                validation_data=one_hot(data.validation, data) if data.validation_size else None,
                 callbacks=watchers,
                 shuffle=False,  # the stream is shuffled
                 verbose=0,
@@ -299,20 +263,6 @@ def _train(
     result = _finish(model, data, checkpoints, folder)
     say(str(result))
     return result
-
-
-def _targets(data: ImageData, recipe: Recipe, first: int = 0) -> Any:
-    """The batches that `fit` gets, from an epoch on."""
-    return mix(
-        data.train_from(first),
-        num_classes=data.num_classes,
-        mixup=recipe.mixup,
-        cutmix=recipe.cutmix,
-        label_smoothing=recipe.label_smoothing,
-        class_weights=_balanced(data) if recipe.class_weights else None,
-        seed=recipe.seed,
-        first_step=first * data.steps_per_epoch,
-    )
 
 
 def _why_finished(checkpoints: Checkpoints) -> str:
@@ -326,33 +276,8 @@ def _why_finished(checkpoints: Checkpoints) -> str:
     return f"all {done} epochs are finished"
 
 
-def _balanced(data: ImageData) -> list[float]:
-    """Weights inverse to the numbers of images, 1 on average over the images."""
-    if data.class_counts is None:
-        raise ValueError(
-            f"{data.name} is a stream that does not tell how many images a class has: "
-            "train without class_weights"
-        )
-    present = sum(count > 0 for count in data.class_counts)
-    return [data.train_size / (present * count) if count else 0.0 for count in data.class_counts]
-
-
 def _silent(text: str) -> None:
     """Print nothing."""
-
-
-def _compile(model: keras.Model, data: ImageData, recipe: Recipe) -> None:
-    metrics = [keras.metrics.CategoricalAccuracy(name="accuracy")]
-    if data.num_classes > 10:
-        metrics.append(keras.metrics.TopKCategoricalAccuracy(5, name="top5_accuracy"))
-    model.compile(
-        optimizer(recipe, data.steps_per_epoch, model, batch_size=data.batch_size),
-        keras.losses.CategoricalCrossentropy(from_logits=not gives_probabilities(model)),
-        metrics=metrics,
-        steps_per_execution=recipe.steps_per_execution,
-        jit_compile=uses_xla(recipe.jit_compile),
-    )
-    model.optimizer.build(model.trainable_variables)  # outside the graph: halves the first step
 
 
 def _finish(model: keras.Model, data: ImageData, checkpoints: Checkpoints, folder: Path) -> Result:
@@ -362,7 +287,7 @@ def _finish(model: keras.Model, data: ImageData, checkpoints: Checkpoints, folde
     if path.exists():
         test = json.loads(path.read_text(encoding="utf-8"))["test"]
     elif data.test_size:
-        test = model.evaluate(_one_hot(data.test, data), verbose=0, return_dict=True)
+        test = model.evaluate(one_hot(data.test, data), verbose=0, return_dict=True)
     else:
         test = {}
     epoch, history = checkpoints.best_epoch, checkpoints.history
@@ -379,7 +304,3 @@ def _finish(model: keras.Model, data: ImageData, checkpoints: Checkpoints, folde
     names = ("best_epoch", "best", "test", "stopped_early", "seconds", "history")
     write_json(path, {name: getattr(result, name) for name in names})
     return result
-
-
-def _one_hot(dataset: Any, data: ImageData) -> Any:
-    return mix(dataset, num_classes=data.num_classes)

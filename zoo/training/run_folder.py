@@ -46,13 +46,15 @@ def claim(folder: Path, resume: bool) -> None:
             "give another folder"
         )
     if found and not has_epochs(folder):
-        raise FileNotFoundError(
-            f"{folder} has no snapshot to continue from: start a new run from its weights with "
-            f"--weights {folder}"
-        )
+        raise FileNotFoundError(f"{folder} has no snapshot to continue from: {_new_run(folder)}")
     if (folder / "config.json").exists() and "recipe" not in _read(folder / "config.json"):
         raise FileExistsError(f"{folder} has a config.json that no run wrote: give another folder")
     (folder / "snapshots").mkdir(parents=True, exist_ok=True)
+
+
+def _new_run(folder: Path) -> str:
+    best = folder / "best.keras"
+    return f"start a new run from the weights in {best} (zoo train --weights {folder})"
 
 
 def _read(path: Path) -> Any:
@@ -159,7 +161,7 @@ def check_same(folder: Path, config: Mapping[str, Any]) -> None:
         raise ValueError(
             f"{folder} was planned for {planned} epochs{why}: it cannot be continued with "
             f'epochs={recipe["epochs"]}; only schedule="constant" allows more. To train longer, '
-            f"start a new run from its weights with --weights {folder}"
+            f"{_new_run(folder)}"
         )
     if differences:
         listed = "; ".join(f"{name}: {change}" for name, change in differences.items())
@@ -212,7 +214,7 @@ def check_files(folder: Path, data: ImageData) -> None:
         raise ValueError(
             f"the files of {data.name} have changed since {folder} was started: {changes}. Which "
             "images are trained on and which are tested follows from the files: restore them to "
-            f"continue, or start a new run from its weights with --weights {folder}"
+            f"continue, or {_new_run(folder)}"
         )
 
 

@@ -1,0 +1,212 @@
+"""The learning-rate range test (Smith, WACV 2017), https://arxiv.org/abs/1506.01186.
+
+One short training whose learning rate grows exponentially from step to step. The loss falls once
+the rate is large enough to learn from, and rises again where it is too large.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import keras
+import numpy as np
+
+from zoo import plots
+from zoo.training.callbacks import uncompiled
+from zoo.training.checks import check_data, check_model
+from zoo.training.devices import require_tensorflow
+from zoo.training.preparation import compile_for, prepare, targets
+from zoo.training.recipe import Recipe, optimizer
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from zoo.data import ImageData
+
+WIDTH = 2.5  # steps; standard deviation of the Gaussian that smooths the losses
+EXPLODED = 4.0  # times the loss of guessing, or of the start: the sweep ends
+FALL = 0.9  # of the first loss: what does not fall below it has learned nothing
+LEAST_STEPS = 10
+
+
+@dataclass(frozen=True)
+class LearningRates:
+    """What a range test found. `print` it, or `plot` it.
+
+    Attributes:
+        rates: The learning rate of each step, ascending.
+        losses: The training loss of each step, before its update.
+        smoothed: The losses, smoothed over neighbouring steps.
+        diverged: The rate at which the loss became NaN, infinite or very large, which ended the
+            test; None if none did.
+    """
+
+    rates: tuple[float, ...]
+    losses: tuple[float, ...]
+    smoothed: tuple[float, ...]
+    diverged: float | None
+
+    @property
+    def suggestion(self) -> float | None:
+        """A tenth of the rate with the lowest smoothed loss; None where `reason` says why."""
+        if self.reason:
+            return None
+        return float(f"{self.rates[int(np.argmin(self.smoothed))] / 10:.2g}")
+
+    @property
+    def reason(self) -> str:
+        """Why there is no suggestion; "" if there is one."""
+        if len(self.rates) < LEAST_STEPS:
+            return f"the loss diverged at {self.diverged:.2g}: start from a smaller lowest rate"
+        if min(self.smoothed) > FALL * self.smoothed[0]:
+            return "the loss did not fall: try more steps, a wider range, or check the labels"
+        if int(np.argmin(self.smoothed)) == len(self.rates) - 1 and self.diverged is None:
+            return "the loss still falls at the highest rate: try a higher one"
+        return ""
+
+    def figure(self) -> Figure:
+        """The loss over the learning rate, as a Matplotlib figure."""
+        facts = f"suggestion {self.suggestion:.2g}" if self.suggestion else self.reason
+        with plots._style():
+            figure, (axes,) = plots._canvas(1, "Learning-rate range test", facts)
+            axes.set_xscale("log")
+            axes.set_xlabel("learning rate", color=plots.FAINT, labelpad=2)
+            axes.set_title("training loss", fontsize=9, fontweight="bold")
+            axes.plot(self.rates, self.losses, color=plots.TRAIN, linewidth=0.8, label="each step")
+            axes.plot(self.rates, self.smoothed, color=plots.VALIDATION, label="smoothed")
+            low, high = min(self.smoothed), max(self.smoothed[:LEAST_STEPS])
+            axes.set_ylim(max(0.0, low - 0.15 * (high - low)), high + 0.5 * (high - low))
+            if self.suggestion:
+                axes.axvline(self.suggestion, color=plots.BEST, linewidth=1.2, label="suggestion")
+            axes.legend(frameon=False, loc="lower left")
+        return figure
+
+    def plot(self, path: str | os.PathLike[str]) -> Path:
+        """Write the figure.
+
+        Args:
+            path: File to write, ending in .png, .svg or .pdf. Missing folders are made.
+
+        Returns:
+            The path.
+
+        Raises:
+            ValueError: If the path has another suffix, or cannot be written.
+        """
+        plots.save(self.figure(), path)
+        return Path(path)
+
+    def _repr_png_(self) -> bytes:
+        return plots.render(self.figure())
+
+    def __str__(self) -> str:
+        tested = (
+            f"{len(self.rates)} learning rates from {self.rates[0]:.2g} to {self.rates[-1]:.2g}"
+        )
+        if self.suggestion is None:
+            return f"{tested}: no suggestion; {self.reason}"
+        lowest = self.rates[int(np.argmin(self.smoothed))]
+        return (
+            f"{tested}: suggested learning rate {self.suggestion:.2g}, a tenth of {lowest:.2g}, "
+            "which had the lowest loss"
+        )
+
+
+def find_learning_rate(
+    model: keras.Model | Callable[[], keras.Model],
+    data: ImageData,
+    recipe: Recipe | None = None,
+    *,
+    lowest: float = 1e-6,
+    highest: float = 10.0,
+    steps: int = 100,
+) -> LearningRates:
+    """Find a learning rate for `train` by a short training whose rate grows at every step.
+
+    Args:
+        model: As `train` takes it. A model that is given has its weights, and what it was compiled
+            with, as before afterwards.
+        data: As `zoo.data.load` gives it.
+        recipe: How to train; its epochs, schedule and learning rate do not count. None: `Recipe()`.
+        lowest: The first rate, above 0.
+        highest: The last one.
+        steps: How many, at least 10. The test ends early where the loss diverges.
+
+    Returns:
+        A `LearningRates`. Equal seeds give equal ones.
+
+    Raises:
+        ValueError: If model and data do not fit together, or an argument is out of its range.
+        RuntimeError: If Keras runs on another backend than TensorFlow.
+
+    Example:
+        >>> import zoo.data
+        >>> digits = zoo.data.load("digits")
+        >>> model = keras.Sequential([keras.Input((8, 8, 1)), keras.layers.Flatten(),
+        ...                           keras.layers.Rescaling(1 / 255), keras.layers.Dense(10)])
+        >>> found = find_learning_rate(model, digits)
+        >>> 1e-3 < found.suggestion < 1
+        True
+    """
+    require_tensorflow()
+    if not 0 < lowest < highest < math.inf:
+        raise ValueError(
+            f"lowest and highest must be learning rates, 0 < lowest < highest; received {lowest!r} "
+            f"and {highest!r}"
+        )
+    if not isinstance(steps, int | np.integer) or steps < LEAST_STEPS:
+        raise ValueError(
+            f"steps must be a whole number of at least {LEAST_STEPS}; received {steps!r}"
+        )
+    recipe = dataclasses.replace(recipe or Recipe(), steps_per_execution=1)
+    check_data(data)
+    with prepare(recipe):
+        built = model if isinstance(model, keras.Model) else model()
+        check_model(built, data)
+        before = [(v, keras.ops.copy(v.value)) for v in built.variables]
+        try:
+            losses, diverged = _losses(uncompiled(built), data, recipe, lowest, highest, steps)
+        finally:
+            for variable, value in before:
+                variable.assign(value)
+    rates = np.geomspace(lowest, highest, steps)
+    return LearningRates(
+        rates=tuple(map(float, rates[: len(losses)])),
+        losses=tuple(losses),
+        smoothed=tuple(map(float, _smooth(np.array(losses)))),
+        diverged=float(rates[len(losses)]) if diverged else None,
+    )
+
+
+def _losses(
+    model: keras.Model, data: ImageData, recipe: Recipe, lowest: float, highest: float, steps: int
+) -> tuple[list[float], bool]:
+    """The loss of each step, and whether the one after them diverged."""
+    growing = keras.optimizers.schedules.ExponentialDecay(lowest, steps - 1, highest / lowest)
+    made = optimizer(recipe, data.steps_per_epoch, model, learning_rate=growing)
+    compile_for(model, data, recipe, made)
+    losses: list[float] = []
+    for batch in targets(data, recipe).take(steps):
+        loss = float(model.train_on_batch(*batch, return_dict=True)["loss"])
+        if not losses and not math.isfinite(loss):
+            raise ValueError(
+                f"the loss of {model.name} is {loss} before any training: its weights or the "
+                f"images of {data.name} are not finite"
+            )
+        if losses and not loss < EXPLODED * max(losses[0], math.log(data.num_classes)):
+            return losses, True
+        losses.append(loss)
+    return losses, False
+
+
+def _smooth(losses: np.ndarray) -> np.ndarray:
+    """Means over neighbouring steps, weighted by a Gaussian."""
+    steps = np.arange(len(losses))
+    weights = np.exp(-0.5 * ((steps[:, None] - steps) / WIDTH) ** 2)
+    return weights @ losses / weights.sum(1)
