@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+import dataclasses
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -39,7 +39,7 @@ def convert(
         return
     with quiet_import():
         import applications
-        from applications.matching import TOLD
+        from zoo.card import KEY
 
         loaded = applications.load(model, source, normalization=None)
     asked = dict(loaded.load_report.options)
@@ -49,7 +49,8 @@ def convert(
         with atomic(target) as temporary:
             loaded.save_weights(temporary)
     else:
-        metadata = {TOLD: json.dumps(asked)} if carries and asked else None
+        card = dataclasses.replace(loaded.card, options=asked)
+        metadata = {KEY: card.to_json()} if carries else None
         formats.write(target, {v.path: v.numpy() for v in loaded.weights}, metadata)
     print(f"{target}: {len(loaded.weights)} arrays of {model}")
     if asked and not carries:

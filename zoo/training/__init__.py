@@ -29,6 +29,8 @@ from typing import TYPE_CHECKING, Any
 import keras
 
 from zoo._files import remove_temporaries, write_json
+from zoo._graph import uncompiled
+from zoo.card import trained_on
 from zoo.training import run_folder
 from zoo.training.callbacks import (
     Checkpoints,
@@ -36,7 +38,6 @@ from zoo.training.callbacks import (
     MovingAverage,
     Progress,
     StopOnDivergence,
-    uncompiled,
 )
 from zoo.training.checks import check_data, check_model, gives_probabilities, steps_per_execution
 from zoo.training.devices import accelerator, precision_policy, setup_devices, uses_xla
@@ -222,6 +223,7 @@ def train(
             run_folder.check_same(folder, config)
         write_json(folder / "config.json", config)
         run_folder.record_environment(folder, setup_devices())
+        trained_on(built, data)
         return _train(built, data, recipe, folder, callbacks, verbose)
 
 
