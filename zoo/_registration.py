@@ -7,7 +7,6 @@ not import Keras; so a finder waits for `import keras` and imports `zoo.layers` 
 from __future__ import annotations
 
 import importlib
-import importlib.util
 import sys
 from collections.abc import Sequence
 from importlib.machinery import ModuleSpec
@@ -20,35 +19,39 @@ def register_layers() -> None:
     if "keras" in sys.modules:
         importlib.import_module("zoo.layers")
     else:
-        sys.meta_path.insert(0, _Finder())
+        sys.meta_path.insert(0, KerasFinder())
 
 
-class _Finder:
-    """Finds Keras as the others do, and asks to be told when it is imported."""
+class KerasFinder:
+    """Finds Keras as the other finders do, with a loader that imports `zoo.layers` behind it."""
 
     def find_spec(
-        self, name: str, path: Sequence[str] | None, target: ModuleType | None = None
+        self, name: str, path: Sequence[str] | None = None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
         if name != "keras":
             return None
-        sys.meta_path.remove(self)
-        spec = importlib.util.find_spec(name)
-        if spec is not None and spec.loader is not None:
-            spec.loader = _Loader(spec, spec.loader)  # type: ignore[assignment]  # it need not inherit
+        others = (finder for finder in sys.meta_path if finder is not self)
+        found = (finder.find_spec(name, path, target) for finder in others)
+        spec = next(filter(None, found), None)
+        if spec is not None:
+            spec.loader = KerasLoader(self, spec.loader)  # type: ignore[assignment]  # no subclass
         return spec
 
 
-class _Loader:
-    """Loads Keras as its own loader does, and `zoo.layers` behind it."""
+class KerasLoader:
+    """Loads Keras as its own loader does, and then registers the layers."""
 
-    def __init__(self, spec: ModuleSpec, loader: Any) -> None:
-        self.spec, self.loader = spec, loader
+    def __init__(self, finder: KerasFinder, loader: Any) -> None:
+        self.finder, self.loader = finder, loader
 
     def create_module(self, spec: ModuleSpec) -> ModuleType | None:
         made: ModuleType | None = self.loader.create_module(spec)
         return made
 
     def exec_module(self, module: ModuleType) -> None:
-        self.spec.loader = module.__loader__ = self.loader
+        if self.finder in sys.meta_path:
+            sys.meta_path.remove(self.finder)
+        if module.__spec__ is not None:
+            module.__spec__.loader = module.__loader__ = self.loader
         self.loader.exec_module(module)
         importlib.import_module("zoo.layers")
