@@ -8,7 +8,8 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from applications.weights import Preprocess, Weights, list_weights
+from applications.weights import Weights, list_weights
+from zoo.card import Preprocess
 
 if TYPE_CHECKING:
     from applications.crossvalidation import CrossValidation, cross_validate

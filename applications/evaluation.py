@@ -16,6 +16,7 @@ import numpy as np
 
 from zoo._files import atomic, write_json
 from zoo._infer import compiled
+from zoo.card import card_of, with_card
 from zoo.data import ImageData
 from zoo.training import gives_probabilities
 
@@ -316,4 +317,5 @@ def with_temperature(model: keras.Model, temperature: float) -> keras.Model:
             f"{model.name} gives probabilities; build it with classifier_activation=None"
         )
     layer = keras.layers.Rescaling(1 / temperature, dtype="float32", name="temperature")
-    return keras.Model(model.input, layer(model.output), name=model.name)
+    scaled = keras.Model(model.input, layer(model.output), name=model.name)
+    return with_card(scaled, card_of(model))

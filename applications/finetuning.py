@@ -23,11 +23,12 @@ from applications.phases import Phase, check, default_phases, train_phase
 from zoo import plots, transfer
 from zoo._files import atomic, write_json
 from zoo._graph import functional
+from zoo.card import card_of, trained_on
 from zoo.data import ImageData, from_arrays
 from zoo.data import load as load_data
 from zoo.flatten import flatten
+from zoo.saving import write_keras
 from zoo.training import Result, gives_probabilities, mix
-from zoo.training.callbacks import uncompiled
 from zoo.training.devices import require_tensorflow
 from zoo.training.run_folder import has_epochs, locked
 
@@ -216,8 +217,9 @@ def _run(
             best_phase, best_weights = phase.name, model.get_weights()
     model.set_weights(best_weights)
     transfer.unfreeze(model)
+    trained_on(model, data)
     with atomic(folder / "best.keras") as temporary:
-        uncompiled(model).save(temporary)
+        write_keras(model, temporary, card_of(model))
     _write_curves(results, folder)
     found = FinetuneResult(
         run_dir=folder,

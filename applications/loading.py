@@ -22,12 +22,14 @@ from applications.matching import (
     names_of,
     plan,
     shape_after,
+    stored_card,
     tables,
-    told,
 )
 from applications.weights import Weights, find, list_weights
 from zoo._symbolic import adopt, leave_untouched
+from zoo.card import Card, with_card
 from zoo.catalogue import create, info
+from zoo.saving import BEST
 
 SUFFIXES = (".safetensors", ".pth", ".pt", ".bin", ".h5", ".keras", ".npz", ".json")
 
@@ -38,7 +40,7 @@ def load(name: str, weights: Weights | str | Path = "imagenet", **options: Any) 
     Args:
         name: A model, see `zoo.list_models`.
         weights: "imagenet" for the default, a tag or a record of `list_weights(name)`, or the path
-            of a checkpoint of any known format and source.
+            of a checkpoint of any known format and source, or of a run folder.
         **options: The builder's own. Number of classes, normalisation and what else the weights
             were trained with are by default those of the record, which a file has as long as it
             keeps the name under which it was published; of another file, the classes it holds and
@@ -67,7 +69,7 @@ def load(name: str, weights: Weights | str | Path = "imagenet", **options: Any) 
     if isinstance(weights, str) and not _is_path(weights):
         record = find(name, weights)
     info(name)
-    path = locate(record) if record else Path(str(weights))
+    path = locate(record) if record else _file(str(weights))
     record = record or _published_as(name, path)
     with formats.read(path) as checkpoint:
         channels = options.get("input_shape", info(name).input_shape)[-1]
@@ -83,9 +85,10 @@ def load(name: str, weights: Weights | str | Path = "imagenet", **options: Any) 
             except ValueError:
                 leave_untouched(model)  # nobody will see it
                 raise
+        card = _card(stored_card(checkpoint), record, options["num_classes"])
     model.load_report = replace(report, options=asked)
     model.pretrained = record
-    return model
+    return with_card(model, replace(card, builder=name, options=options))
 
 
 def locate(record: Weights) -> Path:
@@ -117,9 +120,28 @@ def locate(record: Weights) -> Path:
     return fetch(record.url, sha256=record.hash, size=None)
 
 
+def _card(stored: Card, record: Weights | None, num_classes: int) -> Card:
+    """What the file knows of itself, or else what its record does."""
+    if stored == Card() and record is not None:
+        stored = Card(
+            class_names=record.class_names,
+            preprocess=record.preprocess,
+            weights=record.tag,
+            license=record.license,
+        )
+    names = stored.class_names if len(stored.class_names) == num_classes else ()
+    return replace(stored, class_names=names)
+
+
 def _adopted(copy: np.ndarray, shape: Any, dtype: str | None = None) -> Any:
     """An initializer: variables take its result when the stateless scope is left."""
     return adopt(copy.reshape(tuple(shape)), keras.backend.standardize_dtype(dtype))
+
+
+def _file(given: str) -> Path:
+    """A checkpoint, which in a run folder is its best model."""
+    path = Path(given).expanduser()
+    return path / BEST if (path / BEST).exists() else path
 
 
 def _is_path(weights: str) -> bool:
@@ -156,7 +178,13 @@ def _defaults(
             options["num_classes"] = shape_after(change, checkpoint.shapes[stored])[-1]
     if record is not None:
         options |= {"normalization": record.normalization, **record.options}
-    options |= told(checkpoint)
+    card = stored_card(checkpoint)
+    if card.builder not in ("", name):
+        raise WeightsError(
+            f"{checkpoint.path} is of {card.builder} and not of {name}: "
+            f"applications.load({card.builder!r}, path), or zoo.load(path) of a .keras"
+        )
+    options |= card.options
     if shown is not None:
         options.setdefault("normalization", shown.normalization)
     if options.get("normalization") is not None:

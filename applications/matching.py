@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 import importlib
 import importlib.util
-import json
 import math
 import operator
 import re
@@ -22,11 +21,11 @@ import numpy as np
 from applications import formats
 from applications.arrays import resized_grid
 from applications.rules import NATIVE, Change, Table
+from zoo.card import KEY, Card
 from zoo.catalogue import info, list_models
 
 HEAD = "head_dense"
 HEADS = (HEAD, "head_distilled_dense")
-TOLD = "zoo.options"  # key in a file's metadata
 
 
 class WeightsError(ValueError):
@@ -157,26 +156,22 @@ def plan(
         adapted=adapted,
         initialized=tuple(initialized),
         ignored=tuple(ignored),
-        options={**table.options, **told(checkpoint)},
+        options={**table.options, **stored_card(checkpoint).options},
     )
     return readers, report
 
 
-def told(checkpoint: formats.Checkpoint) -> dict[str, Any]:
-    """Options of the builder that one of our own files carries, as `zoo convert` writes them.
+def stored_card(checkpoint: formats.Checkpoint) -> Card:
+    """The card that one of our own files carries; an empty one of other files.
 
     Raises:
-        WeightsError: If they cannot be read.
+        WeightsError: If it cannot be read.
     """
+    text = checkpoint.metadata.get(KEY)
     try:
-        options = json.loads(checkpoint.metadata.get(TOLD, "{}"))
-    except ValueError:
-        options = None
-    if not isinstance(options, dict):
-        raise WeightsError(
-            f"{checkpoint.path} has metadata {TOLD!r} that is no JSON object: convert it again"
-        )
-    return options
+        return Card() if text is None else Card.from_json(text)
+    except ValueError as error:
+        raise WeightsError(f"{checkpoint.path}: {error}") from None
 
 
 def tables(source: str | None = None, module: str | None = None) -> Iterator[Table]:

@@ -1,13 +1,14 @@
-"""From photographs to class names, preprocessed as the weights ask."""
+"""From photographs to class names, preprocessed as the model was trained."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import keras
 import numpy as np
 
-from applications.preprocessing import Photograph, model_input, record_of
+from applications.preprocessing import Classifier, described
 from applications.weights import Weights
 
 
@@ -27,22 +28,24 @@ class Prediction:
 
 
 def classify(
-    model: keras.Model, image: Photograph, *, weights: Weights | None = None, top: int = 5
+    model: Classifier, image: Any, *, weights: Weights | None = None, top: int = 5
 ) -> list[Prediction]:
     """Name what is in a photograph.
 
     Args:
-        model: A classifier, as `applications.load` or `with_preprocessing` gives it.
-        image: A file, a Pillow image, or an array (H, W, C) with pixels in [0, 255].
+        model: A classifier, as `applications.load`, `applications.finetune`, `zoo.training.train`
+            or `zoo.load` gives it, or a `zoo.Predictor` of a model or an exported file.
+        image: A file, its bytes, a Pillow image, or an array (H, W, C) with pixels in [0, 255].
         weights: The record that says how to preprocess and what the classes are called; by default
-            that of the model.
+            the model's card does.
         top: How many classes.
 
     Returns:
         The likeliest classes, the likeliest first.
 
     Raises:
-        ValueError: If the model has no record, or the image cannot be read.
+        ValueError: If nothing says how to preprocess, the image cannot be read, or `top`
+            is below 1.
 
     Example:
         >>> import zoo
@@ -52,13 +55,14 @@ def classify(
         >>> len(classify(model, np.zeros((300, 400, 3), "uint8"), weights=record, top=3))
         3
     """
-    record = record_of(model, weights)
-    pixels = model_input(model, image, record)
-    outputs = keras.ops.convert_to_numpy(model(pixels[None]))[0].astype("float64")
+    if top < 1:
+        raise ValueError(f"top must be at least 1; received {top}")
+    card = described(model, weights)
+    outputs = keras.ops.convert_to_numpy(model(card.prepare(image)[None]))[0].astype("float64")
     if not np.isclose(outputs.sum(), 1, atol=1e-3) or outputs.min() < 0:  # logits
         outputs = np.exp(outputs - outputs.max())
         outputs /= outputs.sum()
-    names = record.class_names if len(record.class_names) == len(outputs) else None
+    names = card.class_names if len(card.class_names) == len(outputs) else None
     best = np.argsort(-outputs)[:top]
     return [
         Prediction(int(i), names[i] if names else f"class {i}", float(outputs[i])) for i in best

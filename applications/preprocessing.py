@@ -2,32 +2,32 @@
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
-from typing import Any
+from dataclasses import replace
+from typing import Any, TypeAlias
 
 import keras
 import numpy as np
-from PIL import Image, ImageOps
 
-from applications.weights import Preprocess, Weights
-from zoo.layers import ResizeAndCrop, middle, resized
+from applications.weights import Weights
+from zoo import Predictor
+from zoo.card import Card, Preprocess, Stretch, Whole, card_of, with_card
+from zoo.layers import ResizeAndCrop
 
-Photograph = str | os.PathLike[str] | Image.Image | np.ndarray
-FILTERS = {"bilinear": Image.Resampling.BILINEAR, "bicubic": Image.Resampling.BICUBIC}
+Classifier: TypeAlias = keras.Model | Predictor
 
 
-def preprocess(image: Photograph, how: Preprocess, channels: int = 3) -> np.ndarray:
-    """Resize a photograph's shorter side and cut a square from its middle.
+def preprocess(image: Any, how: Preprocess | Stretch, channels: int = 3) -> np.ndarray:
+    """Bring a photograph to the size that a model takes.
 
     Args:
-        image: A file, a Pillow image, or an array (H, W), (H, W, 1), (H, W, 3) or (H, W, 4) with
-            pixels in [0, 255].
-        how: The sizes and the interpolation, which is antialiased.
+        image: A file, its bytes, a Pillow image, or an array (H, W), (H, W, 1), (H, W, 3) or
+            (H, W, 4) with pixels in [0, 255].
+        how: `Preprocess(resize, crop)` resizes the shorter side and cuts a square from the middle;
+            `zoo.Stretch(height, width)` resizes the whole picture.
         channels: 3 for RGB, 1 for grey.
 
     Returns:
-        float32 (crop, crop, channels), pixels in [0, 255]: what a model of the zoo takes.
+        float32 (H, W, channels), pixels in [0, 255]: what a model of the zoo takes.
 
     Raises:
         ValueError: If the file is no image, or the array has another shape.
@@ -36,14 +36,7 @@ def preprocess(image: Photograph, how: Preprocess, channels: int = 3) -> np.ndar
         >>> preprocess(np.zeros((480, 640, 3), "uint8"), Preprocess(256, 224)).shape
         (224, 224, 3)
     """
-    photograph = _open(image, channels)
-    shorter = min(photograph.size)
-    width, height = (resized(side, shorter, how.resize) for side in photograph.size)
-    # one side after the other, since Pillow 13 begins with the height where that shrinks more
-    for size in ((width, photograph.height), (width, height)):
-        photograph = photograph.resize(size, FILTERS[how.interpolation])
-    left, top = middle(width, how.crop), middle(height, how.crop)
-    return _pixels(photograph.crop((left, top, left + how.crop, top + how.crop)))
+    return np.asarray(how(image, channels), "float32")
 
 
 def with_preprocessing(model: keras.Model, weights: Weights | None = None) -> keras.Model:
@@ -55,7 +48,7 @@ def with_preprocessing(model: keras.Model, weights: Weights | None = None) -> ke
 
     Args:
         model: A functional model, as `applications.load` gives it.
-        weights: The record that says how to preprocess; by default that of the model.
+        weights: The record that says how to preprocess; by default the model's card does.
 
     Returns:
         A functional `keras.Model` from images (B, H, W, C), pixels in [0, 255], all of a batch of
@@ -64,8 +57,8 @@ def with_preprocessing(model: keras.Model, weights: Weights | None = None) -> ke
         bytes with `input_signature=[keras.InputSpec("uint8", (None, None, None, C))]`.
 
     Raises:
-        ValueError: If the model has no record, does not take square images, or preprocesses
-            already.
+        ValueError: If nothing says how to preprocess, the model does not take square images, or it
+            preprocesses already.
 
     Example:
         >>> import zoo
@@ -76,7 +69,13 @@ def with_preprocessing(model: keras.Model, weights: Weights | None = None) -> ke
     """
     if _preprocesses(model):
         raise ValueError(f"{model.name} preprocesses already: give it raw images")
-    how = _preprocess_of(model, weights)
+    card = described(model, weights)
+    how = card.preprocess
+    if not isinstance(how, Preprocess):
+        raise ValueError(
+            f"{model.name} has no crop that could become a layer, only {how}: give weights= a "
+            "record of applications.list_weights"
+        )
     image = keras.Input((None, None, model.input_shape[-1]), name="image")
     pixels = ResizeAndCrop(how.resize, how.crop, how.interpolation, name="preprocessing")(image)
     outputs = keras.Function(model.input, model.output).call(pixels)  # layer by layer: stays flat
@@ -84,86 +83,59 @@ def with_preprocessing(model: keras.Model, weights: Weights | None = None) -> ke
     for attribute in ("pretrained", "load_report"):
         if hasattr(model, attribute):
             setattr(complete, attribute, getattr(model, attribute))
-    return complete
+    return with_card(complete, card, preprocess=Whole())
 
 
-def model_input(
-    model: keras.Model, image: Photograph, weights: Weights | None = None
-) -> np.ndarray:
+def model_input(model: Classifier, image: Any, weights: Weights | None = None) -> np.ndarray:
     """A photograph as a model takes it: preprocessed, unless the model does that itself.
 
     Args:
-        model: A classifier, as `applications.load` or `with_preprocessing` gives it.
-        image: A file, a Pillow image, or an array (H, W, C) with pixels in [0, 255].
-        weights: The record that says how to preprocess; by default that of the model.
+        model: A classifier, as `applications.load`, `zoo.load` or `with_preprocessing` gives it, or
+            a `zoo.Predictor` of one.
+        image: A file, its bytes, a Pillow image, or an array (H, W, C) with pixels in [0, 255].
+        weights: The record that says how to preprocess; by default the model's card does.
 
     Returns:
         float32 (H, W, C), pixels in [0, 255].
 
     Raises:
-        ValueError: If the model has no record, or the image cannot be read.
+        ValueError: If nothing says how to preprocess, or the image cannot be read.
     """
-    channels = model.input_shape[-1]
-    if _preprocesses(model):
-        return _pixels(_open(image, channels))
-    return preprocess(image, _preprocess_of(model, weights), channels)
+    return described(model, weights).prepare(image)
 
 
-def record_of(model: keras.Model, weights: Weights | None = None) -> Weights:
-    """The record that is given, or else that of the model.
+def described(model: Classifier, weights: Weights | None = None) -> Card:
+    """The model's card, with a way to preprocess that fits the model's own size.
+
+    Args:
+        model: A classifier.
+        weights: A record whose preprocessing and classes take the place of the card's.
 
     Raises:
-        ValueError: If there is none.
+        ValueError: If a square is to be cut for a model of images that are none.
     """
-    record = weights or getattr(model, "pretrained", None)
-    if record is None:
+    card = card_of(model)
+    if weights is not None:
+        card = replace(card, preprocess=weights.preprocess, class_names=weights.class_names)
+    if isinstance(model, keras.Model):
+        card = replace(card, input_shape=tuple(model.input_shape[1:]))
+        if _preprocesses(model):
+            return replace(card, preprocess=Whole())
+    if not isinstance(card.preprocess, Preprocess):
+        return card
+    height, width = card.input_shape[:2]
+    sides = {height, width} - {None}
+    if len(sides) > 1:
         raise ValueError(
-            f"{model.name} does not tell how its images are preprocessed: load it with "
-            "applications.load, or give weights= one of applications.list_weights"
+            f"the model takes images of {height} x {width}, and preprocessing cuts squares: "
+            "build it with a square or a free input_shape"
         )
-    return record
+    how = card.preprocess
+    crop = sides.pop() if sides else how.crop
+    assert crop is not None
+    fitted = Preprocess(round(how.resize * crop / how.crop), crop, how.interpolation)
+    return replace(card, preprocess=fitted)
 
 
 def _preprocesses(model: keras.Model) -> bool:
     return any(isinstance(layer, ResizeAndCrop) for layer in model.layers)
-
-
-def _preprocess_of(model: keras.Model, weights: Weights | None) -> Preprocess:
-    """What the record says; for a model of another size the same share of it."""
-    how = record_of(model, weights).preprocess
-    height, width = model.input_shape[1:3]
-    sides = {height, width} - {None}
-    if len(sides) > 1:
-        raise ValueError(
-            f"{model.name} takes images of {height} x {width}, and preprocessing cuts squares: "
-            "build it with a square or a free input_shape"
-        )
-    crop = sides.pop() if sides else how.crop
-    return Preprocess(round(how.resize * crop / how.crop), crop, how.interpolation)
-
-
-def _open(image: Photograph, channels: int) -> Image.Image:
-    """As a Pillow image, RGB, or grey for one channel."""
-    return _read(image).convert("L" if channels == 1 else "RGB")
-
-
-def _pixels(photograph: Image.Image) -> np.ndarray:
-    """As an array, float32 (H, W, C)."""
-    return np.asarray(photograph, "float32").reshape(photograph.height, photograph.width, -1)
-
-
-def _read(image: Photograph) -> Image.Image:
-    if isinstance(image, Image.Image):
-        return image
-    if isinstance(image, np.ndarray):
-        if image.ndim not in (2, 3) or (image.ndim == 3 and image.shape[2] not in (1, 3, 4)):
-            raise ValueError(
-                f"an image is an array (H, W) or (H, W, 1, 3 or 4); received {image.shape}"
-            )
-        plain = image[..., 0] if image.shape[2:] == (1,) else image
-        return Image.fromarray(np.clip(plain, 0, 255).astype("uint8"))
-    try:
-        opened: Any = Image.open(Path(image))
-        return ImageOps.exif_transpose(opened)
-    except (OSError, ValueError, SyntaxError) as error:
-        raise ValueError(f"{image} cannot be read as an image: {error}") from None

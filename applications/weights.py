@@ -11,22 +11,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from zoo.card import Preprocess
 from zoo.catalogue import info
-
-
-@dataclass(frozen=True)
-class Preprocess:
-    """What is done to a photograph before the model sees it.
-
-    Attributes:
-        resize: Pixels of the shorter side after resizing; the picture keeps its proportions.
-        crop: Pixels a side of the square that is cut from the middle.
-        interpolation: "bilinear" or "bicubic", antialiased.
-    """
-
-    resize: int
-    crop: int
-    interpolation: str = "bilinear"
 
 
 @dataclass(frozen=True)

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import signal
 import subprocess
 import sys
 
-import numpy as np
 import pytest
-from PIL import Image
-from test_cli import run
 
 # what a shell starts in the background ignores Ctrl-C, and so do its children
 MAIN = """

@@ -54,6 +54,16 @@ def functional(model: keras.Model) -> keras.Model:
     return keras.Model(model.inputs[0], model.outputs[0], name=model.name)
 
 
+def uncompiled(model: keras.Model) -> keras.Model:
+    """The model without optimizer, loss and metrics, with the same layers and variables."""
+    import keras
+
+    if not getattr(model, "inputs", None):
+        raise ValueError(f"{model.name} is a subclass of keras.Model, which has no graph to save")
+    model = functional(model)
+    return keras.Model(model.input, model.output, name=model.name)
+
+
 def replay(model: keras.Model, tensors: dict[int, Any], call: Callable[..., Any]) -> list[Any]:
     """The outputs of a model on other tensors, layer by layer.
 

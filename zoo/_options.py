@@ -13,6 +13,7 @@ from typing import Any, Literal, TypedDict, TypeVar, cast, get_args
 import keras
 
 from zoo._symbolic import initialized, symbolic
+from zoo.card import Card, with_card
 
 Downsample = Literal["paper", "conv", "max", "avg", "blur"]
 Pooling = Literal["avg", "max", "avgmax", "gem", "flatten", "token"]
@@ -350,10 +351,13 @@ def propose_fixes(*alternatives: Mapping[str, Any]) -> Callable[[Builder], Build
     """
 
     def decorate(builder: Builder) -> Builder:
+        name = builder.__name__
+
         @functools.wraps(builder)
         def build(*args: Any, **options: Any) -> keras.Model:
             try:
-                return initialized(builder, *args, **options)
+                model = initialized(builder, *args, **options)
+                return with_card(model, Card(builder=args[0] if args else name, options=options))
             except ShrinkError as error:
                 shrunk = error
             config, works = shrunk.config, []

@@ -11,7 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from zoo._cards import sign
 from zoo._runtimes import RUNTIMES, Job, Precision, save
+from zoo.card import card_of
 
 if TYPE_CHECKING:
     import keras
@@ -150,6 +152,7 @@ def export(
                 f"millionth, and as {name} they differ by {error:.1g}",
                 stacklevel=2,
             )
+        sign(written, name, card_of(model))
         size = sum(file.stat().st_size for file in made.rglob("*") if file.is_file())
         _move(written, target)
     return Exported(target, name, precision, size, error, agreement)

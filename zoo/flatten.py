@@ -7,6 +7,7 @@ from typing import Any
 import keras
 
 from zoo._graph import functional, replay
+from zoo.card import card_of, with_card
 
 
 def flatten(model: keras.Model) -> keras.Model:
@@ -71,4 +72,4 @@ def flatten(model: keras.Model) -> keras.Model:
         copy = copies[id(original)]
         copy.trainable = original.trainable
         copy.set_weights(original.get_weights())
-    return flat
+    return with_card(flat, card_of(model))

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from zoo.card import card_of, with_card
+
 if TYPE_CHECKING:
     import keras
 
@@ -65,4 +67,4 @@ def fold(model: keras.Model) -> keras.Model:
     with keras.StatelessScope():
         folded, report = folded_copy(model)
     folded.fold_report = report
-    return folded
+    return with_card(folded, card_of(model))

@@ -15,7 +15,7 @@ import keras
 from keras import layers
 
 from zoo._blocks import classifier, conv, drop_path, end_stage, image_input, mlp, norm
-from zoo._options import Config, Options, check_variant, resolve
+from zoo._options import Config, Options, check_variant, propose_fixes, resolve
 
 
 @dataclass(frozen=True)
@@ -43,6 +43,7 @@ FIXED = dict.fromkeys(
 )
 
 
+@propose_fixes()
 def mixer(variant: str, **options: Unpack[Options]) -> keras.Model:
     """Build an MLP-Mixer classifier with random weights.
 

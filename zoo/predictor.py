@@ -13,10 +13,12 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from zoo._cards import card_in
 from zoo._files import cache_dir, write_json
 from zoo._memory import give_back
 from zoo._runtimes import KERAS, RUNTIMES
 from zoo._ways import Way, file_of, ways_of
+from zoo.card import card_of
 from zoo.export import (
     LIMITS,
     ExportError,
@@ -62,6 +64,7 @@ class Predictor:
     Attributes:
         runtime: The one that is used.
         at_a_time: Images, as above.
+        card: What the model is, see `zoo.Card`: class names and preprocessing, for one.
         seconds: Runtime, with ", 2 at a time" or so behind it -> seconds for a batch, as "auto"
             measured them, now or once.
 
@@ -104,12 +107,14 @@ class Predictor:
                     f"{path} cannot be read as {way.runtime}: {reason_of(broken)}; export it anew"
                 ) from broken
             self._pack: Callable[[Mapping[str, Any]], Any] = _alone
+            self.card = card_in(path, way.runtime)
         else:
             way = Way(runtime, at_a_time)
             _check_way(way)
             if runtime != "auto":
                 check_runtime(runtime)
             check_model(model)
+            self.card = card_of(model)
             names, structure = output_names(model), model._outputs_struct
             self._pack = lambda made: _packed(structure, [made[name] for name in names])
             if runtime == KERAS:

@@ -18,6 +18,7 @@ import keras
 from keras import layers
 
 from zoo._graph import Node, functional, nodes, replay
+from zoo.card import card_of, with_card
 
 HEADS = ("head_dense", "head_distilled_dense")  # the layers of this zoo that make logits
 LEVELS = re.compile(r"C\d")
@@ -144,7 +145,10 @@ def replace_head(
         return type(layer).from_config(config)(*inputs, **arguments)
 
     features = {id(tensor): tensor for tensor in _features(model)}
-    return keras.Model(functional(model).input, replay(model, features, call)[0], name=model.name)
+    made = keras.Model(functional(model).input, replay(model, features, call)[0], name=model.name)
+    card = card_of(model)
+    options = {**card.options, "num_classes": num_classes} if card.builder else {}
+    return with_card(made, card, options=options, class_names=())
 
 
 def feature_extractor(model: keras.Model) -> keras.Model:

@@ -9,6 +9,7 @@ from typing import Any
 from applications.formats._checkpoint import MAX_JSON_BYTES, Checkpoint, CheckpointError, parse_json
 from applications.formats._hdf5 import Hdf5, weights_file
 from applications.formats._zip import Archive
+from zoo.card import KEY, MEMBER
 
 MAX_DEPTH = 32
 
@@ -25,6 +26,8 @@ def read(path: Path, archive: Archive) -> Checkpoint:
     if "metadata.json" in archive:
         about = parse_json(archive.read("metadata.json", MAX_JSON_BYTES), "metadata.json")
         metadata = {key: value for key, value in about.items() if isinstance(value, str)}
+    if MEMBER in archive:
+        metadata[KEY] = str(archive.read(MEMBER, MAX_JSON_BYTES), "utf-8", "replace")
     hdf5 = Hdf5(archive.read("model.weights.h5"))
     try:
         return weights_file(

@@ -6,10 +6,21 @@ import os
 import signal
 import sys
 
-from zoo.cli import bench, files, finetune, listing, predict, train, tune
+from zoo.cli import bench, files, find_lr, finetune, listing, predict, train, tune
 from zoo.cli.app import app, terminate
 
-__all__ = ["app", "bench", "files", "finetune", "listing", "main", "predict", "train", "tune"]
+__all__ = [
+    "app",
+    "bench",
+    "files",
+    "find_lr",
+    "finetune",
+    "listing",
+    "main",
+    "predict",
+    "train",
+    "tune",
+]
 
 
 def main() -> None:

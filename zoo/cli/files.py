@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+import dataclasses
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -10,7 +10,14 @@ import typer
 
 import zoo
 from zoo.cli.app import app
-from zoo.cli.shared import DataDir, ModelOrFile, check_model, open_model, quiet_import
+from zoo.cli.shared import (
+    DataDir,
+    ModelOrFile,
+    check_model,
+    is_name,
+    open_model,
+    quiet_import,
+)
 
 
 @app.command()
@@ -39,7 +46,7 @@ def convert(
         return
     with quiet_import():
         import applications
-        from applications.matching import TOLD
+        from zoo.card import KEY
 
         loaded = applications.load(model, source, normalization=None)
     asked = dict(loaded.load_report.options)
@@ -49,7 +56,8 @@ def convert(
         with atomic(target) as temporary:
             loaded.save_weights(temporary)
     else:
-        metadata = {TOLD: json.dumps(asked)} if carries and asked else None
+        card = dataclasses.replace(loaded.card, options=asked)
+        metadata = {KEY: card.to_json()} if carries else None
         formats.write(target, {v.path: v.numpy() for v in loaded.weights}, metadata)
     print(f"{target}: {len(loaded.weights)} arrays of {model}")
     if asked and not carries:
@@ -65,8 +73,11 @@ def export(
         typer.Argument(metavar="OUT", help="A .tflite, .onnx or .xml; a SavedModel's folder."),
     ],
     weights: Annotated[
-        str, typer.Option(help="Of a model by name: imagenet, a tag, or a checkpoint's path.")
-    ] = "imagenet",
+        str | None,
+        typer.Option(
+            help="Of a model by name: imagenet (the default), a tag, a checkpoint, a run folder."
+        ),
+    ] = None,
     precision: Annotated[
         Literal["float32", "float16", "int8"], typer.Option(help="Of the weights.")
     ] = "float32",
@@ -79,11 +90,13 @@ def export(
     from zoo.export import check_export
 
     check_model(model)
+    if weights is not None and not is_name(model):
+        raise ValueError(f"{model} has its weights inside: leave --weights out")
     check_export(path, None, precision)
     if (precision == "int8") != (data is not None):
         raise ValueError("int8, and only int8, takes images to learn from: --data folder:PATH")
     with quiet_import():
-        built = open_model(model, weights)
+        built = open_model(model, weights or "imagenet")
         calibration = None if data is None else calibration_images(data, built, data_dir)
         exported = zoo.export(built, path, precision=precision, calibration=calibration)
     print(exported)

@@ -5,14 +5,17 @@ from __future__ import annotations
 import re
 import shutil
 import sys
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import typer
 
 import zoo
+from zoo.card import read_member
 from zoo.cli.app import app
-from zoo.cli.shared import ModelName, quiet_import
+from zoo.cli.shared import ModelOrFile, is_name, open_model, quiet_import
 from zoo.profile import human
+from zoo.saving import model_file
 
 
 @app.command("list")
@@ -44,16 +47,20 @@ def list_command(
 
 @app.command()
 def info(
-    model: ModelName,
+    model: ModelOrFile,
     layers: Annotated[bool, typer.Option("--layers", help="Show a row per layer.")] = False,
 ) -> None:
     """Describe a model."""
-    row = zoo.info(model)
+    named = is_name(model)
     if layers:
         with quiet_import():
-            import keras  # noqa: F401
-        print(zoo.profile(zoo.create(model)))
+            opened = open_model(model, None)
+        print(zoo.profile(opened))
         return
+    if not named:
+        _print_card(model)
+        return
+    row = zoo.info(model)
     facts = {
         "name": row.title,
         "paper": f"{row.paper}, {row.url}",
@@ -68,6 +75,29 @@ def info(
     }
     for fact, value in facts.items():
         print(f"{fact:12}{value}")
+
+
+def _print_card(path: str) -> None:
+    """What a saved model says of itself; it is not opened."""
+    card = read_member(model_file(path))
+    if card is None:
+        raise ValueError(f"{path} was not saved by this package: `zoo info --layers` describes it")
+    names = ", ".join(card.class_names[:10]) + (", ..." if len(card.class_names) > 10 else "")
+    facts = {
+        "builder": card.builder or "not of this zoo",
+        "options": ", ".join(f"{name}={value!r}" for name, value in card.options.items()),
+        "input": " x ".join(str(size or "any") for size in card.input_shape),
+        "classes": f"{len(card.class_names)}: {names}" if names else "without names",
+        "preprocess": str(card.preprocess or "unknown"),
+        "weights": card.weights or "from scratch",
+        "trained on": ", ".join(card.trained_on),
+        "licence": card.license,
+        "saved by": f"keras-modelzoo {card.version}",
+        "in Python": f"zoo.load({str(Path(path).absolute())!r})",
+    }
+    for fact, value in facts.items():
+        if value:
+            print(f"{fact:12}{value}")
 
 
 def natural(name: str) -> list[Any]:

@@ -1,36 +1,186 @@
-"""`zoo predict`: a model, asked about photographs."""
+"""`zoo predict` and `zoo evaluate`: a model, asked about photographs."""
 
 from __future__ import annotations
 
+import csv
+import sys
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, Literal
 
 import typer
 
 import zoo
 from zoo.cli.app import app
-from zoo.cli.shared import ModelName, quiet_import
+from zoo.cli.shared import (
+    BatchSize,
+    DataDir,
+    DataName,
+    ModelOrFile,
+    check_model,
+    free_folder,
+    is_name,
+    open_model,
+    quiet_import,
+    slug,
+)
+
+AnyModel = Annotated[
+    str,
+    typer.Argument(
+        metavar="MODEL",
+        help="A model, such as resnet20, a .keras, a run folder, or what `zoo export` wrote.",
+    ),
+]
+WeightsOf = Annotated[
+    str | None,
+    typer.Option(
+        help='Of a model by name: "imagenet" (the default), a tag of `zoo info MODEL`, a file, or '
+        "a run folder."
+    ),
+]
 
 
 @app.command()
 def predict(
-    model: ModelName,
-    images: Annotated[list[Path], typer.Argument(metavar="IMAGE...", help="Photographs.")],
-    weights: Annotated[
-        str, typer.Option(help='"imagenet", a tag, or a file; `zoo info MODEL` lists the tags.')
-    ] = "imagenet",
-    top: Annotated[int, typer.Option(help="How many classes to name.")] = 3,
+    model: AnyModel,
+    images: Annotated[
+        list[Path], typer.Argument(metavar="IMAGE...", help="Photographs, or folders of them.")
+    ],
+    weights: WeightsOf = None,
+    top: Annotated[int, typer.Option(min=1, help="How many classes to name.")] = 3,
+    table: Annotated[
+        Path | None, typer.Option("--csv", help="Write a row per image to this file.")
+    ] = None,
 ) -> None:
     """Name what is in photographs."""
-    zoo.info(model)
+    named = _check(model, weights)
     for image in images:
         if not image.exists():
             raise FileNotFoundError(f"there is no file {image}")
+    places = range(1, top + 1)
+    header = ["image", *(f"{what}_{i}" for i in places for what in ("class", "probability"))]
+    if table is not None:
+        _check_table(table, header)
     with quiet_import():
         import applications
+        from zoo.data.folder import images_in
 
-        pretrained = applications.load(model, weights)
-    for image in images:
-        print(image)
-        for prediction in applications.classify(pretrained, image, top=top):
-            print(f"  {prediction.probability:6.1%}  {prediction.index:4}  {prediction.name}")
+        groups = [images_in(image) if image.is_dir() else [image] for image in images]
+        files = [file for group in groups for file in group]
+        if not files:
+            raise ValueError(f"there are no images in {', '.join(map(str, images))}")
+        predictor = _predictor(model, weights if not named else weights or "imagenet")
+    rows, unreadable = [], 0
+    for file in _shown(files, table is not None):
+        try:
+            found = applications.classify(predictor, file, top=top)
+        except ValueError as error:
+            if len(files) == 1:
+                raise
+            unreadable += 1
+            print(f"zoo: {error}", file=sys.stderr)
+            continue
+        rows.append([file, *(x for p in found for x in (p.name, f"{p.probability:.4f}"))])
+        if table is None:
+            print(file)
+            for prediction in found:
+                print(f"  {prediction.probability:6.1%}  {prediction.index:4}  {prediction.name}")
+    if table is not None:
+        from zoo._files import atomic
+
+        with atomic(table) as temporary, temporary.open("w", newline="", encoding="utf-8") as text:
+            csv.writer(text).writerows([header, *rows])
+        print(f"{table}: {len(rows):,} images")
+    if unreadable:
+        raise ValueError(f"{unreadable:,} of {len(files):,} images could not be read; see above")
+
+
+@app.command()
+def evaluate(
+    model: ModelOrFile,
+    data: DataName,
+    weights: WeightsOf = None,
+    split: Annotated[
+        Literal["test", "validation"], typer.Option(help="Which images of the data.")
+    ] = "test",
+    views: Annotated[
+        str, typer.Option(help="Test-time augmentation: plain, flip, shift, zoom, with commas.")
+    ] = "plain",
+    batch_size: BatchSize = 32,
+    data_dir: DataDir = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(help="Where tables and pictures go; by default runs/evaluate-MODEL-DATA."),
+    ] = None,
+) -> None:
+    """Measure a model on labelled images: accuracy, confusion, calibration, mistakes."""
+    named = _check(model, weights)
+    folder = out or free_folder(f"runs/evaluate-{slug(Path(model).name)}-{slug(data)}", False)
+    with quiet_import():
+        import applications
+        from zoo.data import load
+
+        opened = open_model(model, (weights or "imagenet") if named else None)
+        height, width, channels = opened.input_shape[1:]
+        images = load(
+            data,
+            image_size=None if None in (height, width) else (height, width),
+            channels=channels if channels in (1, 3) else None,
+            batch_size=batch_size,
+            data_dir=data_dir,
+        )
+    evaluation = applications.evaluate(
+        opened,
+        images,
+        split,
+        views=[view.strip() for view in views.split(",")],  # type: ignore[misc]  # checked there
+    )
+    print(evaluation)
+    print(f"tables and pictures: {evaluation.save(folder)}")
+
+
+def _check(model: str, weights: str | None) -> bool:
+    """Whether MODEL is a name; an error if there is no such model, or weights have no place."""
+    named = is_name(model)
+    if not named and weights is not None:
+        raise ValueError(f"{model} has its weights inside: leave --weights out")
+    if not named and not _is_exported(Path(model)):
+        check_model(model)
+    return named
+
+
+def _is_exported(path: Path) -> bool:
+    return path.suffix in (".onnx", ".tflite", ".xml") or (path / "saved_model.pb").exists()
+
+
+def _predictor(model: str, weights: str | None) -> Any:
+    """What answers: an exported file in its runtime, or a model in a graph."""
+    if not is_name(model) and _is_exported(Path(model)):
+        return zoo.Predictor(model)
+    return zoo.Predictor(open_model(model, weights), "keras")
+
+
+def _shown(files: list[Path], quietly: bool) -> Iterable[Path]:
+    """The files, with a progress bar where nothing else is printed."""
+    if not quietly or not sys.stderr.isatty():
+        return files
+    from rich.console import Console
+    from rich.progress import track
+
+    tracked: Iterator[Path] = iter(
+        track(files, "classifying", console=Console(stderr=True), transient=True)
+    )
+    return tracked
+
+
+def _check_table(path: Path, header: list[str]) -> None:
+    """Refuse to write over a file that is no table of predictions."""
+    if not path.parent.is_dir():
+        raise FileNotFoundError(f"there is no folder {path.parent}")
+    if path.exists():
+        with path.open(encoding="utf-8", errors="replace") as text:
+            if text.readline().split(",")[:2] != header[:2]:
+                raise FileExistsError(
+                    f"{path} exists and is no table of predictions: give another name to --csv"
+                )

@@ -14,11 +14,14 @@ import typer
 
 import zoo
 from zoo._quiet import quiet
+from zoo.saving import model_file
 
 ModelName = Annotated[str, typer.Argument(metavar="MODEL", help="A model, such as resnet20.")]
 ModelOrFile = Annotated[
-    str, typer.Argument(metavar="MODEL", help="A model, such as resnet20, or a .keras file.")
+    str,
+    typer.Argument(metavar="MODEL", help="A model, such as resnet20, a .keras, or a run folder."),
 ]
+SUFFIXES = (".keras", ".onnx", ".tflite", ".xml", ".h5", ".safetensors", ".pth", ".pt", ".npz")
 DataName = Annotated[
     str,
     typer.Option(
@@ -36,6 +39,15 @@ DataDir = Annotated[
     Path | None, typer.Option(help="Where the data's files are, if not where they are put.")
 ]
 Resume = Annotated[bool, typer.Option("--resume", help="Continue after the last finished epoch.")]
+Optimizer = Annotated[str, typer.Option(help="sgd, adam, adamw, rmsprop or lamb.")]
+StartWeights = Annotated[
+    str | None,
+    typer.Option(
+        "--weights",
+        help="What to start from: imagenet, a tag of `zoo info`, a checkpoint, or the folder of a "
+        "run; by default random weights.",
+    ),
+]
 Seed = Annotated[int, typer.Option(help="Equal seeds give equal runs.")]
 BudgetLimit = Annotated[str | None, typer.Option(help="The most of them, such as 50M.")]
 Settings = Annotated[
@@ -50,36 +62,50 @@ Settings = Annotated[
 ]
 
 
-def check_model(model: str) -> None:
-    """An unknown name, or a file that is not there, is told before TensorFlow is imported."""
-    if Path(model).suffix != ".keras":
+def is_name(model: str) -> bool:
+    """Whether MODEL is the name of a model rather than a path.
+
+    Raises:
+        ValueError: If it is neither: the message has names like it.
+        FileNotFoundError: If it looks like a path and nothing is there.
+    """
+    if model in zoo.list_models():
+        return True
+    path = Path(model).expanduser()
+    if not path.exists():
+        if path.suffix in SUFFIXES or len(path.parts) > 1:
+            raise FileNotFoundError(f"there is no file or folder {model}")
         zoo.info(model)
-    elif not Path(model).exists():
-        raise FileNotFoundError(f"there is no file {model}")
+    return False
+
+
+def check_model(model: str) -> None:
+    """Refuse a MODEL that is no name, .keras or run folder, before TensorFlow is imported."""
+    if not is_name(model):
+        model_file(model)
 
 
 def open_model(model: str, weights: str | None) -> Any:
-    """A model by name, pretrained or with random weights (None); or one from a .keras file."""
-    import applications  # its layers, which files name
+    """A model by name, pretrained or with random weights (None); or out of a file or run folder."""
+    if not is_name(model):
+        return zoo.load(model)
+    if weights is None:
+        return zoo.create(model)
+    import applications
 
-    if Path(model).suffix == ".keras":
-        import keras
-
-        return keras.saving.load_model(model, compile=False)
-    return zoo.create(model) if weights is None else applications.load(model, weights)
+    return applications.load(model, weights)
 
 
 def checkpoint(weights: str) -> str:
-    """What --weights names: a run's folder stands for its best.keras."""
-    if not Path(weights).is_dir():
-        return weights
-    best = Path(weights, "best.keras")
-    if not best.exists():
-        raise FileNotFoundError(
-            f"there is no {best}: --weights takes a tag, a checkpoint or the folder of a run that "
-            "has finished an epoch"
-        )
-    return str(best)
+    """What --weights names: a tag or a file; a run's folder stands for its best.keras.
+
+    Raises:
+        FileNotFoundError: If there is no such file, or the run has no model yet.
+    """
+    path = Path(weights).expanduser()
+    if path.is_dir() or (path.suffix in SUFFIXES and not path.exists()):
+        return str(model_file(path))
+    return weights
 
 
 def create_or_load(model: str, weights: str | None, options: dict[str, Any]) -> Any:

@@ -16,9 +16,11 @@ from zoo.cli.shared import (
     DataDir,
     DataName,
     ModelName,
+    Optimizer,
     Resume,
     Seed,
     Settings,
+    StartWeights,
     checkpoint,
     create_or_load,
     free_folder,
@@ -35,7 +37,7 @@ def train(
     data: DataName,
     epochs: Annotated[int, typer.Option(help="Passes over the training images.")] = 30,
     batch_size: BatchSize = 32,
-    optimizer: Annotated[str, typer.Option(help="sgd, adam, adamw, rmsprop or lamb.")] = "sgd",
+    optimizer: Optimizer = "sgd",
     learning_rate: Annotated[
         float | None, typer.Option(help="The highest one; by default what suits the optimizer.")
     ] = None,
@@ -48,13 +50,7 @@ def train(
         Path | None, typer.Option(help="Where all files go; by default runs/MODEL-DATA.")
     ] = None,
     resume: Resume = False,
-    weights: Annotated[
-        str | None,
-        typer.Option(
-            help="What to start from: imagenet, a tag of `zoo info`, a checkpoint, or the folder "
-            "of a run; by default random weights."
-        ),
-    ] = None,
+    weights: StartWeights = None,
     tensorboard: Annotated[
         bool, typer.Option("--tensorboard", help="Also write the curves for TensorBoard.")
     ] = False,

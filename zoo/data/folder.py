@@ -95,7 +95,7 @@ def _folders(root: Path) -> list[Path]:
     return sorted(f for f in found if not f.name.startswith(".") and f.name != "__MACOSX")
 
 
-def _images(folder: Path) -> list[Path]:
+def images_in(folder: Path) -> list[Path]:
     """The images in a folder and the folders in it, hidden ones left out, in a fixed order."""
     found = []
     for here, folders, files in os.walk(folder):
@@ -131,7 +131,7 @@ def _scan(root: Path, class_names: Sequence[str] = ()) -> _Files:
             of them and must have no others.
     """
     loose = sum(1 for f in root.iterdir() if f.suffix.lower() in SUFFIXES and f.is_file())
-    classes = {folder.name: _images(folder) for folder in _folders(root)}
+    classes = {folder.name: images_in(folder) for folder in _folders(root)}
     if not classes:
         has = f"has {loose} image(s) but no class folders" if loose else "has no class folders"
         raise ValueError(f"{root} {has}; put the images of each class into a folder of its own")

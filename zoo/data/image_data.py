@@ -14,6 +14,7 @@ import numpy as np
 import tensorflow as tf
 
 from zoo._infer import compiled
+from zoo.card import Stretch
 from zoo.data import preview
 from zoo.data.splits import MEMORY_LIMIT, Indexed, Request, Source, Split, fold_in
 
@@ -37,6 +38,8 @@ class ImageData:
             out; they are others in each epoch.
         seed: Of the split, the order and the augmentation.
         augment: What is done to training images: a preset, or the layers as JSON.
+        preprocess: From a photograph to what a model that is trained on these images takes; None
+            where they are no images.
         train: One epoch, shuffled and augmented; its k-th iteration gives the k-th epoch.
         train_in_order: The training images in order, not augmented, to the last one.
         validation: In order, not augmented, to the last image; the last batch may be smaller.
@@ -56,6 +59,7 @@ class ImageData:
     steps_per_epoch: int
     seed: int
     augment: str
+    preprocess: Stretch | None
     train: tf.data.Dataset
     train_in_order: tf.data.Dataset
     validation: tf.data.Dataset
@@ -138,6 +142,8 @@ def assemble(
     request: Request,
     augmented: Callable[[Any, Any], Any] | None = None,
     described: str = "none",
+    *,
+    images: bool = True,
 ) -> ImageData:
     """Build the pipelines of a source.
 
@@ -147,6 +153,7 @@ def assemble(
         request: Batch size, seed and cache.
         augmented: From images and a key to augmented images; None for none.
         described: The same in words.
+        images: False for features in place of images.
     """
     size, seed = source.train.size, request.seed
     batch_size = min(request.batch_size, size)
@@ -188,6 +195,7 @@ def assemble(
         steps_per_epoch=steps,
         seed=seed,
         augment=described,
+        preprocess=Stretch(*source.image_shape[:2]) if images else None,
         train=one_epoch.prefetch(tf.data.AUTOTUNE),
         train_in_order=source.train.in_order(request.batch_size).with_options(options),
         validation=evaluated(source.validation),
@@ -254,4 +262,5 @@ def with_features(data: ImageData, extractor: keras.Model, name: str) -> ImageDa
         read = functools.partial(tf.gather, values)
         splits.append(Indexed(read, labels, np.arange(len(labels))))
     source = Source(data.class_names, shape, *splits, files=data.files)
-    return assemble(name, source, Request(batch_size=data.batch_size, seed=data.seed))
+    request = Request(batch_size=data.batch_size, seed=data.seed)
+    return assemble(name, source, request, images=False)

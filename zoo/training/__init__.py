@@ -28,6 +28,8 @@ from typing import TYPE_CHECKING, Any
 import keras
 
 from zoo._files import remove_temporaries, write_json
+from zoo._graph import uncompiled
+from zoo.card import trained_on
 from zoo.training import run_folder
 from zoo.training.callbacks import (
     Checkpoints,
@@ -35,7 +37,6 @@ from zoo.training.callbacks import (
     MovingAverage,
     Progress,
     StopOnDivergence,
-    uncompiled,
 )
 from zoo.training.checks import check_data, check_model, gives_probabilities, steps_per_execution
 from zoo.training.devices import precision_policy, require_tensorflow, setup_devices
@@ -196,6 +197,7 @@ def train(
         write_json(folder / "config.json", config)
         run_folder.record_files(folder, data)
         run_folder.record_environment(folder, setup_devices())
+        trained_on(built, data)
         return _train(built, data, recipe, folder, callbacks, tensorboard, verbose)
 
 

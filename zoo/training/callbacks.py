@@ -14,7 +14,8 @@ import keras
 import numpy as np
 
 from zoo._files import atomic
-from zoo._graph import functional
+from zoo.card import card_of
+from zoo.saving import write_keras
 from zoo.training import snapshot
 from zoo.training.recipe import Recipe
 
@@ -235,7 +236,7 @@ class Checkpoints(keras.callbacks.Callback):
         best, last = self.folder / "best.keras", self.folder / "last.keras"
         averaged = self.average.applied() if self.average else contextlib.nullcontext()
         with averaged, atomic(last) as temporary:
-            uncompiled(self.model).save(temporary)
+            write_keras(self.model, temporary, card_of(self.model))
         if self.best_epoch == self.epochs_done:
             with atomic(best) as temporary:
                 copyfile(last, temporary)
@@ -275,12 +276,6 @@ def _numpy(variable: Any) -> np.ndarray:
     tensor = variable.value if isinstance(variable, keras.Variable) else variable
     array = np.asarray(tensor.numpy())
     return array if array.dtype.kind in "biuf" else array.astype("float32")  # bfloat16, losslessly
-
-
-def uncompiled(model: keras.Model) -> keras.Model:
-    """The model without optimizer, loss and metrics, with the same layers and variables."""
-    model = functional(model)
-    return keras.Model(model.input, model.output, name=model.name)
 
 
 class Progress(keras.callbacks.Callback):

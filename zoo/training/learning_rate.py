@@ -18,7 +18,7 @@ import keras
 import numpy as np
 
 from zoo import plots
-from zoo.training.callbacks import uncompiled
+from zoo._graph import uncompiled
 from zoo.training.checks import check_data, check_model
 from zoo.training.devices import require_tensorflow
 from zoo.training.preparation import compile_for, prepare, targets
@@ -40,6 +40,7 @@ class LearningRates:
     """What a range test found. `print` it, or `plot` it.
 
     Attributes:
+        title: Model, data and optimizer.
         rates: The learning rate of each step, ascending.
         losses: The training loss of each step, before its update.
         smoothed: The losses, smoothed over neighbouring steps.
@@ -47,6 +48,7 @@ class LearningRates:
             test; None if none did.
     """
 
+    title: str
     rates: tuple[float, ...]
     losses: tuple[float, ...]
     smoothed: tuple[float, ...]
@@ -72,16 +74,16 @@ class LearningRates:
 
     def figure(self) -> Figure:
         """The loss over the learning rate, as a Matplotlib figure."""
-        facts = f"suggestion {self.suggestion:.2g}" if self.suggestion else self.reason
         with plots._style():
-            figure, (axes,) = plots._canvas(1, "Learning-rate range test", facts)
+            figure, (axes,) = plots._canvas(1, f"Learning rates: {self.title}", self._finding)
             axes.set_xscale("log")
             axes.set_xlabel("learning rate", color=plots.FAINT, labelpad=2)
             axes.set_title("training loss", fontsize=9, fontweight="bold")
             axes.plot(self.rates, self.losses, color=plots.TRAIN, linewidth=0.8, label="each step")
             axes.plot(self.rates, self.smoothed, color=plots.VALIDATION, label="smoothed")
             low, high = min(self.smoothed), max(self.smoothed[:LEAST_STEPS])
-            axes.set_ylim(max(0.0, low - 0.15 * (high - low)), high + 0.5 * (high - low))
+            room = high - low or high or 1.0
+            axes.set_ylim(max(0.0, low - 0.2 * room), high + 0.5 * room)
             if self.suggestion:
                 axes.axvline(self.suggestion, color=plots.BEST, linewidth=1.2, label="suggestion")
             axes.legend(frameon=False, loc="lower left")
@@ -105,17 +107,19 @@ class LearningRates:
     def _repr_png_(self) -> bytes:
         return plots.render(self.figure())
 
-    def __str__(self) -> str:
-        tested = (
-            f"{len(self.rates)} learning rates from {self.rates[0]:.2g} to {self.rates[-1]:.2g}"
-        )
+    @property
+    def _finding(self) -> str:
         if self.suggestion is None:
-            return f"{tested}: no suggestion; {self.reason}"
+            return f"no suggestion: {self.reason}"
         lowest = self.rates[int(np.argmin(self.smoothed))]
         return (
-            f"{tested}: suggested learning rate {self.suggestion:.2g}, a tenth of {lowest:.2g}, "
-            "which had the lowest loss"
+            f"suggested learning rate {self.suggestion:.2g}: a tenth of {lowest:.2g}, which had the "
+            "lowest loss"
         )
+
+    def __str__(self) -> str:
+        first, last = self.rates[0], self.rates[-1]
+        return f"{len(self.rates)} learning rates from {first:.2g} to {last:.2g}\n{self._finding}"
 
 
 def find_learning_rate(
@@ -177,6 +181,7 @@ def find_learning_rate(
                 variable.assign(value)
     rates = np.geomspace(lowest, highest, steps)
     return LearningRates(
+        title=f"{built.name} on {data.name}, {recipe.optimizer}",
         rates=tuple(map(float, rates[: len(losses)])),
         losses=tuple(losses),
         smoothed=tuple(map(float, _smooth(np.array(losses)))),
