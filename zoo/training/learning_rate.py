@@ -9,10 +9,10 @@ from __future__ import annotations
 import dataclasses
 import math
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import keras
 import numpy as np
@@ -68,7 +68,7 @@ class LearningRates:
             return f"the loss diverged at {self.diverged:.2g}: start from a smaller lowest rate"
         if min(self.smoothed) > FALL * self.smoothed[0]:
             return "the loss did not fall: try more steps, a wider range, or check the labels"
-        if int(np.argmin(self.smoothed)) == len(self.rates) - 1 and self.diverged is None:
+        if self.diverged is None and min(self.smoothed) > FALL * self.smoothed[-1]:
             return "the loss still falls at the highest rate: try a higher one"
         return ""
 
@@ -79,8 +79,12 @@ class LearningRates:
             axes.set_xscale("log")
             axes.set_xlabel("learning rate", color=plots.FAINT, labelpad=2)
             axes.set_title("training loss", fontsize=9, fontweight="bold")
-            axes.plot(self.rates, self.losses, color=plots.TRAIN, linewidth=0.8, label="each step")
-            axes.plot(self.rates, self.smoothed, color=plots.VALIDATION, label="smoothed")
+            for label, losses, colour, width in (
+                ("each step", self.losses, plots.TRAIN, 0.8),
+                ("smoothed", self.smoothed, plots.VALIDATION, 1.4),
+            ):
+                points = list(zip(self.rates, losses, strict=True))
+                plots._line(axes, points, color=colour, linewidth=width, label=label)
             low, high = min(self.smoothed), max(self.smoothed[:LEAST_STEPS])
             room = high - low or high or 1.0
             axes.set_ylim(max(0.0, low - 0.2 * room), high + 0.5 * room)
@@ -113,8 +117,8 @@ class LearningRates:
             return f"no suggestion: {self.reason}"
         lowest = self.rates[int(np.argmin(self.smoothed))]
         return (
-            f"suggested learning rate {self.suggestion:.2g}: a tenth of {lowest:.2g}, which had the "
-            "lowest loss"
+            f"suggested learning rate {self.suggestion:.2g}: a tenth of {lowest:.2g}, where the loss "
+            "was lowest"
         )
 
     def __str__(self) -> str:
@@ -130,6 +134,7 @@ def find_learning_rate(
     lowest: float = 1e-6,
     highest: float = 10.0,
     steps: int = 100,
+    verbose: int = 1,
 ) -> LearningRates:
     """Find a learning rate for `train` by a short training whose rate grows at every step.
 
@@ -141,6 +146,7 @@ def find_learning_rate(
         lowest: The first rate, above 0.
         highest: The last one.
         steps: How many, at least 10. The test ends early where the loss diverges.
+        verbose: 1: a progress bar, on a terminal. 0: none.
 
     Returns:
         A `LearningRates`. Equal seeds give equal ones.
@@ -170,16 +176,19 @@ def find_learning_rate(
         )
     recipe = dataclasses.replace(recipe or Recipe(), steps_per_execution=1)
     check_data(data)
+    rates = np.geomspace(lowest, highest, steps)
     with prepare(recipe):
         built = model if isinstance(model, keras.Model) else model()
         check_model(built, data)
         before = [(v, keras.ops.copy(v.value)) for v in built.variables]
         try:
-            losses, diverged = _losses(uncompiled(built), data, recipe, lowest, highest, steps)
+            shared = uncompiled(built)  # the same weights, without what `built` is compiled with
+            batches = _shown(targets(data, recipe).take(steps), steps, verbose)
+            compile_for(shared, data, recipe, _growing(shared, data, recipe, rates))
+            losses, diverged = _losses(shared, batches, math.log(data.num_classes))
         finally:
             for variable, value in before:
                 variable.assign(value)
-    rates = np.geomspace(lowest, highest, steps)
     return LearningRates(
         title=f"{built.name} on {data.name}, {recipe.optimizer}",
         rates=tuple(map(float, rates[: len(losses)])),
@@ -189,25 +198,40 @@ def find_learning_rate(
     )
 
 
+def _growing(
+    model: keras.Model, data: ImageData, recipe: Recipe, rates: np.ndarray
+) -> keras.Optimizer:
+    """The recipe's optimizer, whose rate is the next one of `rates` at each step."""
+    grown = rates[-1] / rates[0]
+    schedule = keras.optimizers.schedules.ExponentialDecay(rates[0], len(rates) - 1, grown)
+    return optimizer(recipe, data.steps_per_epoch, model, learning_rate=schedule)
+
+
 def _losses(
-    model: keras.Model, data: ImageData, recipe: Recipe, lowest: float, highest: float, steps: int
+    model: keras.Model, batches: Iterable[Any], guessing: float
 ) -> tuple[list[float], bool]:
-    """The loss of each step, and whether the one after them diverged."""
-    growing = keras.optimizers.schedules.ExponentialDecay(lowest, steps - 1, highest / lowest)
-    made = optimizer(recipe, data.steps_per_epoch, model, learning_rate=growing)
-    compile_for(model, data, recipe, made)
+    """The loss of each step, and whether that of the next one diverged."""
     losses: list[float] = []
-    for batch in targets(data, recipe).take(steps):
+    for batch in batches:
         loss = float(model.train_on_batch(*batch, return_dict=True)["loss"])
         if not losses and not math.isfinite(loss):
             raise ValueError(
                 f"the loss of {model.name} is {loss} before any training: its weights or the "
-                f"images of {data.name} are not finite"
+                "images are not finite"
             )
-        if losses and not loss < EXPLODED * max(losses[0], math.log(data.num_classes)):
+        if losses and not loss < EXPLODED * max(losses[0], guessing):
             return losses, True
         losses.append(loss)
     return losses, False
+
+
+def _shown(batches: Iterable[Any], steps: int, verbose: int) -> Iterable[Any]:
+    from rich.console import Console
+    from rich.progress import track
+
+    console = Console()
+    hidden = not verbose or not (console.is_terminal or console.is_jupyter)
+    return track(batches, "learning rates", steps, console=console, transient=True, disable=hidden)
 
 
 def _smooth(losses: np.ndarray) -> np.ndarray:

@@ -204,11 +204,12 @@ def record_files(folder: Path, data: ImageData) -> None:
 
 def check_files(folder: Path, data: ImageData) -> None:
     """Raise ValueError if the data's files are not those that the folder's run was started with."""
-    path, files = folder / "files.json", getattr(data, "files", None)
-    old = _read(path) if path.exists() else {"name": None}
-    if files is None or old["name"] != data.name:
+    path = folder / "files.json"
+    files: Mapping[str, Any] = getattr(data, "files", None) or {}
+    stated = _read(path) if path.exists() else {"name": None}
+    if not files or stated["name"] != data.name:
         return
-    old = old["files"]
+    old = stated["files"]
     resized = sorted(name for name in old.keys() & files.keys() if old[name] != files[name])
     if changes := _changes(old, files, changed=resized):
         raise ValueError(
