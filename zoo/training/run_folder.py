@@ -198,16 +198,16 @@ def _changes(before: Collection[str], after: Collection[str], **others: list[str
 
 def record_files(folder: Path, data: ImageData) -> None:
     """Write files.json: what `check_files` compares with."""
-    if (files := getattr(data, "files", None)) is not None:
-        write_json(folder / "files.json", {"name": data.name, "files": files})
+    if data.files is not None:
+        write_json(folder / "files.json", {"name": data.name, "files": dict(data.files)})
 
 
 def check_files(folder: Path, data: ImageData) -> None:
     """Raise ValueError if the data's files are not those that the folder's run was started with."""
     path = folder / "files.json"
-    files: Mapping[str, Any] = getattr(data, "files", None) or {}
-    stated = _read(path) if path.exists() else {"name": None}
-    if not files or stated["name"] != data.name:
+    files = data.files
+    stated: Any = _read(path) if path.exists() else {"name": None}
+    if files is None or stated["name"] != data.name:
         return
     old = stated["files"]
     resized = sorted(name for name in old.keys() & files.keys() if old[name] != files[name])
