@@ -60,7 +60,7 @@ def cross_validate(
             folds, such as `lambda fold: zoo.data.load("folder:photos", fold=fold)`.
         run_dir: The folder: a run folder for each fold, and cross_validation.json.
         folds: How many, at least 2.
-        resume: Go on with the folder's run; start one if there is none.
+        resume: Continue the folder's run; start one if there is none.
         **arguments: Those of `finetune`.
 
     Returns:

@@ -111,7 +111,7 @@ def finetune(
         augment: Likewise, as `zoo.data.load` takes it.
         options: Of the builder, such as {"dropout": 0.3} or {"stem_stride": 2}; only for a name.
         seed: Of the split, the order, the new head and the training.
-        resume: Go on with the folder's run; start one if there is none.
+        resume: Continue the folder's run; start one if there is none.
         callbacks: For every phase.
         verbose: 0: silent. 1: a line an epoch.
 

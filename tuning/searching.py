@@ -88,7 +88,7 @@ def search(
         time_limit: Seconds that an execution may take in a process of its own.
         keep: How many of the best trials keep their checkpoints.
         seed: Of what is drawn. Equal seeds give equal searches, also after a kill.
-        resume: Go on with the folder's search, with the same settings; start one if there is none.
+        resume: Continue the folder's search, with the same settings; start one if there is none.
         data_options: Further arguments of `zoo.data.load`, such as {"image_size": 32}.
         options: What is fixed of the builder's options.
         verbose: 0: silent. 1: a live table on a terminal, else a line for each trial.

@@ -128,7 +128,7 @@ class Settings:
             if changed:
                 raise ValueError(
                     f"{self.run_dir} holds another search: {'; '.join(changed)}. "
-                    "Go on with its settings, or give another folder"
+                    "Continue with its settings, or give another folder"
                 )
         write_json(path, told)
 
