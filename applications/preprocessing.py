@@ -2,27 +2,20 @@
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
-from typing import Any
-
 import keras
 import numpy as np
-from PIL import Image, ImageOps
 
 from applications.weights import Preprocess, Weights
-from zoo.layers import ResizeAndCrop, middle, resized
-
-Photograph = str | os.PathLike[str] | Image.Image | np.ndarray
-FILTERS = {"bilinear": Image.Resampling.BILINEAR, "bicubic": Image.Resampling.BICUBIC}
+from zoo.data.reading import Photograph, cropped, open_image
+from zoo.layers import ResizeAndCrop
 
 
 def preprocess(image: Photograph, how: Preprocess, channels: int = 3) -> np.ndarray:
     """Resize a photograph's shorter side and cut a square from its middle.
 
     Args:
-        image: A file, a Pillow image, or an array (H, W), (H, W, 1), (H, W, 3) or (H, W, 4) with
-            pixels in [0, 255].
+        image: A file's path or bytes, a Pillow image, or an array, as `zoo.data.reading.open_image`
+            takes it.
         how: The sizes and the interpolation, which is antialiased.
         channels: 3 for RGB, 1 for grey.
 
@@ -30,20 +23,13 @@ def preprocess(image: Photograph, how: Preprocess, channels: int = 3) -> np.ndar
         float32 (crop, crop, channels), pixels in [0, 255]: what a model of the zoo takes.
 
     Raises:
-        ValueError: If the file is no image, or the array has another shape.
+        ValueError: If the image cannot be read; it names the file.
 
     Example:
         >>> preprocess(np.zeros((480, 640, 3), "uint8"), Preprocess(256, 224)).shape
         (224, 224, 3)
     """
-    photograph = _open(image, channels)
-    shorter = min(photograph.size)
-    width, height = (resized(side, shorter, how.resize) for side in photograph.size)
-    # one side after the other, since Pillow 13 begins with the height where that shrinks more
-    for size in ((width, photograph.height), (width, height)):
-        photograph = photograph.resize(size, FILTERS[how.interpolation])
-    left, top = middle(width, how.crop), middle(height, how.crop)
-    return _pixels(photograph.crop((left, top, left + how.crop, top + how.crop)))
+    return cropped(image, how.resize, how.crop, how.interpolation, channels).astype("float32")
 
 
 def with_preprocessing(model: keras.Model, weights: Weights | None = None) -> keras.Model:
@@ -105,7 +91,8 @@ def model_input(
     """
     channels = model.input_shape[-1]
     if _preprocesses(model):
-        return _pixels(_open(image, channels))
+        photograph = np.asarray(open_image(image, channels), "float32")
+        return photograph.reshape(*photograph.shape[:2], channels)
     return preprocess(image, _preprocess_of(model, weights), channels)
 
 
@@ -140,30 +127,3 @@ def _preprocess_of(model: keras.Model, weights: Weights | None) -> Preprocess:
         )
     crop = sides.pop() if sides else how.crop
     return Preprocess(round(how.resize * crop / how.crop), crop, how.interpolation)
-
-
-def _open(image: Photograph, channels: int) -> Image.Image:
-    """As a Pillow image, RGB, or grey for one channel."""
-    return _read(image).convert("L" if channels == 1 else "RGB")
-
-
-def _pixels(photograph: Image.Image) -> np.ndarray:
-    """As an array, float32 (H, W, C)."""
-    return np.asarray(photograph, "float32").reshape(photograph.height, photograph.width, -1)
-
-
-def _read(image: Photograph) -> Image.Image:
-    if isinstance(image, Image.Image):
-        return image
-    if isinstance(image, np.ndarray):
-        if image.ndim not in (2, 3) or (image.ndim == 3 and image.shape[2] not in (1, 3, 4)):
-            raise ValueError(
-                f"an image is an array (H, W) or (H, W, 1, 3 or 4); received {image.shape}"
-            )
-        plain = image[..., 0] if image.shape[2:] == (1,) else image
-        return Image.fromarray(np.clip(plain, 0, 255).astype("uint8"))
-    try:
-        opened: Any = Image.open(Path(image))
-        return ImageOps.exif_transpose(opened)
-    except (OSError, ValueError, SyntaxError) as error:
-        raise ValueError(f"{image} cannot be read as an image: {error}") from None

@@ -151,7 +151,7 @@ def broken_folder(root: Path, what: str) -> None:
         (root / "ant").rmdir()
     elif what == "empty class":
         (root / "wasp").mkdir()
-        (root / "wasp" / "photo.tiff").write_bytes(b"")
+        (root / "wasp" / "photo.txt").write_bytes(b"")
     elif what == "top level only":
         for name in ("ant", "bee"):
             (root / name).rename(root / f".{name}")
@@ -185,10 +185,10 @@ def broken_folder(root: Path, what: str) -> None:
         ("nothing", "there is no folder '.*insects'; give the path as folder:PATH"),
         ("a file", "insects is a file; folder:PATH takes a folder with one folder a class"),
         ("one class", "has one class folder only, 'bee'; a classifier needs two or more"),
-        ("empty class", r"the class folder .*wasp has no images \(accepted: .jpg, .jpeg, .png"),
+        ("empty class", r"the class folder .*wasp has no images, but other files \(.txt 1\); add some"),
         ("top level only", r"has 1 image\(s\) but no class folders; put the images of each class"),
-        ("no image", "cannot read the image .*003.png: it is no image; repair or remove"),
-        ("empty file", "cannot read the image .*003.png: it is no image; repair or remove"),
+        ("no image", "cannot read the image .*003.png: it is not an image; repair or remove"),
+        ("empty file", "cannot read the image .*003.png: it is not an image; repair or remove"),
         ("truncated", "cannot read the image .*003.png: .*truncated"),
         ("truncated jpg", "cannot read the image .*003.jpg: .*truncated"),
         ("few", r"class 'wasp' has 2 image\(s\), too few to split into train, validation and test"),

@@ -15,8 +15,8 @@ from PIL import Image
 
 import applications
 import zoo
-from applications.preprocessing import FILTERS
 from applications.weights import Preprocess
+from zoo.data.reading import FILTERS
 from zoo.layers import ResizeAndCrop
 
 PAIRS = [(256, 224), (288, 288), (232, 224), (235, 224), (303, 288), (413, 380), (65, 33)]
