@@ -366,7 +366,7 @@ def test_a_failed_download_is_one_sentence(tmp_path, monkeypatch):
         ("", {}, "unknown data set ''; accepted are digits"),
         (None, {}, "unknown data set None"),
         ("tfds:", {}, "unknown data set 'tfds:'"),
-        ("folder:", {}, "there is no folder"),
+        ("folder:", {}, "folder: lacks a path"),
         ("tfds:cifar11", {}, "has no data set 'cifar11'; did you mean cifar10"),
         ("tfds:mnist:9.9.9", {}, "tfds:mnist:9.9.9 cannot be opened: "),
         ("tfds:tiny_texts", {}, r"is no image-classification set: .* has text \(Text\)"),

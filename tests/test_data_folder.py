@@ -185,7 +185,10 @@ def broken_folder(root: Path, what: str) -> None:
         ("nothing", "there is no folder '.*insects'; give the path as folder:PATH"),
         ("a file", "insects is a file; folder:PATH takes a folder with one folder a class"),
         ("one class", "has one class folder only, 'bee'; a classifier needs two or more"),
-        ("empty class", r"the class folder .*wasp has no images, but other files \(.txt 1\); add some"),
+        (
+            "empty class",
+            r"the class folder .*wasp has no images, but other files \(.txt 1\); add some",
+        ),
         ("top level only", r"has 1 image\(s\) but no class folders; put the images of each class"),
         ("no image", "cannot read the image .*003.png: it is not an image; repair or remove"),
         ("empty file", "cannot read the image .*003.png: it is not an image; repair or remove"),

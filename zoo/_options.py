@@ -12,6 +12,7 @@ from typing import Any, Literal, TypedDict, TypeVar, cast, get_args
 
 import keras
 
+from zoo._plain import plain
 from zoo._symbolic import initialized, symbolic
 
 Downsample = Literal["paper", "conv", "max", "avg", "blur"]
@@ -179,7 +180,7 @@ def resolve(paper: Config, options: Mapping[str, Any]) -> Config:
     """
     if _asking.get():
         raise _Asked(paper)
-    model = paper.name
+    model, options = paper.name, plain(dict(options))
     known = Options.__annotations__
     for option in options:
         if option not in known:
@@ -352,6 +353,7 @@ def propose_fixes(*alternatives: Mapping[str, Any]) -> Callable[[Builder], Build
     def decorate(builder: Builder) -> Builder:
         @functools.wraps(builder)
         def build(*args: Any, **options: Any) -> keras.Model:
+            options = plain(options)
             try:
                 return initialized(builder, *args, **options)
             except ShrinkError as error:

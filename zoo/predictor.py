@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from zoo._files import cache_dir, write_json
 from zoo._memory import give_back
+from zoo._plain import plain
 from zoo._runtimes import KERAS, RUNTIMES
 from zoo._ways import Way, file_of, ways_of
 from zoo.export import (
@@ -88,6 +89,7 @@ class Predictor:
         at_a_time: int = 0,
         threads: int = 0,
     ) -> None:
+        batch_size, at_a_time, threads = plain((batch_size, at_a_time, threads))
         self.seconds: dict[str, float] = {}
         self._threads = threads or os.cpu_count() or 1
         if isinstance(model, (str, os.PathLike)):

@@ -244,14 +244,33 @@ def as_data(
         return load(data, **options)  # type: ignore[arg-type]  # a path is answered there
     if isinstance(data, tuple | list) and len(data) == 2:
         return from_arrays((data[0], data[1]), validation, **options)
-    what = f"{type(data).__module__.split('.')[0]}'s {type(data).__name__}"
-    if type(data).__module__ == "builtins" or isinstance(data, np.ndarray):
-        what = f"{type(data).__name__}" + " without labels" * isinstance(data, np.ndarray)
+    if isinstance(data, tf.data.Dataset):
+        what = "a tf.data.Dataset"
+    elif isinstance(data, np.ndarray):
+        what = "an array without labels"
+    else:
+        what = type(data).__name__
     raise TypeError(
         "data must be a data set of zoo.data.load, a name that it takes, such as 'folder:photos', "
         f"or a pair of arrays (images, labels); received {what}. Batches of a pipeline of your own "
         "can be joined to such arrays, or saved as a folder with one folder a class"
     )
+
+
+def data_for(model: keras.Model, data: Any, **options: Any) -> ImageData:
+    """A data set of whatever stands for one, its images resized for a model.
+
+    Args:
+        model: Takes images (B, H, W, C).
+        data: As `as_data` takes it.
+        **options: Likewise, beside `image_size` and `channels`.
+    """
+    if isinstance(data, ImageData):
+        return as_data(data, **options)
+    *size, channels = model.input_shape[1:]
+    options["image_size"] = None if None in size else tuple(size)
+    options["channels"] = channels if channels in (1, 3) else None
+    return as_data(data, **options)
 
 
 def _source(name: Any, request: Request) -> Source:

@@ -21,7 +21,7 @@ def arrays_source(
 ) -> Source:
     """Check pairs of (images, labels), and split off what is missing."""
     given = {"train": train, "validation": validation, "test": test}
-    pairs = {name: _checked(name, pair) for name, pair in given.items() if pair is not None}
+    pairs = {name: checked(name, pair) for name, pair in given.items() if pair is not None}
     shapes = {name: images.shape[1:] for name, (images, _) in pairs.items()}
     if len(set(shapes.values())) > 1:
         told = ", ".join(f"{name} {shape}" for name, shape in shapes.items())
@@ -37,8 +37,19 @@ def arrays_source(
     return array_source(images, labels, names, three_ways(labels, names, request, rows), request)
 
 
-def _checked(name: str, pair: Pair) -> Pair:
-    """The images (N, H, W, C), and the labels (N,) as whole numbers."""
+def checked(name: str, pair: Pair) -> Pair:
+    """Check images and labels.
+
+    Args:
+        name: Of the pair, for errors.
+        pair: As `zoo.data.from_arrays` takes it.
+
+    Returns:
+        The images (N, H, W, C), and the labels (N,) as whole numbers.
+
+    Raises:
+        ValueError: If it is something else.
+    """
     if not isinstance(pair, tuple | list) or len(pair) != 2:
         raise ValueError(f"{name} must be a pair (images, labels); received {type(pair).__name__}")
     images, labels = (np.asarray(array) for array in pair)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import atexit
+import contextlib
 import functools
 import gc
 import os
+import re
 import warnings
 from collections import Counter
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,7 +21,7 @@ from PIL import Image
 
 from zoo._threads import CORES, threads
 from zoo.data import checking
-from zoo.data.reading import stretched
+from zoo.data.reading import CANNOT, stretched
 from zoo.data.splits import (
     DEFAULT_SIZE,
     MEMORY_LIMIT,
@@ -303,6 +305,21 @@ def _end_before_python() -> None:
             iterator._iterator_resource = None
 
     atexit.register(end)
+
+
+@contextlib.contextmanager
+def reader_errors() -> Iterator[None]:
+    """An image that cannot be read any more is told in the reader's sentence.
+
+    TensorFlow, in whose pipeline it is read, says the same in a hundred lines.
+    """
+    try:
+        yield
+    except tf.errors.OpError as error:
+        said = re.search(rf"{CANNOT} .*", str(error))
+        if said is None:
+            raise
+        raise ValueError(f"{said[0]}; it could be read when the data set was loaded") from None
 
 
 def read_image(path: Path, shape: tuple[int, int, int]) -> np.ndarray:
