@@ -135,7 +135,7 @@ def finetune(
             f"{folder} already holds a run: continue it with resume=True (--resume), "
             "or give another folder"
         )
-    options, seed = plain((dict(options or {}), seed))
+    options, seed = dict(plain(options or {})), plain(seed)
     shape = zoo.info(model).input_shape if isinstance(model, str) else model.input_shape[1:]
     shape = options.get("input_shape", shape)
     data = _data(shape, train, validation, image_size, batch_size, augment, seed)

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 import keras
 import numpy as np
 
-from applications.preprocessing import Photograph, model_input, record_of
+from applications.preprocessing import model_input, record_of
 from applications.weights import Weights
+from zoo.data.reading import Photograph
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,17 +13,19 @@ from zoo.data import ImageData, from_arrays
 from zoo.data.arrays import checked
 
 
-@dataclass(frozen=True)
 class Arrays:
-    """Images and labels in a file.
+    """Images and labels in a file of a search's folder.
 
-    Attributes:
+    Args:
         path: Of the file.
         digest: Of what is in it, by which another search is told apart.
     """
 
-    path: Path
-    digest: str
+    def __init__(self, path: Path, digest: str) -> None:
+        self.path, self.digest = path, digest
+
+    def __str__(self) -> str:
+        return f"arrays {self.digest}"
 
     @classmethod
     def of(cls, pair: Any, folder: Path) -> Arrays:

@@ -141,7 +141,9 @@ def _check(name: str, value: Any, least: int) -> None:
 
 
 def _plain(value: Any) -> str:
-    return f"{value.__module__}.{value.__qualname__}" if callable(value) else str(value)
+    if hasattr(value, "__qualname__"):
+        return f"{value.__module__}.{value.__qualname__}"
+    return str(value)
 
 
 def _short(value: Any) -> str:

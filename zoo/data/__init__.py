@@ -241,7 +241,7 @@ def as_data(
     if isinstance(data, str | os.PathLike):
         if validation is not None:
             raise ValueError(f"{data} has validation images of its own: give no others")
-        return load(data, **options)  # type: ignore[arg-type]  # a path is answered there
+        return load(data, **options)  # a path is answered there
     if isinstance(data, tuple | list) and len(data) == 2:
         return from_arrays((data[0], data[1]), validation, **options)
     if isinstance(data, tf.data.Dataset):
