@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import warnings
+from typing import TextIO
 
 from zoo.cli import bench, files, finetune, listing, predict, train, tune
 from zoo.cli.app import app
@@ -12,7 +13,14 @@ from zoo.cli.app import app
 __all__ = ["app", "bench", "files", "finetune", "listing", "main", "predict", "train", "tune"]
 
 
-def _show_warning(message: Warning | str, *_: object) -> None:
+def _show_warning(
+    message: Warning | str,
+    category: type[Warning],
+    filename: str,
+    lineno: int,
+    file: TextIO | None = None,
+    line: str | None = None,
+) -> None:
     """A warning is a line, without the line of the program that it comes from."""
     print(f"zoo: {message}", file=sys.stderr)
 

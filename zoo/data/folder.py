@@ -85,8 +85,8 @@ def folder_source(path: str, request: Request) -> Source:
                 f"{unreadable}; repair or remove what is damaged, or leave it out with "
                 "skip_unreadable=True (--skip-unreadable)"
             )
-        _warn(f"left out: {unreadable}")
         parts = _readable(root, parts, found)
+        _warn(f"left out: {unreadable}")
     paths = [path for part in parts.values() for path in part.paths]
     labels = np.concatenate([part.labels for part in parts.values()])
     grey = all(found[path].grey for path in paths)
