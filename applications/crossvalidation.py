@@ -11,6 +11,7 @@ from typing import Any
 
 from applications.finetuning import FinetuneResult, finetune
 from zoo._files import write_json
+from zoo._plain import plain
 from zoo.data import ImageData
 
 
@@ -78,6 +79,7 @@ def cross_validate(
         >>> len(found.scores)
         2
     """
+    folds = plain(folds)
     if not isinstance(folds, int) or folds < 2:
         raise ValueError(f"folds must be a whole number of at least 2; received {folds!r}")
     folder = Path(run_dir)

@@ -16,8 +16,10 @@ import numpy as np
 
 from zoo._files import atomic, write_json
 from zoo.card import card_of, with_card
-from zoo.data import ImageData
+from zoo.data import ImageData, data_for
+from zoo.data.folder import reader_errors
 from zoo.training import gives_probabilities
+from zoo.training.checks import check_shapes
 
 View = Literal["plain", "flip", "shift", "zoom"]
 BINS = 15  # of the reliability plot
@@ -168,7 +170,7 @@ class Evaluation:
 
 def evaluate(
     model: keras.Model,
-    data: ImageData,
+    data: ImageData | str | tuple[Any, Any],
     split: Literal["validation", "test"] = "test",
     *,
     views: Sequence[View] = ("plain",),
@@ -178,8 +180,9 @@ def evaluate(
 
     Args:
         model: From images (B, H, W, C), pixels in [0, 255], to logits or probabilities.
-        data: As `zoo.data.load` gives it.
-        split: "validation" or "test".
+        data: As `zoo.data.load` gives it; a name that it takes, such as "folder:PATH", whose images
+            are then resized for the model; or a pair of arrays (images, labels).
+        split: "validation" or "test"; a pair is evaluated as a whole.
         views: Test-time augmentation: the probabilities are the mean over "plain", "flip" (left to
             right), "shift" (four, by a sixteenth) and "zoom" (the middle 7/8), as far as named.
         keep_images: Keep the images for pictures of the mistakes.
@@ -188,7 +191,8 @@ def evaluate(
         An `Evaluation`.
 
     Raises:
-        ValueError: If the split is empty, or a view is unknown.
+        ValueError: If the split is empty, a view is unknown, or model and data do not fit together.
+        TypeError: If `data` is something else.
 
     Example:
         >>> import zoo
@@ -204,7 +208,16 @@ def evaluate(
         raise ValueError(
             f"views must be some of {', '.join(VIEWS)}; received {', '.join(map(str, views))}"
         )
-    if not getattr(data, f"{split}_size"):
+    if split not in ("validation", "test"):
+        raise ValueError(f'split must be "validation" or "test"; received {split!r}')
+    pair = isinstance(data, tuple | list)
+    if pair:
+        names = [str(number) for number in range(model.output_shape[-1])]
+        data = data_for(model, data, class_names=names, validation_split=0)
+    data = data_for(model, data)
+    check_shapes(model, data)
+    batches = data.train_in_order if pair else getattr(data, split)
+    if not pair and not getattr(data, f"{split}_size"):
         raise ValueError(f"{data.name} has no {split} images")
     probable = gives_probabilities(model)
 
@@ -216,11 +229,12 @@ def evaluate(
         return tf.add_n(each) / len(each)
 
     labels, found, kept = [], [], []
-    for images, batch in getattr(data, split):
-        labels.append(batch.numpy())
-        found.append(probabilities(images).numpy())
-        if keep_images:
-            kept.append(np.rint(images.numpy()).clip(0, 255).astype("uint8"))
+    with reader_errors():
+        for images, batch in batches:
+            labels.append(batch.numpy())
+            found.append(probabilities(images).numpy())
+            if keep_images:
+                kept.append(np.rint(images.numpy()).clip(0, 255).astype("uint8"))
     return Evaluation(
         data.class_names,
         np.concatenate(labels).astype("int64"),
@@ -317,6 +331,6 @@ def with_temperature(model: keras.Model, temperature: float) -> keras.Model:
         raise ValueError(
             f"{model.name} gives probabilities; build it with classifier_activation=None"
         )
-    layer = keras.layers.Rescaling(1 / temperature, dtype="float32", name="temperature")
+    layer = keras.layers.Rescaling(1 / float(temperature), dtype="float32", name="temperature")
     scaled = keras.Model(model.input, layer(model.output), name=model.name)
     return with_card(scaled, card_of(model))

@@ -23,9 +23,9 @@ from applications.phases import Phase, check, default_phases, train_phase
 from zoo import plots, transfer
 from zoo._files import atomic, write_json
 from zoo._graph import functional
+from zoo._plain import plain
 from zoo.card import card_of, trained_on
-from zoo.data import ImageData, from_arrays
-from zoo.data import load as load_data
+from zoo.data import ImageData, as_data
 from zoo.flatten import flatten
 from zoo.saving import write_keras
 from zoo.training import Result, gives_probabilities, mix
@@ -136,7 +136,7 @@ def finetune(
             f"{folder} already holds a run: continue it with resume=True (--resume), "
             "or give another folder"
         )
-    options = dict(options or {})
+    options, seed = dict(plain(options or {})), plain(seed)
     shape = zoo.info(model).input_shape if isinstance(model, str) else model.input_shape[1:]
     shape = options.get("input_shape", shape)
     data = _data(shape, train, validation, image_size, batch_size, augment, seed)
@@ -159,22 +159,15 @@ def _data(
     augment: Any,
     seed: int,
 ) -> ImageData:
+    given = {"image_size": image_size, "batch_size": batch_size, "augment": augment}
     if isinstance(train, ImageData):
-        if validation is not None:
-            raise ValueError("a data set has its validation images: give no others")
-        return train
+        defaults = {"image_size": None, "batch_size": 32, "augment": "auto"}
+        changed = {name: value for name, value in given.items() if value != defaults[name]}
+        return as_data(train, validation, **changed)
     height, width, channels = shape
-    size = image_size or (None if None in (height, width) else (height, width))
-    arguments: dict[str, Any] = {
-        "image_size": size,
-        "batch_size": batch_size,
-        "channels": channels if channels in (1, 3) else None,
-        "augment": augment,
-        "seed": seed,
-    }
-    if isinstance(train, str):
-        return load_data(train, **arguments)
-    return from_arrays(train, validation, **arguments)
+    given["image_size"] = image_size or (None if None in (height, width) else (height, width))
+    given["channels"] = channels if channels in (1, 3) else None
+    return as_data(train, validation, **given, seed=seed)
 
 
 def _model(model: Any, data: ImageData, weights: Any, options: dict[str, Any]) -> keras.Model:

@@ -10,6 +10,7 @@ import sys
 import numpy as np
 import pytest
 from golden import FOLDER, images, load
+from image_files import damage, folder_of
 
 import applications
 import zoo
@@ -55,6 +56,7 @@ def test_info_by_layer():
         (["train", "resnet51", "--data", "digits"], "zoo: there is no model 'resnet51'"),
         (["train", "resnet20", "--data", "digit"], "did you mean 'digits'?"),
         (["train", "resnet20"], "Missing option '--data'"),
+        (["train", "cnn", "--data", "digits", "--data-dir", "x"], "data_dir is for fashion_mnist"),
         (["train", "resnet20", "--data", "digits", "--set", "dropout"], "--set takes NAME=VALUE"),
         (["train", "resnet20", "--data", "digits", "--set", "dropuot=1"], "did you mean 'dropout'"),
         (["train", "resnet20", "--data", "digits", "--epochs", "0"], "epochs must be"),
@@ -115,6 +117,26 @@ def test_train_and_resume(tmp_path):
     other = run(*arguments, "--resume", "--run-dir", str(folder), folder=tmp_path)
     assert other.returncode == 2
     assert "dropout" in other.stderr
+
+
+def test_damaged_photographs(tmp_path):
+    """They are told before training; and left out where that is asked for, the other files too."""
+    root = folder_of(tmp_path / "photos", suffix=".jpg", size=(60, 50))
+    for name in ("ant/003.jpg", "bee/007.jpg"):
+        damage(root / name)
+    (root / "ant" / "notes.txt").write_text("")
+    arguments = ["train", "cnn", "--data", "folder:photos", "--image-size", "8", "--epochs", "1"]
+    refused = run(*arguments, folder=tmp_path)
+    assert refused.returncode == 2
+    note, sentence = refused.stderr.splitlines()
+    assert note == "zoo: photos: 1 file is not an image and was left out: .txt 1"
+    assert sentence.startswith("zoo: cannot read 2 of 20 images in photos: ant/003.jpg (broken")
+    assert not (tmp_path / "runs").exists()
+    trained = run(*arguments, "--skip-unreadable", folder=tmp_path)
+    assert trained.returncode == 0, trained.stderr
+    assert trained.stderr.splitlines()[0] == note
+    assert trained.stderr.splitlines()[1].startswith("zoo: left out: cannot read 2 of 20 images")
+    assert "12 training images" in trained.stdout
 
 
 def test_convert_gives_back_the_same_bits(tmp_path):

@@ -9,6 +9,7 @@ import json
 import os
 import subprocess
 import sys
+import warnings
 
 import keras
 import numpy as np
@@ -395,3 +396,20 @@ def test_what_cannot_be_exported_is_told(small, tmp_path, monkeypatch):
     with pytest.raises(ModuleNotFoundError, match=r"pip install 'keras-modelzoo\[onnx\]'"):
         zoo.export(small, tmp_path / "model.onnx")
     assert not list(tmp_path.glob("model*"))
+
+
+def test_pixels_divided_by_255_are_told_once():
+    run = zoo.Predictor(zoo.create("lenet5"), "keras")
+    divided = np.full((2, 32, 32, 1), 0.5)
+    with pytest.warns(
+        UserWarning, match="at most 0.5: this model takes them in .* not to be divid"
+    ):
+        run(divided)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        run(divided)
+        normalised = zoo.create("lenet5", normalization=None)
+        zoo.Predictor(normalised, "keras")(divided)
+        model = zoo.create("lenet5")
+        for first in (np.ones((2, 32, 32, 1), "uint8"), np.zeros((2, 32, 32, 1)), divided * 400):
+            zoo.Predictor(model, "keras")(first)

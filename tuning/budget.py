@@ -8,6 +8,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from zoo._plain import plain_fields
 from zoo.profile import human
 
 UNITS = {"parameters": "", "macs": "", "activation_memory": "B", "disk": "B"}
@@ -40,6 +41,7 @@ class Budget:
     latency: float | None = None
 
     def __post_init__(self) -> None:
+        plain_fields(self)
         for name, limit in self.limits.items():
             number = isinstance(limit, int | float) and not isinstance(limit, bool)
             if not number or not 0 < limit < math.inf:

@@ -14,6 +14,7 @@ import keras
 
 import zoo
 from zoo import transfer
+from zoo._plain import plain
 from zoo._symbolic import symbolic
 from zoo.training import Recipe
 
@@ -49,7 +50,7 @@ class Candidate:
             >>> Candidate.of("resnet20", {"dropout": 0.2, "mixup": 0.1}).recipe
             {'mixup': 0.1}
         """
-        left = dict(settings)
+        left = plain(dict(settings))
         builder = left.pop("variant", builder)
         started = {name: left.pop(name, None) for name in ("weights", "frozen_through")}
         known = {name: None if value == "none" else value for name, value in started.items()}

@@ -14,6 +14,7 @@ import zoo
 from tuning import space as spaces
 from tuning.candidate import Candidate
 from tuning.space import Network, Space
+from zoo._plain import plain
 from zoo.training import Recipe, gives_probabilities, mix, optimizer
 
 
@@ -61,12 +62,12 @@ class HyperClassifier(keras_tuner.HyperModel):
     ) -> None:
         super().__init__(name=None, tunable=True)
         self.builder = _name(builder)
-        self.input_shape = input_shape
-        self.num_classes = num_classes
+        self.input_shape = plain(tuple(input_shape))
+        self.num_classes = plain(num_classes)
         self.space = _space(space)
         self.recipe = recipe or Recipe()
         self.steps_per_epoch = steps_per_epoch
-        self.options = options
+        self.options = plain(options)
         self.network = Network.of(self.builder, self.input_shape)
 
     def describe(self) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import keras_tuner
 
 from tuning import distributed, isolation, results
+from tuning.arrays import Arrays
 from tuning.budget import Budget
 from tuning.engines import Engine
 from tuning.hypermodel import HyperClassifier
@@ -19,6 +20,7 @@ from tuning.live import Live
 from tuning.results import SearchResult
 from tuning.settings import COSTS, Settings
 from tuning.work import Data
+from zoo._plain import plain
 from zoo.training import Recipe, run_folder
 
 if TYPE_CHECKING:
@@ -32,7 +34,7 @@ MAX_TRIALS = 20  # of engines that never end by themselves
 
 def search(
     model: HyperClassifier | str | Callable[..., keras.Model],
-    data: str | Callable[..., ImageData],
+    data: str | Callable[..., ImageData] | tuple[Any, Any],
     *,
     run_dir: str | os.PathLike[str],
     space: Space | Callable[..., Any] | None = None,
@@ -62,8 +64,9 @@ def search(
 
     Args:
         model: A builder's name or function, or a `HyperClassifier`.
-        data: A name that `zoo.data.load` takes, or an importable function of (batch_size, augment)
-            that returns `zoo.data.ImageData` with validation images.
+        data: A name that `zoo.data.load` takes; a pair of arrays (images, labels), which is written
+            to the folder; or an importable function of (batch_size, augment) that returns
+            `zoo.data.ImageData` with validation images.
         run_dir: The folder; made if need be.
         space: Which choices to search, such as `space.stride | space.dropout(max=0.3)`; by default
             strides, pooling and dropout.
@@ -88,7 +91,8 @@ def search(
         keep: How many of the best trials keep their checkpoints.
         seed: Of what is drawn. Equal seeds give equal searches, also after a kill.
         resume: Go on with the folder's search, with the same settings; start one if there is none.
-        data_options: Further arguments of `zoo.data.load`, such as {"image_size": 32}.
+        data_options: Further arguments of `zoo.data.load`, or for arrays of
+            `zoo.data.from_arrays`, such as {"image_size": 32}.
         options: What is fixed of the builder's options.
         verbose: 0: silent. 1: a live table on a terminal, else a line for each trial.
 
@@ -115,14 +119,15 @@ def search(
             f"{folder} already holds a search: go on with it by resume=True (--resume), "
             "or give another folder"
         )
-    if workers < 1 or (in_process and workers > 1):
+    workers = plain(workers)
+    if not isinstance(workers, int) or workers < 1 or (in_process and workers > 1):
         raise ValueError(
             f"workers must be a whole number of at least 1, and 1 with in_process; "
             f"received {workers!r}"
         )
     if max_trials is None and engine in ("random", "bayesian"):
         max_trials = MAX_TRIALS
-    images = Data(data, dict(data_options or {}))
+    images = Data(_source(data, folder), plain(dict(data_options or {})))
     settings = Settings(
         run_dir=folder,
         data=images,
@@ -141,7 +146,9 @@ def search(
         isolation.check_reachable("data", images)
     if workers > 1:
         isolation.check_reachable("space", getattr(model, "space", space))
-    hypermodel = _hypermodel(model, settings, space, recipe, dict(options or {}))
+    if isinstance(images.source, Arrays):
+        images.source.write(data)
+    hypermodel = _hypermodel(model, settings, space, recipe, plain(dict(options or {})))
     settings = dataclasses.replace(settings, reference=_reference(hypermodel))
     folder.mkdir(parents=True, exist_ok=True)
     if helps:
@@ -151,6 +158,19 @@ def search(
         settings.write(hypermodel.describe())
         _run(hypermodel, settings, workers, role, verbose)
     return finish(folder, say=print if verbose else _silent)
+
+
+def _source(data: Any, folder: Path) -> Any:
+    """What the processes of the trials can load the data by."""
+    if isinstance(data, tuple | list):
+        return Arrays.of(data, folder)
+    if isinstance(data, str) or callable(data):
+        return data
+    raise TypeError(
+        "data must be a name that zoo.data.load takes, a pair of arrays (images, labels), or a "
+        "function of (batch_size, augment) that loads a data set, since each trial loads it anew; "
+        f"received {type(data).__name__}"
+    )
 
 
 def _run(

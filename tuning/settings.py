@@ -16,6 +16,7 @@ from tuning.engines import ENGINES, Engine
 from tuning.work import Data
 from zoo import history
 from zoo._files import write_json
+from zoo._plain import plain_fields
 
 COSTS = ("parameters", "macs", "activation_memory", "latency")
 METRICS = tuple(
@@ -63,6 +64,7 @@ class Settings:
     reference: Mapping[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        plain_fields(self)
         if self.engine not in ENGINES:
             known = ", ".join(map(repr, ENGINES))
             raise ValueError(f"engine must be one of {known}; received {self.engine!r}")
@@ -139,7 +141,9 @@ def _check(name: str, value: Any, least: int) -> None:
 
 
 def _plain(value: Any) -> str:
-    return f"{value.__module__}.{value.__qualname__}" if callable(value) else str(value)
+    if hasattr(value, "__qualname__"):
+        return f"{value.__module__}.{value.__qualname__}"
+    return str(value)
 
 
 def _short(value: Any) -> str:

@@ -30,6 +30,7 @@ from typing import Any, get_args
 
 import zoo
 from zoo._options import Config, Downsample, paper_values
+from zoo._plain import plain
 
 Settings = Mapping[str, Any]
 
@@ -112,7 +113,7 @@ class Space:
                 f"space {self.name!r} has no limit {', '.join(sorted(unknown))}; "
                 f"it takes {', '.join(known) or 'none'}"
             )
-        return Space(self.name, functools.partial(part, **limits))
+        return Space(self.name, functools.partial(part, **plain(limits)))
 
     def __or__(self, other: Space | Callable[..., Settings]) -> Space:
         if not callable(other):

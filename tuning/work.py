@@ -33,7 +33,7 @@ class Data:
     Attributes:
         source: A name that `zoo.data.load` takes, or an importable function of (batch_size,
             augment) that returns `zoo.data.ImageData`.
-        arguments: Further ones of `zoo.data.load`.
+        arguments: Further ones of `zoo.data.load`, or of the function.
     """
 
     source: str | Callable[..., ImageData]

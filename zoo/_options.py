@@ -12,6 +12,7 @@ from typing import Any, Literal, TypedDict, TypeVar, cast, get_args
 
 import keras
 
+from zoo._plain import plain
 from zoo._symbolic import initialized, symbolic
 from zoo.card import Card, with_card
 
@@ -180,7 +181,7 @@ def resolve(paper: Config, options: Mapping[str, Any]) -> Config:
     """
     if _asking.get():
         raise _Asked(paper)
-    model = paper.name
+    model, options = paper.name, plain(dict(options))
     known = Options.__annotations__
     for option in options:
         if option not in known:
@@ -355,6 +356,7 @@ def propose_fixes(*alternatives: Mapping[str, Any]) -> Callable[[Builder], Build
 
         @functools.wraps(builder)
         def build(*args: Any, **options: Any) -> keras.Model:
+            options = plain(options)
             try:
                 model = initialized(builder, *args, **options)
                 return with_card(model, Card(builder=args[0] if args else name, options=options))

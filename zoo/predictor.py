@@ -8,6 +8,7 @@ import os
 import shutil
 import tempfile
 import time
+import warnings
 import weakref
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -16,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from zoo._cards import card_in
 from zoo._files import cache_dir, write_json
 from zoo._memory import give_back
+from zoo._plain import plain
 from zoo._runtimes import KERAS, RUNTIMES
 from zoo._ways import Way, file_of, ways_of
 from zoo.card import card_of
@@ -91,6 +93,8 @@ class Predictor:
         at_a_time: int = 0,
         threads: int = 0,
     ) -> None:
+        batch_size, at_a_time, threads = plain((batch_size, at_a_time, threads))
+        self._doubtful = False  # whether the first batch's range is to be looked at
         self.seconds: dict[str, float] = {}
         self._threads = threads or os.cpu_count() or 1
         if isinstance(model, (str, os.PathLike)):
@@ -115,6 +119,7 @@ class Predictor:
                 check_runtime(runtime)
             check_model(model)
             self.card = card_of(model)
+            self._doubtful = normalizes(model)
             names, structure = output_names(model), model._outputs_struct
             self._pack = lambda made: _packed(structure, [made[name] for name in names])
             if runtime == KERAS:
@@ -176,6 +181,9 @@ class Predictor:
         """
         import numpy as np
 
+        if self._doubtful:
+            self._doubtful = False
+            warn_of_divided(images)
         return self._pack(self._infer(np.ascontiguousarray(images, "float32")))
 
     def __repr__(self) -> str:
@@ -233,6 +241,26 @@ def bench(
         names = installed() if runtimes is None else runtimes
         ways = ways_of(names, batch_size, threads, model.count_params())
         return measure_ways([AS_IT_IS, *ways], read, images[1:], turns=3 * TURNS)
+
+
+def normalizes(model: keras.Model) -> bool:
+    """Whether a model begins by normalising pixels in [0, 255] itself."""
+    import keras
+
+    return any(isinstance(layer, keras.layers.Rescaling) for layer in model.layers[:2])
+
+
+def warn_of_divided(images: Any) -> None:
+    """Warn of a batch whose pixels have been divided by 255, as other packages ask for it."""
+    import numpy as np
+
+    pixels = np.asarray(images)
+    if pixels.dtype.kind == "f" and pixels.size and pixels.min() >= 0 and 0 < pixels.max() <= 1:
+        warnings.warn(
+            f"the pixels are at most {pixels.max():g}: this model takes them in [0, 255] and "
+            "normalises them itself, so they are not to be divided by 255",
+            stacklevel=3,
+        )
 
 
 def _check_way(way: Way) -> None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from zoo._graph import Node, nodes
+from zoo._plain import plain
 
 if TYPE_CHECKING:
     import keras
@@ -112,7 +113,7 @@ def profile(model: keras.Model, input_shape: Sequence[int] | None = None) -> Pro
 
     if len(getattr(model, "inputs", None) or ()) != 1:
         raise ValueError(f"profile takes a functional model with one input; received {model!r}")
-    shape = tuple(model.inputs[0].shape[1:] if input_shape is None else input_shape)
+    shape = tuple(model.inputs[0].shape[1:] if input_shape is None else plain(input_shape))
     if any(size is None for size in shape):
         raise ValueError(
             f"{model.name!r} takes images of any size; "

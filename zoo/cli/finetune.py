@@ -20,6 +20,7 @@ from zoo.cli.shared import (
     Resume,
     Seed,
     Settings,
+    SkipUnreadable,
     free_folder,
     quiet_import,
     setting,
@@ -43,6 +44,7 @@ def finetune(
         int | None, typer.Option(help="Height and width; by default the model's.")
     ] = None,
     data_dir: DataDir = None,
+    skip_unreadable: SkipUnreadable = False,
     run_dir: Annotated[
         Path | None, typer.Option(help="Where all files go; by default runs/finetune-MODEL-DATA.")
     ] = None,
@@ -69,6 +71,7 @@ def finetune(
         batch_size=batch_size,
         augment=augment,
         data_dir=data_dir,
+        skip_unreadable=skip_unreadable,
         seed=seed,
     )
     result = applications.finetune(

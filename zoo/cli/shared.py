@@ -35,7 +35,14 @@ Augment = Annotated[
     ),
 ]
 DataDir = Annotated[
-    Path | None, typer.Option(help="Where the data's files are, if not where they are put.")
+    Path | None,
+    typer.Option(help="The folder of fashion_mnist's files, or that of tensorflow-datasets."),
+]
+SkipUnreadable = Annotated[
+    bool,
+    typer.Option(
+        "--skip-unreadable", help="Leave out a folder's images that are damaged, and name them."
+    ),
 ]
 Resume = Annotated[bool, typer.Option("--resume", help="Go on after the last finished epoch.")]
 Seed = Annotated[int, typer.Option(help="Equal seeds give equal runs.")]

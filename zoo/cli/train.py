@@ -19,6 +19,7 @@ from zoo.cli.shared import (
     Resume,
     Seed,
     Settings,
+    SkipUnreadable,
     free_folder,
     quiet_import,
     setting,
@@ -41,6 +42,7 @@ def train(
         int | None, typer.Option(help="Height and width; by default the data's.")
     ] = None,
     data_dir: DataDir = None,
+    skip_unreadable: SkipUnreadable = False,
     run_dir: Annotated[
         Path | None, typer.Option(help="Where all files go; by default runs/MODEL-DATA.")
     ] = None,
@@ -72,6 +74,7 @@ def train(
         augment=augment,
         image_size=image_size,
         data_dir=data_dir,
+        skip_unreadable=skip_unreadable,
         seed=seed,
     )
     options = {

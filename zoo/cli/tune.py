@@ -20,6 +20,7 @@ from zoo.cli.shared import (
     Resume,
     Seed,
     Settings,
+    SkipUnreadable,
     free_folder,
     quiet_import,
     setting,
@@ -70,6 +71,7 @@ def tune(
         int | None, typer.Option(help="Height and width; by default the data's.")
     ] = None,
     data_dir: DataDir = None,
+    skip_unreadable: SkipUnreadable = False,
     run_dir: Annotated[
         Path | None, typer.Option(help="Where all files go; by default runs/tune-MODEL-DATA.")
     ] = None,
@@ -118,6 +120,7 @@ def tune(
             "augment": augment,
             "image_size": image_size,
             "data_dir": data_dir,
+            **({"skip_unreadable": True} if skip_unreadable else {}),
             "seed": seed,
         },
         options={k: v for k, v in fixed.items() if k not in fields},

@@ -13,8 +13,10 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from zoo._plain import plain
 from zoo.card import Stretch
 from zoo.data import preview
+from zoo.data.folder import reader_errors
 from zoo.data.splits import MEMORY_LIMIT, Indexed, Request, Source, Split, fold_in
 
 
@@ -89,7 +91,8 @@ class ImageData:
             >>> bool(tf.reduce_all(next(iter(resumed))[0] == next(iter(whole))[0]))
             True
         """
-        if not isinstance(epoch, int | np.integer) or epoch < 0:
+        epoch = plain(epoch)
+        if not isinstance(epoch, int) or epoch < 0:
             raise ValueError(f"epoch must be a whole number of at least 0; received {epoch!r}")
         epochs = tf.data.Dataset.range(epoch, np.iinfo(np.int64).max)
         return self._batches(epochs).prefetch(tf.data.AUTOTUNE)
@@ -229,7 +232,8 @@ def features_of(
     found = {}
     for split, (dataset, size) in splits.items():
         if size:
-            pairs = [(infer(images).numpy(), labels.numpy()) for images, labels in dataset]
+            with reader_errors():
+                pairs = [(infer(images).numpy(), labels.numpy()) for images, labels in dataset]
             features, labels = (np.concatenate(part) for part in zip(*pairs, strict=True))
             found[split] = (features.astype("float32"), labels)
     return found

@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import functools
 import json
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -30,7 +31,9 @@ import keras
 
 from zoo._files import remove_temporaries, write_json
 from zoo._graph import uncompiled
+from zoo._plain import plain
 from zoo.card import trained_on
+from zoo.catalogue import create, info
 from zoo.training import run_folder
 from zoo.training.callbacks import (
     Checkpoints,
@@ -143,8 +146,8 @@ def prepare(recipe: Recipe) -> Iterator[str]:
 
 
 def train(
-    model: keras.Model | Callable[[], keras.Model],
-    data: ImageData,
+    model: keras.Model | Callable[[], keras.Model] | str,
+    data: ImageData | str | tuple[Any, Any],
     recipe: Recipe | None = None,
     *,
     run_dir: str | os.PathLike[str],
@@ -163,8 +166,10 @@ def train(
         model: From images (B, H, W, C), pixels in [0, 255], to logits or probabilities
             (B, num_classes); functional or Sequential. A function of no arguments that builds one
             is called with seed and precision set, so that the initial weights follow from
-            `recipe.seed`; a model that is already built keeps its weights and its precision.
-        data: As `zoo.data.load` gives it.
+            `recipe.seed`; a model that is already built keeps its weights and its precision. Or a
+            name of `zoo.list_models()`, built for the data's images and classes.
+        data: As `zoo.data.load` gives it; a name that it takes; or a pair of arrays (images,
+            labels), as `zoo.data.from_arrays` takes it.
         recipe: How to train; None: `Recipe()`.
         run_dir: The folder; made if need be.
         resume: Continue the folder's run after its last finished epoch; start one if there is
@@ -173,7 +178,8 @@ def train(
             those of a run that was never stopped.
         callbacks: Further ones. What they know is lost when a run is resumed, unless they have
             `get_state() -> dict` (fit for JSON) and `set_state(dict)`.
-        options: What the model was built with, for config.json.
+        options: What the model was built with, for config.json; one that is given by its name is
+            built with them.
         verbose: 0: silent. 1: one line an epoch, on a terminal with a bar.
 
     Returns:
@@ -181,6 +187,7 @@ def train(
 
     Raises:
         ValueError: If model and data do not fit together, or the folder holds another run.
+        TypeError: If model or data is something else.
         FileExistsError: If the folder holds a run and `resume` is False.
         SnapshotError: If the run's snapshots are damaged.
         DivergedError: If the loss becomes NaN or infinite. The checkpoints stay as they were.
@@ -200,6 +207,22 @@ def train(
         raise RuntimeError(
             f'zoo.training needs the TensorFlow backend, and Keras runs on "'
             f'{keras.backend.backend()}": set KERAS_BACKEND=tensorflow before Keras is imported'
+        )
+    from zoo.data import as_data
+    from zoo.data.folder import reader_errors
+
+    setup_devices()  # before images are read
+    data = as_data(data)
+    options = plain(options)
+    if isinstance(model, str):
+        shapes = {"input_shape": data.image_shape, "num_classes": data.num_classes}
+        options = {**shapes, **(options or {})}
+        info(model)  # an unknown name is told before a folder is made
+        model = functools.partial(create, model, **options)
+    elif not callable(model):
+        raise TypeError(
+            "model must be a keras.Model, a function of no arguments that builds one, or a model's "
+            f"name; received {type(model).__name__}"
         )
     folder = Path(run_dir)
     recipe = (recipe or Recipe()).resolve(data.batch_size)
@@ -224,7 +247,8 @@ def train(
         write_json(folder / "config.json", config)
         run_folder.record_environment(folder, setup_devices())
         trained_on(built, data)
-        return _train(built, data, recipe, folder, callbacks, verbose)
+        with reader_errors():
+            return _train(built, data, recipe, folder, callbacks, verbose)
 
 
 def _train(

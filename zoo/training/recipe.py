@@ -10,6 +10,7 @@ from typing import Any, Literal, get_args
 import keras
 from keras import ops
 
+from zoo._plain import plain_fields
 from zoo.training.layerwise import Layerwise, layerwise_learning_rates
 
 OptimizerName = Literal["sgd", "adam", "adamw", "rmsprop", "lamb"]
@@ -132,6 +133,7 @@ class Recipe:
     seed: int = 0
 
     def __post_init__(self) -> None:
+        plain_fields(self)
         for name, choices in CHOICES.items():
             value = getattr(self, name)
             if not any(value is c or (value == c and isinstance(value, str)) for c in choices):
