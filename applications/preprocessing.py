@@ -10,7 +10,7 @@ import numpy as np
 
 from applications.weights import Weights
 from zoo import Predictor
-from zoo.card import Card, Preprocess, Stretch, Whole, card_of, with_card
+from zoo.card import UNKNOWN, Card, Preprocess, Stretch, Whole, card_of, with_card
 from zoo.data.reading import Photograph
 from zoo.layers import ResizeAndCrop
 
@@ -72,6 +72,8 @@ def with_preprocessing(model: keras.Model, weights: Weights | None = None) -> ke
         raise ValueError(f"{model.name} preprocesses already: give it raw images")
     card = described(model, weights)
     how = card.preprocess
+    if how is None:
+        raise ValueError(UNKNOWN)
     if not isinstance(how, Preprocess):
         raise ValueError(
             f"{model.name} has no crop that could become a layer, only {how}: give weights= a "

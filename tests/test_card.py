@@ -159,6 +159,9 @@ def test_save_and_load_of_any_model(tmp_path):
         applications.classify(opened, np.zeros((4, 4), "uint8"))
     plain.save(tmp_path / "theirs.keras")
     assert zoo.load(tmp_path / "theirs.keras").card.class_names == ()
+    zoo.save(plain, tmp_path / "plain.keras")
+    with pytest.raises(FileExistsError, match="was not saved by zoo.save"):
+        zoo.save(plain, tmp_path / "theirs.keras")
 
 
 def test_safetensors_carry_the_card(made, tmp_path):

@@ -16,6 +16,7 @@ from PIL import Image
 import applications
 import zoo
 from applications.weights import Preprocess
+from zoo.card import with_card
 from zoo.data.reading import FILTERS
 from zoo.layers import ResizeAndCrop
 
@@ -151,7 +152,7 @@ def model():
     """A small classifier of 64 x 64 that knows its record."""
     made = zoo.create("resnet18", input_shape=(64, 64, 3), num_classes=5)
     made.pretrained, made.load_report = RECORD, "report"
-    return made
+    return with_card(made, preprocess=RECORD.preprocess)
 
 
 def expected_logits(model, image):

@@ -7,7 +7,7 @@ import os
 import shutil
 import warnings
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -152,7 +152,8 @@ def export(
                 f"millionth, and as {name} they differ by {error:.1g}",
                 stacklevel=2,
             )
-        sign(written, name, card_of(model))
+        shape = tuple(model.inputs[0].shape[1:])
+        sign(written, name, replace(card_of(model), input_shape=shape))
         size = sum(file.stat().st_size for file in made.rglob("*") if file.is_file())
         _move(written, target)
     return Exported(target, name, precision, size, error, agreement)
