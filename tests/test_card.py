@@ -160,7 +160,7 @@ def test_save_and_load_of_any_model(tmp_path):
     plain.save(tmp_path / "theirs.keras")
     assert zoo.load(tmp_path / "theirs.keras").card.class_names == ()
     zoo.save(plain, tmp_path / "plain.keras")
-    with pytest.raises(FileExistsError, match="was not saved by zoo.save"):
+    with pytest.raises(FileExistsError, match=r"was not saved by zoo\.save"):
         zoo.save(plain, tmp_path / "theirs.keras")
 
 
