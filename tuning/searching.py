@@ -19,6 +19,7 @@ from tuning.live import Live
 from tuning.results import SearchResult
 from tuning.settings import COSTS, Settings
 from tuning.work import Data
+from zoo import _runs
 from zoo.training import Recipe, run_folder
 
 if TYPE_CHECKING:
@@ -28,6 +29,16 @@ if TYPE_CHECKING:
     from zoo.data import ImageData
 
 MAX_TRIALS = 20  # of engines that never end by themselves
+WRITES = (
+    "search.json",
+    "trials",
+    "trials.csv",
+    "best.json",
+    "best.keras",
+    "report.html",
+    *(f"{name}.png" for name in ("scores", "curves", "pareto-*", "importances", "marginals")),
+    "parallel.png",
+)
 
 
 def search(
@@ -57,8 +68,8 @@ def search(
 
     Each execution of a trial runs in a process of its own, which gives its memory back. One that
     raises, runs out of memory, is killed or takes too long is recorded as failed with its reason.
-    The folder holds search.json, trials/ with a run folder for each execution, trials.csv,
-    best.json, best.keras, pictures and report.html.
+    The folder holds run.json, search.json, trials/ with a run folder for each execution,
+    trials.csv, best.json, best.keras, pictures and report.html.
 
     Args:
         model: A builder's name or function, or a `HyperClassifier`.
@@ -97,7 +108,8 @@ def search(
 
     Raises:
         ValueError: If an argument is outside its range, or the folder holds another search.
-        FileExistsError: If the folder holds a search and `resume` is False.
+        FileExistsError: If the folder holds a search and `resume` is False, a run of another kind,
+            or files of others under names that a search writes.
         RuntimeError: If another process searches in the folder.
 
     Example:
@@ -110,11 +122,7 @@ def search(
     """
     folder, role = Path(run_dir), distributed.role()
     helps = role is not None and role != distributed.CHIEF
-    if (folder / "search.json").exists() and not resume and not helps:
-        raise FileExistsError(
-            f"{folder} already holds a search: go on with it by resume=True (--resume), "
-            "or give another folder"
-        )
+    _runs.check(folder, "tune", resume=resume or helps, writes=() if helps else WRITES)
     if workers < 1 or (in_process and workers > 1):
         raise ValueError(
             f"workers must be a whole number of at least 1, and 1 with in_process; "
@@ -143,10 +151,11 @@ def search(
         isolation.check_reachable("space", getattr(model, "space", space))
     hypermodel = _hypermodel(model, settings, space, recipe, dict(options or {}))
     settings = dataclasses.replace(settings, reference=_reference(hypermodel))
-    folder.mkdir(parents=True, exist_ok=True)
     if helps:
+        folder.mkdir(parents=True, exist_ok=True)
         distributed.tuner(hypermodel, settings, None).search()
         return results.read(folder)
+    _runs.claim(folder, "tune", resume=resume, writes=WRITES)
     with run_folder.locked(folder):
         settings.write(hypermodel.describe())
         _run(hypermodel, settings, workers, role, verbose)
@@ -178,11 +187,11 @@ def finish(run_dir: str | os.PathLike[str], say: Callable[[str], None] = print) 
         from tuning import plots
         from tuning.importance import advice
         from tuning.report import write_report
-        from zoo.plots import save
+        from zoo.plots import render, write
 
         figures = plots.figures(result)
         for name, figure in figures.items():
-            save(figure, result.run_dir / f"{name}.png")
+            write(result.run_dir / f"{name}.png", render(figure))
         say(advice(result))
         say(f"report: {write_report(result, result.run_dir / 'report.html', figures)}")
     return result
