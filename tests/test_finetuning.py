@@ -213,7 +213,7 @@ def test_wrong_arguments_are_told(digits, tmp_path):
         finetune(model, (np.ones((9, 8, 8)), np.zeros(9, int)), run_dir=tmp_path / "a")
     assert not (tmp_path / "a").exists()
     finetune(model, digits, run_dir=tmp_path / "b", verbose=0, epochs=(1,))
-    with pytest.raises(FileExistsError, match="already holds a run"):
+    with pytest.raises(FileExistsError, match="already holds a fine-tuning run"):
         finetune(model, digits, run_dir=tmp_path / "b", verbose=0, epochs=(1,))
 
 
