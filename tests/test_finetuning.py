@@ -283,6 +283,14 @@ def test_evaluation_counts(tmp_path):
     names = {path.name for path in (tmp_path / "e").iterdir()}
     pictures = {"confusion.png", "reliability.png", "mistakes.png"}
     assert names == pictures | {"report.csv", "evaluation.json"}
+    found.save(tmp_path / "e")
+    for name in names:
+        folder = tmp_path / f"of {name}"
+        folder.mkdir()
+        (folder / name).write_text("kept")
+        with pytest.raises(FileExistsError, match=f"{name} exists and"):
+            found.save(folder)
+        assert [path.read_text() for path in folder.iterdir()] == ["kept"]
     assert all(Image.open(tmp_path / "e" / name).size[0] > 200 for name in pictures)
 
 
