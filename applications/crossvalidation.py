@@ -10,9 +10,12 @@ from pathlib import Path
 from typing import Any
 
 from applications.finetuning import FinetuneResult, finetune
+from zoo import _runs
 from zoo._files import write_json
 from zoo._plain import plain
 from zoo.data import ImageData
+
+WRITES = ("fold-*", "cross_validation.json")
 
 
 @dataclass(frozen=True)
@@ -58,7 +61,7 @@ def cross_validate(
             with a new one.
         data: A function from (i, k) to the data set whose validation images are the i-th of k
             folds, such as `lambda fold: zoo.data.load("folder:photos", fold=fold)`.
-        run_dir: The folder: a run folder for each fold, and cross_validation.json.
+        run_dir: The folder: run.json, a run folder for each fold, and cross_validation.json.
         folds: How many, at least 2.
         resume: Go on with the folder's run; start one if there is none.
         **arguments: Those of `finetune`.
@@ -68,6 +71,8 @@ def cross_validate(
 
     Raises:
         ValueError: As `finetune`; or if `folds` is below 2.
+        FileExistsError: If the folder holds a run and `resume` is False, a run of another kind, or
+            files of others under names that a run writes.
 
     Example:
         >>> import tempfile, zoo
@@ -83,6 +88,7 @@ def cross_validate(
     if not isinstance(folds, int) or folds < 2:
         raise ValueError(f"folds must be a whole number of at least 2; received {folds!r}")
     folder = Path(run_dir)
+    _runs.claim(folder, "cross_validation", resume=resume, writes=WRITES)
     results = []
     for i in range(folds):
         start = model if isinstance(model, str) else model()

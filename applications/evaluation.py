@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 import math
 import os
 from collections.abc import Callable, Sequence
@@ -14,7 +15,7 @@ from typing import Any, Literal
 import keras
 import numpy as np
 
-from zoo._files import atomic, write_json
+from zoo._files import atomic, check_replaceable, write_json
 from zoo.card import card_of, with_card
 from zoo.data import ImageData, data_for
 from zoo.data.folder import reader_errors
@@ -23,6 +24,7 @@ from zoo.training.checks import check_shapes
 
 View = Literal["plain", "flip", "shift", "zoom"]
 BINS = 15  # of the reliability plot
+NUMBERS = ("accuracy", "log_loss", "calibration_error")  # in evaluation.json
 
 
 @dataclass(frozen=True)
@@ -133,15 +135,19 @@ class Evaluation:
 
         Args:
             folder: Made if need be. There are no mistakes.png if the images were not kept, or all
-                answers are right.
+                answers are right. An earlier evaluation there is replaced.
 
         Returns:
             The folder.
+
+        Raises:
+            FileExistsError: If other files have these names there.
         """
         from applications import _evaluation_plots as figures
         from zoo import plots
 
         path = Path(folder)
+        _check_folder(path)
         path.mkdir(parents=True, exist_ok=True)
         text = io.StringIO()
         rows = csv.writer(text, lineterminator="\n")
@@ -151,8 +157,7 @@ class Evaluation:
             rows.writerow([row.name, row.images, *numbers])
         with atomic(path / "report.csv") as temporary:
             temporary.write_text(text.getvalue(), "utf-8")
-        names = ("accuracy", "log_loss", "calibration_error")
-        write_json(path / "evaluation.json", {name: getattr(self, name) for name in names})
+        write_json(path / "evaluation.json", {name: getattr(self, name) for name in NUMBERS})
         plots.save(figures.confusion(self), path / "confusion.png")
         plots.save(figures.reliability(self), path / "reliability.png")
         if len(self.images) and len(self.mistakes(1)):
@@ -166,6 +171,23 @@ class Evaluation:
             f"{self.log_loss:.3f}, calibration error {self.calibration_error:.1%}\nhardest: "
             + ", ".join(f"{row.name} (F1 {row.f1:.2f})" for row in worst)
         )
+
+
+def _check_folder(folder: Path) -> None:
+    """Raise FileExistsError for files of others under the names that `Evaluation.save` writes."""
+    for name in ("confusion.png", "reliability.png", "mistakes.png"):
+        check_replaceable(folder / name)
+    numbers = folder / "evaluation.json"
+    try:
+        if json.loads(numbers.read_text("utf-8")).keys() >= {*NUMBERS}:
+            return
+    except (OSError, ValueError, AttributeError):
+        pass  # no evaluation of ours
+    for path in (numbers, folder / "report.csv"):
+        if path.exists():
+            raise FileExistsError(
+                f"{path} exists and is of no evaluation: give another folder, or move it away"
+            )
 
 
 def evaluate(

@@ -20,7 +20,7 @@ import keras
 import zoo
 from applications.loading import load
 from applications.phases import Phase, check, default_phases, train_phase
-from zoo import plots, transfer
+from zoo import _runs, plots, transfer
 from zoo._files import atomic, write_json
 from zoo._graph import functional
 from zoo._plain import plain
@@ -31,14 +31,16 @@ from zoo.saving import write_keras
 from zoo.training import Result, gives_probabilities, mix
 from zoo.training.run_folder import locked
 
+WRITES = ("phase-*", "best.keras", "curves.csv", "curves.png", "result.json")
+
 
 @dataclass(frozen=True)
 class FinetuneResult:
     """What fine-tuning came to. `print(result)` says it in a few lines.
 
     Attributes:
-        run_dir: The folder: best.keras, curves.png and curves.csv of all phases, result.json, and a
-            run folder for each phase.
+        run_dir: The folder: run.json, best.keras, curves.png and curves.csv of all phases,
+            result.json, and a run folder for each phase.
         phases: Name of each phase -> its `zoo.training.Result`.
         best_phase: The phase whose best epoch had the highest validation accuracy.
         best: That epoch's metrics.
@@ -119,7 +121,8 @@ def finetune(
 
     Raises:
         ValueError: If model and data do not fit together, or the folder holds another run.
-        FileExistsError: If the folder holds a run and `resume` is False.
+        FileExistsError: If the folder holds a run and `resume` is False, a run of another kind, or
+            files of others under names that a run writes.
 
     Example:
         >>> import tempfile
@@ -131,11 +134,7 @@ def finetune(
         ((None, 10), ['head', 'after C2'])
     """
     folder = Path(run_dir)
-    if not resume and any(folder.glob("phase-*")):
-        raise FileExistsError(
-            f"{folder} already holds a run: continue it with resume=True (--resume), "
-            "or give another folder"
-        )
+    _runs.check(folder, "finetune", resume=resume, writes=WRITES)
     options, seed = dict(plain(options or {})), plain(seed)
     shape = zoo.info(model).input_shape if isinstance(model, str) else model.input_shape[1:]
     shape = options.get("input_shape", shape)
@@ -145,7 +144,7 @@ def finetune(
     planned = default_phases(tuned, epochs=epochs, seed=seed, recipe=recipe)
     planned = planned if phases is None else list(phases)
     check(planned, tuned)
-    folder.mkdir(parents=True, exist_ok=True)
+    _runs.claim(folder, "finetune", resume=resume, writes=WRITES)
     with locked(folder):
         return _run(tuned, data, planned, folder, resume, callbacks, verbose)
 
@@ -266,4 +265,4 @@ def _write_curves(results: Mapping[str, Result], folder: Path) -> None:
         temporary.write_text(text.getvalue(), "utf-8")
     monitor = "val_accuracy" if "val_accuracy" in columns else None
     figure = plots.curves(folder / "curves.csv", monitor=monitor, phases=firsts, title=folder.name)
-    plots.save(figure, folder / "curves.png")
+    plots.write(folder / "curves.png", plots.render(figure))

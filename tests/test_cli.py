@@ -150,6 +150,12 @@ def test_convert_gives_back_the_same_bits(tmp_path):
     for source, target, options in steps:
         process = run("convert", source, target, *options, folder=tmp_path)
         assert process.returncode == 0, process.stderr
+        before = (tmp_path / target).read_bytes()
+        for start in (source, target):  # a file may not be converted into itself
+            process = run("convert", start, target, *options, folder=tmp_path)
+            assert process.returncode == 2
+            assert f"zoo: {target} exists: give OUT another name" in process.stderr
+        assert (tmp_path / target).read_bytes() == before
     other = zoo.create("lenet5")
     other.load_weights(tmp_path / "d.weights.h5")
     for mine, theirs in zip(model.get_weights(), other.get_weights(), strict=True):

@@ -425,6 +425,11 @@ def test_preview(tmp_path):
     assert sorted(p.name for p in tmp_path.iterdir()) == ["new", "shapes.svg"]
     with pytest.raises(ValueError, match=r"must end in .png, .svg, .pdf; received .*jpeg"):
         data.load("digits").preview(tmp_path / "digits.jpeg")
+    (tmp_path / "cat.png").write_bytes(b"a photograph")
+    for images in (data.load("digits"), data.shapes(1)):
+        with pytest.raises(FileExistsError, match=r"cat\.png exists and was not written by this"):
+            images.preview(tmp_path / "cat.png")
+    assert (tmp_path / "cat.png").read_bytes() == b"a photograph"
 
 
 def test_docstrings():

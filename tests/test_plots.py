@@ -243,6 +243,23 @@ def test_bad_input_is_named(call, message):
         call()
 
 
+@pytest.mark.parametrize("suffix", [".png", ".svg", ".pdf"])
+def test_only_pictures_of_ours_are_replaced(suffix, tmp_path):
+    path = tmp_path / f"picture{suffix}"
+    path.write_bytes(b"a photograph, " * 9)
+    for write in (
+        lambda: plots.save(plots.curves(HISTORY), path),
+        lambda: plots.compare([HISTORY], path),
+    ):
+        with pytest.raises(FileExistsError, match=r"picture\.\w+ exists and was not written by"):
+            write()
+    assert path.read_bytes() == b"a photograph, " * 9
+    path.write_bytes(b"")  # such as tempfile makes
+    for _ in range(2):
+        plots.save(plots.curves(HISTORY), path)
+    assert [*tmp_path.iterdir()] == [path]
+
+
 @pytest.mark.parametrize(
     ("content", "message"),
     [

@@ -294,7 +294,9 @@ def test_models_that_cannot_be_preprocessed(model):
     complete = applications.with_preprocessing(model)
     with pytest.raises(ValueError, match="resnet18_with_preprocessing preprocesses already"):
         applications.with_preprocessing(complete)
-    with pytest.raises(ValueError, match=r"load it with applications\.load or zoo\.load, or give weights="):
+    with pytest.raises(
+        ValueError, match=r"load it with applications\.load or zoo\.load, or give weights="
+    ):
         applications.with_preprocessing(zoo.create("lenet5"))
     wide = zoo.create("resnet18", input_shape=(64, 96, 3), num_classes=0)
     with pytest.raises(ValueError, match="takes images of 64 x 96, and preprocessing cuts squares"):

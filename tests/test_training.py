@@ -586,7 +586,7 @@ def test_weights_that_overflow_in_the_last_step_are_not_saved(tmp_path):
 def test_a_run_is_not_overwritten(tmp_path):
     run(tmp_path, Recipe(epochs=1))
     before = {p: p.read_bytes() for p in tmp_path.rglob("*") if p.is_file()}
-    with pytest.raises(FileExistsError, match=r"already holds a run .*resume=True \(--resume\)"):
+    with pytest.raises(FileExistsError, match=r"already holds a training run: .*\(--resume\)"):
         run(tmp_path, Recipe(epochs=1))
     assert before == {p: p.read_bytes() for p in tmp_path.rglob("*") if p.is_file()}
 
@@ -594,7 +594,7 @@ def test_a_run_is_not_overwritten(tmp_path):
 def test_a_folder_that_is_no_run_cannot_be_resumed(tmp_path):
     (tmp_path / "run").mkdir()
     (tmp_path / "run" / "best.keras").touch()
-    with pytest.raises(FileNotFoundError, match=r"no config\.json"):
+    with pytest.raises(FileExistsError, match=r"holds no run of this package, and best\.keras"):
         run(tmp_path, resume=True)
 
 

@@ -453,6 +453,10 @@ def test_report_leaves_a_stale_best_json_alone(tmp_path):
         file = write_report(result, tmp_path / "new folder")
         assert file == tmp_path / "new folder" / "report.html"
         assert "zoo.create" not in file.read_text("utf-8")
+    (tmp_path / "thesis.html").write_text("<html>kept</html>")
+    with pytest.raises(FileExistsError, match=r"thesis\.html exists and was not written by this"):
+        write_report(result, tmp_path / "thesis.html")
+    assert (tmp_path / "thesis.html").read_text() == "<html>kept</html>"
 
 
 def test_rebuild_runs():

@@ -16,7 +16,8 @@ from tuning._drawing import count
 from tuning._page import Cell, element, page, picture, table
 from tuning.importance import advice, explain
 from tuning.pareto import pareto_front
-from zoo._files import atomic
+from zoo._files import atomic, check_replaceable
+from zoo._runs import kind_of
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -49,7 +50,7 @@ def write_report(
         The file.
 
     Raises:
-        OSError: If it cannot be written.
+        OSError: If it cannot be written, or is a file that this package did not write.
 
     Example:
         >>> import tempfile
@@ -62,6 +63,8 @@ def write_report(
     file = Path(path)
     if file.is_dir() or not file.suffix:
         file = file / "report.html"
+    if kind_of(file.parent) != "tune":
+        check_replaceable(file)
     file.parent.mkdir(parents=True, exist_ok=True)
     name = Path(os.path.abspath(result.run_dir)).name
     drawn = plots.figures(result) if figures is None else figures

@@ -20,6 +20,7 @@ from tuning.live import Live
 from tuning.results import SearchResult
 from tuning.settings import COSTS, Settings
 from tuning.work import Data
+from zoo import _runs
 from zoo._plain import plain
 from zoo.training import Recipe, run_folder
 
@@ -30,6 +31,16 @@ if TYPE_CHECKING:
     from zoo.data import ImageData
 
 MAX_TRIALS = 20  # of engines that never end by themselves
+WRITES = (
+    "search.json",
+    "trials",
+    "trials.csv",
+    "best.json",
+    "best.keras",
+    "report.html",
+    *(f"{name}.png" for name in ("scores", "curves", "pareto-*", "importances", "marginals")),
+    "parallel.png",
+)
 
 
 def search(
@@ -59,8 +70,8 @@ def search(
 
     Each execution of a trial runs in a process of its own, which gives its memory back. One that
     raises, runs out of memory, is killed or takes too long is recorded as failed with its reason.
-    The folder holds search.json, trials/ with a run folder for each execution, trials.csv,
-    best.json, best.keras, pictures and report.html.
+    The folder holds run.json, search.json, trials/ with a run folder for each execution,
+    trials.csv, best.json, best.keras, pictures and report.html.
 
     Args:
         model: A builder's name or function, or a `HyperClassifier`.
@@ -101,7 +112,8 @@ def search(
 
     Raises:
         ValueError: If an argument is outside its range, or the folder holds another search.
-        FileExistsError: If the folder holds a search and `resume` is False.
+        FileExistsError: If the folder holds a search and `resume` is False, a run of another kind,
+            or files of others under names that a search writes.
         RuntimeError: If another process searches in the folder.
 
     Example:
@@ -114,11 +126,7 @@ def search(
     """
     folder, role = Path(run_dir), distributed.role()
     helps = role is not None and role != distributed.CHIEF
-    if (folder / "search.json").exists() and not resume and not helps:
-        raise FileExistsError(
-            f"{folder} already holds a search: go on with it by resume=True (--resume), "
-            "or give another folder"
-        )
+    _runs.check(folder, "tune", resume=resume or helps, writes=() if helps else WRITES)
     workers = plain(workers)
     if not isinstance(workers, int) or workers < 1 or (in_process and workers > 1):
         raise ValueError(
@@ -150,10 +158,11 @@ def search(
         images.source.write(data)
     hypermodel = _hypermodel(model, settings, space, recipe, plain(dict(options or {})))
     settings = dataclasses.replace(settings, reference=_reference(hypermodel))
-    folder.mkdir(parents=True, exist_ok=True)
     if helps:
+        folder.mkdir(parents=True, exist_ok=True)
         distributed.tuner(hypermodel, settings, None).search()
         return results.read(folder)
+    _runs.claim(folder, "tune", resume=resume, writes=WRITES)
     with run_folder.locked(folder):
         settings.write(hypermodel.describe())
         _run(hypermodel, settings, workers, role, verbose)
@@ -198,11 +207,11 @@ def finish(run_dir: str | os.PathLike[str], say: Callable[[str], None] = print) 
         from tuning import plots
         from tuning.importance import advice
         from tuning.report import write_report
-        from zoo.plots import save
+        from zoo.plots import render, write
 
         figures = plots.figures(result)
         for name, figure in figures.items():
-            save(figure, result.run_dir / f"{name}.png")
+            write(result.run_dir / f"{name}.png", render(figure))
         say(advice(result))
         say(f"report: {write_report(result, result.run_dir / 'report.html', figures)}")
     return result

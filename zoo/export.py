@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import os
-import shutil
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -12,7 +11,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from zoo._cards import sign
+from zoo._files import TEMPORARY
+from zoo._graph import functional
+from zoo._inputs import checked
+from zoo._onnx import LARGEST
 from zoo._runtimes import RUNTIMES, Job, Precision, save
+from zoo._targets import check_target, mark, put
 from zoo.card import card_of
 
 if TYPE_CHECKING:
@@ -72,10 +76,12 @@ def export(
     size, and images where the model takes any. `zoo.Predictor(path)` runs the file.
 
     Args:
-        model: A functional model with one input.
+        model: A functional or Sequential model with one input, of this zoo or not.
         path: A file whose suffix tells the runtime (.tflite, .onnx, .xml), or a folder for a
-            SavedModel. What is there is replaced once the new one is whole and compared. OpenVINO's
-            weights are in a .bin beside it, and those of ONNX from 2 GB on in a .onnx.data.
+            SavedModel. OpenVINO's weights are in a .bin beside it, and those of ONNX from 2 GB on
+            in a .onnx.data. Only an earlier export is replaced, once the new one is whole and
+            compared: a SavedModel that this package wrote and nobody changed since, or a file of
+            the same format. An empty folder is filled.
         runtime: "savedmodel", "litert", "onnx" or "openvino", where the suffix does not tell.
         precision: "float32", "float16" or "int8", as far as the runtime has it. Weights of int8
             take a quarter of the space, and activations are int8, too.
@@ -87,6 +93,7 @@ def export(
 
     Raises:
         ValueError: If model, runtime, precision or calibration are wrong.
+        FileExistsError: If something else is at the path, or the path is a link.
         ModuleNotFoundError: If the runtime is not installed; the message names the extra.
         ExportError: If the runtime lacks what the model does, or the file's outputs differ from
             the model's. Nothing is written then.
@@ -103,7 +110,6 @@ def export(
     import tempfile
 
     import keras
-    import numpy as np
 
     target = Path(path).expanduser()
     name = check_export(target, runtime, precision)
@@ -117,16 +123,16 @@ def export(
             f"export runs on Keras's TensorFlow backend; this is {keras.backend.backend()}. "
             "Save the weights, and export from a process with KERAS_BACKEND=tensorflow"
         )
-    check_model(model)
-    images = None if calibration is None else np.ascontiguousarray(calibration, "float32")
-    if images is not None and (images.ndim != 4 or not len(images)):
-        raise ValueError(f"calibration must be (N, H, W, C); received {images.shape}")
-
-    target.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=target.parent, prefix=".writing-") as folder:
+    model = functional(model, "export", inputs=1)
+    images = None
+    if calibration is not None:
+        images = checked(calibration, model.inputs[0].shape, "calibration")
+    beside = beside_of(target, name, model)
+    check_target(target, name, beside)
+    with tempfile.TemporaryDirectory(dir=_near(target), prefix=TEMPORARY) as folder:
         saved, made = Path(folder, "saved"), Path(folder, "made")
         made.mkdir()
-        written = made / target.name
+        written = made / (target.name if kind.suffix else "model")
         try:
             save(exportable(model), output_names(model), saved, anywhere=name == "savedmodel")
             kind.write(Job(saved, output_names(model), precision, images), written)
@@ -154,8 +160,10 @@ def export(
             )
         shape = tuple(model.inputs[0].shape[1:])
         sign(written, name, replace(card_of(model), input_shape=shape))
+        if not kind.suffix:
+            mark(written)
         size = sum(file.stat().st_size for file in made.rglob("*") if file.is_file())
-        _move(written, target)
+        put(written, target, name)
     return Exported(target, name, precision, size, error, agreement)
 
 
@@ -176,15 +184,6 @@ def check_export(path: Path, runtime: str | None, precision: str) -> str:
         )
     kind.require()
     return name
-
-
-def check_model(model: keras.Model) -> None:
-    """Raise ValueError for what is no functional model with one input."""
-    if len(getattr(model, "inputs", None) or ()) != 1:
-        raise ValueError(
-            "export and Predictor take a functional Keras model with one input; received "
-            f"{type(model).__name__} {getattr(model, 'name', model)!r}"
-        )
 
 
 def runtime_of(path: Path, asked: str | None = None) -> str:
@@ -290,16 +289,14 @@ def allowed(
     return max(limit, UNSTEADY * moved)
 
 
-def _move(written: Path, target: Path) -> None:
-    """Put a file or a folder, and what belongs to it, in the place of what was there."""
-    if written.is_dir():
-        old = written.with_name("replaced")
-        if target.is_dir():
-            os.replace(target, old)
-        os.replace(written, target)
-        shutil.rmtree(old, ignore_errors=True)
-        return
-    for beside in written.parent.iterdir():  # weights in a file of their own come first
-        if beside != written:
-            os.replace(beside, target.with_name(beside.name))
-    os.replace(written, target)
+def beside_of(path: Path, runtime: str, model: keras.Model) -> tuple[str, ...]:
+    """Names of the files that an export needs beside its own."""
+    if runtime == "openvino":
+        return (path.with_suffix(".bin").name,)
+    large = sum(math.prod(weight.shape) * 4 for weight in model.weights) > LARGEST
+    return (f"{path.name}.data",) if runtime == "onnx" and large else ()
+
+
+def _near(target: Path) -> Path:
+    """A folder on the disk that a target is on, or will be."""
+    return next(path for path in (target, *target.absolute().parents) if path.is_dir())

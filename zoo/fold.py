@@ -41,7 +41,8 @@ def fold(model: keras.Model) -> keras.Model:
     become `zoo.layers.GroupedConv2D`, which computes the same faster.
 
     Args:
-        model: A functional Keras model, of this zoo or not. It is left as it is.
+        model: A functional or Sequential Keras model, of this zoo or not, which may have others
+            inside. It is left as it is.
 
     Returns:
         A model with weights of its own and the same inputs and outputs, equal to about 1e-6 of the
@@ -49,7 +50,7 @@ def fold(model: keras.Model) -> keras.Model:
         works on it; training it is pointless.
 
     Raises:
-        ValueError: If the model is not functional.
+        ValueError: If the model is neither functional nor Sequential, or a layer cannot be copied.
 
     Example:
         >>> import zoo
@@ -61,9 +62,9 @@ def fold(model: keras.Model) -> keras.Model:
     import keras
 
     from zoo._folding import folded_copy
+    from zoo._graph import functional
 
-    if not hasattr(model, "operations") or not model.inputs:
-        raise ValueError(f"fold takes a functional Keras model; received {model!r}")
+    model = functional(model, "fold")
     with keras.StatelessScope():
         folded, report = folded_copy(model)
     folded.fold_report = report

@@ -17,7 +17,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from zoo._files import atomic
+from zoo._files import MARK, atomic, check_replaceable
 from zoo.history import (
     Best,
     Columns,
@@ -241,12 +241,15 @@ def compare(
 def save(figure: Figure, path: str | os.PathLike[str]) -> None:
     """Write a figure atomically: under its name there is the old file or the whole new one.
 
+    Only a figure that this package drew is replaced.
+
     Args:
         figure: Any Matplotlib figure.
         path: File to write, ending in .png, .svg or .pdf. Missing folders are made.
 
     Raises:
         ValueError: If the path has another suffix, or cannot be written.
+        FileExistsError: If another file is there.
 
     Example:
         >>> import pathlib, tempfile
@@ -256,16 +259,27 @@ def save(figure: Figure, path: str | os.PathLike[str]) -> None:
         '<?xml'
     """
     file = check_path(path)
+    check_replaceable(file)
     write(file, render(figure, file.suffix[1:]))
 
 
 def render(figure: Figure, suffix: str = "png") -> bytes:
     """Return a figure as the contents of a "png", "svg" or "pdf" file."""
     buffer = io.BytesIO()
-    undated = {} if suffix == "png" else {"Date" if suffix == "svg" else "CreationDate": None}
     with _style():
-        figure.savefig(buffer, format=suffix.lower(), metadata=undated)
+        figure.savefig(buffer, format=suffix.lower(), metadata=metadata(suffix))
     return buffer.getvalue()
+
+
+def metadata(suffix: str) -> dict[str, str | None]:
+    """What a picture says of itself: that this package drew it, and not when.
+
+    Args:
+        suffix: "png", "svg" or "pdf".
+    """
+    if suffix.lower() == "png":
+        return {"Software": MARK}
+    return {"Creator": MARK, "Date" if suffix.lower() == "svg" else "CreationDate": None}
 
 
 def write(path: Path, data: bytes) -> None:
@@ -291,7 +305,7 @@ def check_path(path: str | os.PathLike[str]) -> Path:
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
         probe = file.with_name(f".{file.name}.{os.getpid()}.probe")
-        probe.touch()
+        probe.touch(exist_ok=False)
         probe.unlink()
     except OSError as error:
         raise ValueError(

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from zoo._graph import Node, nodes
+from zoo._graph import Node, functional, nodes
 from zoo._plain import plain
 
 if TYPE_CHECKING:
@@ -94,7 +94,8 @@ def profile(model: keras.Model, input_shape: Sequence[int] | None = None) -> Pro
     """Count what a model costs, without running it.
 
     Args:
-        model: A functional model with one input; every layer is one row.
+        model: A functional or Sequential model with one input; every layer is one row, those of
+            models inside, too.
         input_shape: (height, width, channels), for a model whose height and width are free, or to
             ask for another size. By default the model's own.
 
@@ -102,7 +103,8 @@ def profile(model: keras.Model, input_shape: Sequence[int] | None = None) -> Pro
         A `Profile` for one image. Its numbers agree with those that torchvision publishes.
 
     Raises:
-        ValueError: If the model is not functional, or the size is free and not given.
+        ValueError: If the model is neither functional nor Sequential or has several inputs, or if
+            the size is free and not given.
 
     Example:
         >>> import zoo
@@ -111,8 +113,9 @@ def profile(model: keras.Model, input_shape: Sequence[int] | None = None) -> Pro
     """
     import keras
 
-    if len(getattr(model, "inputs", None) or ()) != 1:
-        raise ValueError(f"profile takes a functional model with one input; received {model!r}")
+    from zoo.flatten import inlined
+
+    model = inlined(functional(model, "profile", inputs=1))
     shape = tuple(model.inputs[0].shape[1:] if input_shape is None else plain(input_shape))
     if any(size is None for size in shape):
         raise ValueError(
@@ -197,10 +200,6 @@ def _macs(layer: Any, inputs: list[tuple[int, ...]], output: tuple[int, ...]) ->
         return math.prod(output[1:-1]) * math.prod(layer.kernel.shape)
     if hasattr(layer, "macs"):
         return layer.macs(*inputs)
-    if hasattr(layer, "macs"):
-        return layer.macs(*inputs)
-    if hasattr(layer, "operations"):  # a model inside the model
-        return profile(layer, inputs[0][1:]).macs
     known = any(len(weight.shape) > 1 for weight in getattr(layer, "trainable_weights", []))
     return None if known else 0
 

@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 import zoo
+from zoo._runs import check as check_run
 from zoo.cli.app import app
 from zoo.cli.shared import (
     Augment,
@@ -58,6 +59,7 @@ def finetune(
         raise ValueError(f"--epochs must be 1 to 3 whole numbers, such as 30,10,20; got {epochs!r}")
     settings = dict(setting(text) for text in set_ or [])
     folder = run_dir or free_folder(f"runs/finetune-{model}-{slug(data)}", resume)
+    check_run(folder, "finetune", resume=resume)
     with quiet_import():
         import applications
         from zoo.data import load

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 import zoo
+from zoo._runs import check as check_run
 from zoo.cli.app import app
 from zoo.cli.shared import (
     Augment,
@@ -54,6 +55,7 @@ def train(
     zoo.info(model)  # an unknown name is told before the seconds that TensorFlow takes
     settings = dict(setting(text) for text in set_ or [])
     folder = run_dir or free_folder(f"runs/{model}-{slug(data)}", resume)
+    check_run(folder, "train", resume=resume)
     with quiet_import():
         from zoo import training
         from zoo.data import load

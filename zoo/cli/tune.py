@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 import zoo
+from zoo._runs import check as check_run
 from zoo.cli.app import app
 from zoo.cli.shared import (
     Augment,
@@ -83,6 +84,7 @@ def tune(
     zoo.info(model)
     fixed = dict(setting(text) for text in set_ or [])
     folder = run_dir or free_folder(f"runs/tune-{model}-{slug(data)}", resume)
+    check_run(folder, "tune", resume=resume)
     with quiet_import():
         import tuning
         from tuning.budget import parse

@@ -110,6 +110,7 @@ class ImageData:
 
         Raises:
             ValueError: If the file's suffix is another, or `rows` or `columns` is below 1.
+            FileExistsError: If there is a file that this package did not draw.
         """
         if min(rows, columns) < 1:
             raise ValueError(f"rows and columns must be at least 1; received {rows}, {columns}")

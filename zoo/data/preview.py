@@ -8,7 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
-from zoo._files import atomic
+from zoo._files import atomic, check_replaceable
+from zoo.plots import metadata
 
 Boxes = Sequence[Sequence[tuple[np.ndarray, str]]]
 SUFFIXES = (".png", ".svg", ".pdf")
@@ -35,6 +36,7 @@ def sheet(
 
     Raises:
         ValueError: If the file's suffix is another.
+        FileExistsError: If there is a file that this package did not draw.
     """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
@@ -43,6 +45,7 @@ def sheet(
     path = Path(path)
     if path.suffix.lower() not in SUFFIXES:
         raise ValueError(f"the picture's name must end in {', '.join(SUFFIXES)}; received {path}")
+    check_replaceable(path)
     rows = -(-len(images) // columns)
     across = images.shape[2] / images.shape[1]
     long = max(map(len, titles)) > 18
@@ -69,5 +72,5 @@ def sheet(
     figure.subplots_adjust(0.01, below, 0.99, 0.99, wspace=0.06, hspace=0.06 + 0.13 * lines)
     path.parent.mkdir(parents=True, exist_ok=True)
     with atomic(path) as temporary:
-        figure.savefig(temporary, dpi=160)
+        figure.savefig(temporary, dpi=160, metadata=metadata(path.suffix[1:]))
     return path

@@ -158,9 +158,9 @@ def train(
 ) -> Result:
     """Train a classifier by a recipe, and keep everything about it in a folder.
 
-    The folder holds config.json, environment.json, curves.csv and curves.png, best.keras and
-    last.keras (no optimizer inside), snapshots/ to resume from, and at the end result.json. Each
-    file is whole at any moment. With an EMA both models have the averaged weights.
+    The folder holds run.json, config.json, environment.json, curves.csv and curves.png, best.keras
+    and last.keras (no optimizer inside), snapshots/ to resume from, and at the end result.json.
+    Each file is whole at any moment. With an EMA both models have the averaged weights.
 
     Args:
         model: From images (B, H, W, C), pixels in [0, 255], to logits or probabilities
@@ -171,7 +171,7 @@ def train(
         data: As `zoo.data.load` gives it; a name that it takes; or a pair of arrays (images,
             labels), as `zoo.data.from_arrays` takes it.
         recipe: How to train; None: `Recipe()`.
-        run_dir: The folder; made if need be.
+        run_dir: The folder; made if need be. Other files may be in it.
         resume: Continue the folder's run after its last finished epoch; start one if there is
             none. Model, data and recipe have to be the same; only with schedule="constant" more
             `epochs` may be asked for. On a CPU the curves and the weights are equal bit for bit to
@@ -188,7 +188,8 @@ def train(
     Raises:
         ValueError: If model and data do not fit together, or the folder holds another run.
         TypeError: If model or data is something else.
-        FileExistsError: If the folder holds a run and `resume` is False.
+        FileExistsError: If the folder holds a run and `resume` is False, a run of another kind, or
+            files of others under names that a run writes.
         SnapshotError: If the run's snapshots are damaged.
         DivergedError: If the loss becomes NaN or infinite. The checkpoints stay as they were.
         RuntimeError: If Keras runs on another backend than TensorFlow, or another process trains

@@ -17,29 +17,35 @@ from typing import TYPE_CHECKING, Any
 
 import keras
 
+from zoo import _runs
 from zoo._files import write_json
 from zoo.training.recipe import Recipe
 
 if TYPE_CHECKING:
     from zoo.data import ImageData
 
-FILES = ("config.json", "snapshots", "best.keras", "last.keras", "result.json")
+WRITES = (
+    "config.json",
+    "environment.json",
+    "snapshots",
+    "best.keras",
+    "last.keras",
+    "curves.csv",
+    "curves.png",
+    "result.json",
+)
 
 
 def claim(folder: Path, resume: bool) -> None:
-    """Raise FileExistsError if a new run would overwrite an old one; make the folder."""
-    found = [name for name in FILES if (folder / name).exists()]
-    if found and not resume:
-        raise FileExistsError(
-            f"{folder} already holds a run ({found[0]}): continue it with resume=True (--resume), "
-            "or give another folder"
-        )
-    if found and not (folder / "config.json").exists():
-        raise FileNotFoundError(
-            f"{folder} holds {found[0]} and no config.json, so it is no run that can be resumed: "
-            "give another folder"
-        )
-    (folder / "snapshots").mkdir(parents=True, exist_ok=True)
+    """Make a folder that of a training run; raise an error if it holds something else.
+
+    Raises:
+        FileExistsError: If the folder holds a run and `resume` is False, a run of another kind, or
+            files of others under names that a run writes.
+        NotADirectoryError: If it is a file.
+    """
+    _runs.claim(folder, "train", resume=resume, writes=WRITES)
+    (folder / "snapshots").mkdir(exist_ok=True)
 
 
 @contextlib.contextmanager
@@ -50,7 +56,7 @@ def locked(folder: Path) -> Iterator[None]:
     except ImportError:  # Windows
         yield
         return
-    with (folder / ".lock").open("w") as file:
+    with (folder / ".lock").open("a") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
