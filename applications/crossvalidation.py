@@ -14,6 +14,7 @@ from zoo import _runs
 from zoo._files import write_json
 from zoo._plain import plain
 from zoo.data import ImageData
+from zoo.training.devices import require_tensorflow
 
 WRITES = ("fold-*", "cross_validation.json")
 
@@ -84,6 +85,7 @@ def cross_validate(
         >>> len(found.scores)
         2
     """
+    require_tensorflow()
     folds = plain(folds)
     if not isinstance(folds, int) or folds < 2:
         raise ValueError(f"folds must be a whole number of at least 2; received {folds!r}")

@@ -16,6 +16,7 @@ import keras
 import numpy as np
 
 from zoo._files import atomic, check_replaceable, write_json
+from zoo._infer import compiled
 from zoo.card import card_of, with_card
 from zoo.data import ImageData, data_for
 from zoo.data.folder import reader_errors
@@ -223,7 +224,7 @@ def evaluate(
         >>> evaluate(model, load("digits")).confusion.shape
         (10, 10)
     """
-    import tensorflow as tf
+    from scipy.special import softmax
 
     unknown = [view for view in views if view not in VIEWS]
     if unknown or not views:
@@ -242,19 +243,17 @@ def evaluate(
     if not pair and not getattr(data, f"{split}_size"):
         raise ValueError(f"{data.name} has no {split} images")
     probable = gives_probabilities(model)
+    infer = compiled(model)
 
-    @tf.function(reduce_retracing=True)
-    def probabilities(images: Any) -> Any:
-        seen = [image for view in views for image in VIEWS[view](images)]
-        outputs = [model(image, training=False) for image in seen]
-        each = [x if probable else tf.nn.softmax(x) for x in outputs]
-        return tf.add_n(each) / len(each)
+    def probabilities(images: Any) -> np.ndarray:
+        outputs = [infer(image) for view in views for image in VIEWS[view](images)]
+        return np.mean([x if probable else softmax(x, axis=-1) for x in outputs], axis=0)
 
     labels, found, kept = [], [], []
     with reader_errors():
         for images, batch in batches:
             labels.append(batch.numpy())
-            found.append(probabilities(images).numpy())
+            found.append(probabilities(images))
             if keep_images:
                 kept.append(np.rint(images.numpy()).clip(0, 255).astype("uint8"))
     return Evaluation(

@@ -29,6 +29,7 @@ from zoo.data import ImageData, as_data
 from zoo.flatten import flatten
 from zoo.saving import write_keras
 from zoo.training import Result, gives_probabilities, mix
+from zoo.training.devices import require_tensorflow
 from zoo.training.run_folder import locked
 
 WRITES = ("phase-*", "best.keras", "curves.csv", "curves.png", "result.json")
@@ -92,7 +93,7 @@ def finetune(
     """Fine-tune a pretrained classifier for other classes.
 
     Every phase begins with the best weights so far, and is a run of `zoo.training.train` in a
-    folder of its own: killed at any moment, the call goes on with `resume=True` as if nothing had
+    folder of its own: killed at any moment, the call continues with `resume=True` as if nothing had
     happened.
 
     Args:
@@ -123,6 +124,7 @@ def finetune(
         ValueError: If model and data do not fit together, or the folder holds another run.
         FileExistsError: If the folder holds a run and `resume` is False, a run of another kind, or
             files of others under names that a run writes.
+        RuntimeError: If Keras runs on another backend than TensorFlow.
 
     Example:
         >>> import tempfile
@@ -133,6 +135,7 @@ def finetune(
         >>> result.model.output_shape, list(result.phases)
         ((None, 10), ['head', 'after C2'])
     """
+    require_tensorflow()
     folder = Path(run_dir)
     _runs.check(folder, "finetune", resume=resume, writes=WRITES)
     options, seed = dict(plain(options or {})), plain(seed)

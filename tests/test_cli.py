@@ -98,7 +98,7 @@ def test_finetune_and_evaluate(tmp_path):
     assert (folder / "test" / "confusion.png").stat().st_size > 10_000
     again = run(*arguments, "--set", "mixup=0.2", "--resume", folder=tmp_path)
     assert again.returncode == 0, again.stderr
-    assert again.stdout.count("nothing is left to train") == 2
+    assert again.stdout.count("epochs are finished") == 2
 
 
 def test_train_and_resume(tmp_path):

@@ -86,14 +86,15 @@ def test_same_logits_as_on_tensorflow(part, pixels, tmp_path):
         assert error < limit, (path, error)
 
 
-def test_freezing_and_layer_wise_rates():
-    tests = os.path.join(os.path.dirname(__file__), "test_transfer.py")
-    wanted = "update and sgd or bit_for_bit and backbone"
+def test_freezing_layer_wise_rates_evaluation_and_probes():
+    folder = Path(__file__).parent
+    tests = [str(folder / "test_transfer.py"), str(folder / "test_finetuning.py")]
+    wanted = "update and sgd or bit_for_bit and backbone or views or probes"
     run = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-n0", "-o", "addopts=", tests, "-k", wanted],
+        [sys.executable, "-m", "pytest", "-q", "-n0", "-o", "addopts=", *tests, "-k", wanted],
         env={**os.environ, "KERAS_BACKEND": "jax", "JAX_PLATFORMS": "cpu"},
         capture_output=True,
         text=True,
     )
     assert run.returncode == 0, run.stdout
-    assert "2 passed" in run.stdout
+    assert "4 passed" in run.stdout

@@ -9,6 +9,7 @@ import dataclasses
 import json
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -19,10 +20,12 @@ from pathlib import Path
 import keras
 import numpy as np
 import pytest
+from image_files import folder_of, picture
 from test_training import Images, arrays, same, small
 
 from zoo import data
 from zoo._files import TEMPORARY, write_json
+from zoo.data import folder as folders
 from zoo.training import Recipe, SnapshotError, snapshot, train
 
 # Dropout, batch norm, momentum, EMA, mixup, CutMix: whatever has a state or draws at random.
@@ -32,7 +35,8 @@ CHILD = """
     import os, signal, sys, time
     sys.path.insert(0, {tests!r})
     import keras
-    from test_training import Images, small
+    from image_files import folder_of, picture
+from test_training import Images, small
     from zoo.training import snapshot
     from zoo.training import Recipe, train
 
@@ -264,7 +268,7 @@ def test_a_finished_run_is_not_trained_again(tmp_path, capsys, monkeypatch):
     first = train(small, Images(), recipe, run_dir=tmp_path, resume=True)
     monkeypatch.setattr(keras.Model, "fit", lambda *a, **k: pytest.fail("trained"))
     again = train(small, Images(), recipe, run_dir=tmp_path, resume=True)
-    assert "this run is finished" in capsys.readouterr().out
+    assert "all 2 epochs are finished" in capsys.readouterr().out
     assert again == first
     assert same(arrays(again.model), arrays(first.model))
     sessions = json.loads((tmp_path / "environment.json").read_text())["sessions"]
@@ -286,11 +290,10 @@ def test_another_run_is_not_continued(tmp_path):
         )
     message = str(error.value)
     for part in (
-        "model structure",
+        "model structure: ",
         "recipe epochs: 2 -> 4",
         'recipe optimizer: "sgd" -> "adam"',
         "data seed: 0 -> 1",
-        'more epochs can only be added to schedule="constant"',
     ):
         assert part in message
     assert (tmp_path / "config.json").read_bytes() == before
@@ -304,6 +307,113 @@ def test_more_epochs_at_a_constant_rate(tmp_path):
     whole = train(small, Images(), recipe, run_dir=tmp_path / "whole", verbose=0)
     assert grown.history == whole.history
     assert same(arrays(grown.model), arrays(whole.model))
+
+
+@pytest.mark.parametrize("schedule", ["cosine", "step"])
+def test_other_schedules_say_how_to_train_longer(tmp_path, schedule):
+    recipe = Recipe(epochs=2, schedule=schedule)
+    train(small, Images(), recipe, run_dir=tmp_path, verbose=0)
+    recipe = dataclasses.replace(recipe, epochs=4)
+    shape = "along a cosine" if schedule == "cosine" else "after a half"
+    with pytest.raises(
+        ValueError, match="was planned for 2 epochs, and its learning rate"
+    ) as error:
+        train(small, Images(), recipe, run_dir=tmp_path, resume=True)
+    assert shape in str(error.value)
+    assert f"zoo train --weights {tmp_path}" in str(error.value)
+
+
+def test_a_run_that_stopped_early_continues_with_more_patience(tmp_path, capsys):
+    def still():
+        model = small(dropout=0.0)
+        model.layers[2].momentum = 1.0
+        return model
+
+    # Without a rate nothing gets better than the first epoch.
+    recipe = Recipe(epochs=4, learning_rate=1e-30, weight_decay=0, early_stopping=1)
+    stopped = train(still, Images(), recipe, run_dir=tmp_path / "run", verbose=0)
+    assert len(stopped.history["loss"]) == 2
+    train(still, Images(), recipe, run_dir=tmp_path / "run", resume=True)
+    said = "stopped early after epoch 2, since none was better than epoch 1; early_stopping=0, or "
+    assert f"{said}more than 1, continues it" in capsys.readouterr().out
+    recipe = dataclasses.replace(recipe, early_stopping=0)
+    grown = train(still, Images(), recipe, run_dir=tmp_path / "run", resume=True, verbose=0)
+    whole = train(still, Images(), recipe, run_dir=tmp_path / "whole", verbose=0)
+    assert len(grown.history["loss"]) == 4
+    assert grown.history == whole.history
+    assert not grown.stopped_early
+
+
+def test_other_initial_weights_are_another_run(tmp_path):
+    recipe, options = Recipe(epochs=1), {"width": 8}
+    started = {**options, "weights": "imagenet"}
+    train(small, Images(), recipe, run_dir=tmp_path, options=started, verbose=0)
+    with pytest.raises(ValueError, match='model option weights: "imagenet" -> null'):
+        train(small, Images(), recipe, run_dir=tmp_path, options=options, resume=True)
+    train(small, Images(), recipe, run_dir=tmp_path, resume=True, verbose=0)  # which names none
+
+
+# Data that have changed
+
+
+def test_files_that_were_removed_added_or_replaced_are_named(tmp_path):
+    photos = folder_of(tmp_path / "photos", size=(8, 8))
+
+    def go():
+        images = data.load(f"folder:{photos}", image_size=8, batch_size=8, channels=1)
+        shape = images.image_shape
+        return train(
+            lambda: small(images.num_classes, shape=shape),
+            images,
+            Recipe(epochs=1),
+            run_dir=tmp_path / "run",
+            resume=True,
+            verbose=0,
+        )
+
+    def refusal():
+        with pytest.raises(ValueError, match=r"have changed since .*run was started") as error:
+            go()
+        assert f"zoo train --weights {tmp_path / 'run'}" in str(error.value)
+        return str(error.value).split("started: ")[1].split(". Which")[0]
+
+    go()
+    first = (photos / "ant" / "003.png").read_bytes()
+    (photos / "ant" / "003.png").unlink()
+    assert refusal() == "removed ant/003.png"
+    (photos / "ant" / "003.png").write_bytes(first)
+    for i in range(5):
+        (photos / "bee" / f"new{i}.png").write_bytes(first)
+    assert refusal() == "added bee/new0.png, bee/new1.png, bee/new2.png and 2 more"
+    for path in photos.glob("bee/new*"):
+        path.unlink()
+    second = (photos / "bee" / "001.png").read_bytes()
+    picture(photos / "bee" / "001.png", size=(20, 20))
+    assert refusal() == "changed bee/001.png"
+    (photos / "bee" / "001.png").write_bytes(second)
+    folder_of(photos, classes=("cow",))
+    assert refusal() == "added cow/000.png, cow/001.png, cow/002.png and 7 more"
+    shutil.rmtree(photos / "cow")
+    assert len(go().history["loss"]) == 1, "all is as it was"
+
+
+def test_very_many_files_are_told_apart_by_folder(tmp_path, monkeypatch):
+    monkeypatch.setattr(folders, "MOST_CHECKED", 9)
+    photos = folder_of(tmp_path / "photos", size=(8, 8))
+    before = data.load(f"folder:{photos}").files
+    assert list(before) == ["ant", "bee"]
+    assert before["ant"].startswith("10 images, ")
+    (photos / "bee" / "003.png").rename(photos / "bee" / "x.png")
+    after = data.load(f"folder:{photos}").files
+    assert before["ant"] == after["ant"]
+    assert before["bee"] != after["bee"]
+
+
+def test_changed_classes_are_named(tmp_path):
+    train(small, Images(), Recipe(epochs=1), run_dir=tmp_path, verbose=0)
+    other = dataclasses.replace(Images(), class_names=("a", "b", "x", "y"))
+    with pytest.raises(ValueError, match="classes: removed c, d; added x, y"):
+        train(small, other, Recipe(epochs=1), run_dir=tmp_path, resume=True)
 
 
 # Damaged files

@@ -9,6 +9,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+import applications
+import tuning
 from zoo import training
 from zoo.training import DivergedError, MovingAverage, Recipe, devices, mix, run_folder, train
 
@@ -26,6 +28,9 @@ class Images:
     test_size: int = 32
     seed: int = 0
     bad: tuple[int, int] | None = None  # epoch and step of a NaN among the training images
+
+    preprocess = None
+    files = None
 
     @property
     def num_classes(self):
@@ -395,10 +400,18 @@ def test_steps_per_execution_has_to_divide_an_epoch(tmp_path):
         run(tmp_path, Recipe(steps_per_execution=3))
 
 
-def test_other_backends_are_refused(tmp_path, monkeypatch):
+def test_other_backends_are_refused_before_anything_else(tmp_path, monkeypatch):
     monkeypatch.setattr(keras.backend, "backend", lambda: "jax")
-    with pytest.raises(RuntimeError, match="needs the TensorFlow backend"):
-        run(tmp_path)
+    for call in (
+        lambda: run(tmp_path),
+        lambda: training.find_learning_rate(small, Images()),
+        lambda: applications.finetune("cnn", "digits", run_dir=tmp_path),
+        lambda: applications.cross_validate("cnn", None, run_dir=tmp_path),
+        lambda: tuning.search("cnn", "digits", run_dir=tmp_path),
+    ):
+        with pytest.raises(RuntimeError, match="backend, and this is jax: set KERAS_BACKEND=tens"):
+            call()
+    assert not list(tmp_path.iterdir())
 
 
 # Training
@@ -558,9 +571,10 @@ def test_nan_is_reported_with_its_step(tmp_path, every):
     with pytest.raises(DivergedError, match=f"NaN in epoch 3, {step}: try") as error:
         run(tmp_path, recipe, data=data, callbacks=[Keep()])
     assert (error.value.epoch, error.value.step) == (3, 3 if every == 1 else 4)
-    for advice in ("learning_rate=0.1, it was 0.3", "clip_norm=1.0"):
+    for advice in ("try learning_rate=0.1 (it was 0.3) or clip_norm=1.0", "of epoch 2 are kept"):
         assert advice in str(error.value)
     assert "float32" not in str(error.value), "it was float32"
+    assert error.value.settings == {"learning_rate": 0.1, "clip_norm": 1.0}
     assert len(kept) == 2
     assert all(file.read_bytes() == before for file, before in kept)
     assert not (tmp_path / "run" / "result.json").exists()
@@ -580,6 +594,23 @@ def test_weights_that_overflow_in_the_last_step_are_not_saved(tmp_path):
     assert not list(tmp_path.glob("*/*.keras"))
 
 
+def test_after_a_divergence_in_the_first_epoch_another_recipe_may_be_tried(tmp_path):
+    """In the same folder: there is nothing in it that could be lost."""
+    for resume, rate in ((False, 0.3), (False, 0.2), (True, 0.1)):
+        with pytest.raises(DivergedError, match="so the same folder can be used again"):
+            run(
+                tmp_path,
+                Recipe(epochs=2, learning_rate=rate),
+                data=dataclasses.replace(Images(), bad=(1, 2)),
+                resume=resume,
+            )
+    result = run(tmp_path, Recipe(epochs=1, learning_rate=0.01))
+    config = json.loads((result.run_dir / "config.json").read_text())
+    assert config["recipe"]["learning_rate"] == 0.01
+    with pytest.raises(FileExistsError, match="already holds a run"):
+        run(tmp_path, Recipe(epochs=1, learning_rate=0.02))
+
+
 # The folder
 
 
@@ -596,6 +627,22 @@ def test_a_folder_that_is_no_run_cannot_be_resumed(tmp_path):
     (tmp_path / "run" / "best.keras").touch()
     with pytest.raises(FileExistsError, match=r"holds no run of this package, and best\.keras"):
         run(tmp_path, resume=True)
+
+
+def test_nothing_is_written_over_without_a_snapshot(tmp_path):
+    folder = run(tmp_path, Recipe(epochs=1), verbose=0).run_dir
+    before = (folder / "best.keras").read_bytes()
+    for path in (folder / "snapshots").iterdir():
+        path.unlink()
+    with pytest.raises(FileNotFoundError, match=r"no snapshot to continue from: .*--weights"):
+        run(tmp_path, Recipe(epochs=1), resume=True)
+    assert (folder / "best.keras").read_bytes() == before
+    strange = tmp_path / "strange"
+    strange.mkdir()
+    (strange / "config.json").write_text('{"architectures": []}')
+    with pytest.raises(FileExistsError, match=r"config\.json that no run wrote"):
+        train(small, Images(), run_dir=strange)
+    assert (strange / "config.json").read_text() == '{"architectures": []}'
 
 
 def test_one_process_at_a_time(tmp_path):

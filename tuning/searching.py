@@ -23,6 +23,7 @@ from tuning.work import Data
 from zoo import _runs
 from zoo._plain import plain
 from zoo.training import Recipe, run_folder
+from zoo.training.devices import require_tensorflow
 
 if TYPE_CHECKING:
     import keras
@@ -124,6 +125,7 @@ def search(
         >>> len(result.trials), result.best.values.keys() == {"dropout", "spatial_dropout"}
         (2, True)
     """
+    require_tensorflow()
     folder, role = Path(run_dir), distributed.role()
     helps = role is not None and role != distributed.CHIEF
     _runs.check(folder, "tune", resume=resume or helps, writes=() if helps else WRITES)

@@ -22,11 +22,14 @@ class Kind:
         command: What continues it.
         older: Files, as patterns, by which a folder without run.json is known: earlier
             versions wrote none.
+        begun: Files, as patterns, of which one is there once there is something to keep. Until
+            then, as after a first epoch that diverged, the run may be started anew.
     """
 
     title: str
     command: str
     older: tuple[str, ...]
+    begun: tuple[str, ...]
 
 
 KINDS = {
@@ -34,10 +37,21 @@ KINDS = {
         "a cross-validation",
         "applications.cross_validate(..., resume=True)",
         ("fold-0/phase-1-*/snapshots",),
+        ("fold-*", "cross_validation.json"),
     ),
-    "finetune": Kind("a fine-tuning run", "zoo finetune --resume", ("phase-1-*/snapshots",)),
-    "tune": Kind("a search", "zoo tune --resume", ("search.json", "trials")),
-    "train": Kind("a training run", "zoo train --resume", ("config.json", "snapshots")),
+    "finetune": Kind(
+        "a fine-tuning run",
+        "zoo finetune --resume",
+        ("phase-1-*/snapshots",),
+        ("phase-*/snapshots/epoch-*.npz", "best.keras", "result.json"),
+    ),
+    "tune": Kind("a search", "zoo tune --resume", ("search.json", "trials"), ("search.json",)),
+    "train": Kind(
+        "a training run",
+        "zoo train --resume",
+        ("config.json", "snapshots"),
+        ("snapshots/epoch-*.npz", "best.keras", "last.keras", "result.json"),
+    ),
 }
 
 
@@ -84,13 +98,15 @@ def check(folder: Path, kind: str, *, resume: bool, writes: Sequence[str] = ()) 
     wanted, found = KINDS[kind], kind_of(folder)
     taken = sorted({path.name for name in writes for path in folder.glob(name) if _holds(path)})
     if found == kind:
-        if taken and not resume:
+        if not resume and any(any(folder.glob(pattern)) for pattern in wanted.begun):
             raise FileExistsError(
                 f"{folder} already holds {wanted.title}: continue it with resume=True (--resume), "
                 "or give another folder"
             )
     elif found is not None:
-        other = KINDS.get(found, Kind(f"a run of kind {found!r}", "the version that began it", ()))
+        other = KINDS.get(
+            found, Kind(f"a run of kind {found!r}", "the version that began it", (), ())
+        )
         raise FileExistsError(
             f"{folder} holds {other.title}, which {wanted.title} would write over: give another "
             f"folder, or continue what is there with {other.command}"

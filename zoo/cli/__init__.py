@@ -3,14 +3,26 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 import warnings
 from typing import TextIO
 
-from zoo.cli import bench, files, finetune, listing, predict, train, tune
-from zoo.cli.app import app
+from zoo.cli import bench, files, find_lr, finetune, listing, predict, train, tune
+from zoo.cli.app import app, terminate
 
-__all__ = ["app", "bench", "files", "finetune", "listing", "main", "predict", "train", "tune"]
+__all__ = [
+    "app",
+    "bench",
+    "files",
+    "find_lr",
+    "finetune",
+    "listing",
+    "main",
+    "predict",
+    "train",
+    "tune",
+]
 
 
 def _show_warning(
@@ -28,13 +40,11 @@ def _show_warning(
 def main() -> None:
     """Run the command line; a wrong argument is told in one sentence, without a traceback."""
     warnings.showwarning = _show_warning
+    signal.signal(signal.SIGTERM, terminate)
     try:
         app()
     except (ValueError, TypeError, OSError, RuntimeError, ModuleNotFoundError) as error:
         if os.environ.get("ZOO_DEBUG"):
             raise
-        print(f"zoo: {error}", file=sys.stderr)
+        print("\n".join([f"zoo: {error}", *getattr(error, "__notes__", [])]), file=sys.stderr)
         raise SystemExit(2) from None
-    except KeyboardInterrupt:
-        print("\nzoo: stopped; `--resume` goes on after the last finished epoch", file=sys.stderr)
-        raise SystemExit(130) from None

@@ -22,8 +22,10 @@ from zoo.cli.shared import (
     Seed,
     Settings,
     SkipUnreadable,
+    checkpoint,
     free_folder,
     quiet_import,
+    resumable,
     setting,
     slug,
 )
@@ -34,7 +36,8 @@ def finetune(
     model: ModelName,
     data: DataName,
     weights: Annotated[
-        str, typer.Option(help="imagenet, a tag of `zoo info`, or the path of a checkpoint.")
+        str,
+        typer.Option(help="imagenet, a tag of `zoo info`, a checkpoint, or the folder of a run."),
     ] = "imagenet",
     epochs: Annotated[
         str, typer.Option(help="Of the head, the last stage, and everything, at most.")
@@ -76,17 +79,18 @@ def finetune(
         skip_unreadable=skip_unreadable,
         seed=seed,
     )
-    result = applications.finetune(
-        model,
-        images,
-        weights=weights,
-        epochs=[int(number) for number in epochs.split(",")],
-        recipe={k: v for k, v in settings.items() if k in fields},
-        run_dir=folder,
-        options={k: v for k, v in settings.items() if k not in fields},
-        seed=seed,
-        resume=resume,
-    )
+    with resumable(folder, run_dir, resume):
+        result = applications.finetune(
+            model,
+            images,
+            weights=checkpoint(weights),
+            epochs=[int(number) for number in epochs.split(",")],
+            recipe={k: v for k, v in settings.items() if k in fields},
+            run_dir=folder,
+            options={k: v for k, v in settings.items() if k not in fields},
+            seed=seed,
+            resume=resume,
+        )
     if images.test_size:
         evaluation = applications.evaluate(result.model, images)
         print(evaluation)

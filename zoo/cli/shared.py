@@ -5,7 +5,8 @@ from __future__ import annotations
 import ast
 import contextlib
 import re
-from collections.abc import Iterator
+import shlex
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -44,7 +45,16 @@ SkipUnreadable = Annotated[
         "--skip-unreadable", help="Leave out a folder's images that are damaged, and name them."
     ),
 ]
-Resume = Annotated[bool, typer.Option("--resume", help="Go on after the last finished epoch.")]
+Resume = Annotated[bool, typer.Option("--resume", help="Continue after the last finished epoch.")]
+Optimizer = Annotated[str, typer.Option(help="sgd, adam, adamw, rmsprop or lamb.")]
+StartWeights = Annotated[
+    str | None,
+    typer.Option(
+        "--weights",
+        help="What to start from: imagenet, a tag of `zoo info`, a checkpoint, or the folder of a "
+        "run; by default random weights.",
+    ),
+]
 Seed = Annotated[int, typer.Option(help="Equal seeds give equal runs.")]
 BudgetLimit = Annotated[str | None, typer.Option(help="The most of them, such as 50M.")]
 Settings = Annotated[
@@ -93,6 +103,31 @@ def open_model(model: str, weights: str | None) -> Any:
     return applications.load(model, weights)
 
 
+def checkpoint(weights: str) -> str:
+    """What --weights names: a tag or a file; a run's folder stands for its best.keras.
+
+    Raises:
+        FileNotFoundError: If there is no such file, or the run has no model yet.
+    """
+    path = Path(weights).expanduser()
+    if path.is_dir() or (path.suffix in SUFFIXES and not path.exists()):
+        return str(model_file(path))
+    return weights
+
+
+def create_or_load(model: str, weights: str | None, options: dict[str, Any]) -> Any:
+    """A model by name with options; with weights, say what became of them."""
+    if weights is None:
+        return zoo.create(model, **options)
+    import applications
+
+    loaded = applications.load(model, weights, **options)
+    report = loaded.load_report
+    fresh = f"; initialised anew: {', '.join(report.initialized)}" * bool(report.initialized)
+    print(f"{len(report.loaded)} arrays of {report.path}{fresh}", flush=True)
+    return loaded
+
+
 def setting(text: str) -> tuple[str, Any]:
     """From "dropout=0.2" to ("dropout", 0.2); what is no Python value is a string."""
     name, equals, value = text.partition("=")
@@ -116,6 +151,40 @@ def free_folder(default: str, resume: bool) -> Path:
     if resume:
         return used[-1] if used else runs[0]
     return next(path for path in runs if path not in used)
+
+
+@contextlib.contextmanager
+def resumable(
+    folder: Path, run_dir: Path | None, resume: bool, options: Collection[str] = ()
+) -> Iterator[None]:
+    """Say on the command line's terms how to continue a run that is interrupted or diverges.
+
+    Args:
+        folder: The run's.
+        run_dir: As the user gave it.
+        resume: Likewise.
+        options: Fields of the recipe that have an option of their own; others take --set.
+    """
+    try:
+        yield
+    except RuntimeError as error:
+        if settings := getattr(error, "settings", None):  # a DivergedError's
+            words = (
+                f"--{name.replace('_', '-')} {value}"
+                if name in options
+                else f"--set {name}={value}"
+                for name, value in settings.items()
+            )
+            error.add_note(f"On the command line: {' or '.join(words)}.")
+        raise
+    except KeyboardInterrupt as interrupt:
+        missing = [] if run_dir else ["--run-dir", shlex.quote(str(folder))]
+        missing += [] if resume else ["--resume"]
+        command = f"with {' '.join(missing)}" if missing else "again"
+        interrupt.add_note(
+            f"Run the same command {command} to continue after the last finished epoch."
+        )
+        raise
 
 
 @contextlib.contextmanager

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -17,12 +17,17 @@ from zoo.cli.shared import (
     DataDir,
     DataName,
     ModelName,
+    Optimizer,
     Resume,
     Seed,
     Settings,
     SkipUnreadable,
+    StartWeights,
+    checkpoint,
+    create_or_load,
     free_folder,
     quiet_import,
+    resumable,
     setting,
     slug,
 )
@@ -34,7 +39,7 @@ def train(
     data: DataName,
     epochs: Annotated[int, typer.Option(help="Passes over the training images.")] = 30,
     batch_size: BatchSize = 32,
-    optimizer: Annotated[str, typer.Option(help="sgd, adam, adamw, rmsprop or lamb.")] = "sgd",
+    optimizer: Optimizer = "sgd",
     learning_rate: Annotated[
         float | None, typer.Option(help="The highest one; by default what suits the optimizer.")
     ] = None,
@@ -48,11 +53,16 @@ def train(
         Path | None, typer.Option(help="Where all files go; by default runs/MODEL-DATA.")
     ] = None,
     resume: Resume = False,
+    weights: StartWeights = None,
+    tensorboard: Annotated[
+        bool, typer.Option("--tensorboard", help="Also write the curves for TensorBoard.")
+    ] = False,
     seed: Seed = 0,
     set_: Settings = None,
 ) -> None:
     """Train a model, and draw its learning curves."""
     zoo.info(model)  # an unknown name is told before the seconds that TensorFlow takes
+    weights = None if weights is None else checkpoint(weights)
     settings = dict(setting(text) for text in set_ or [])
     folder = run_dir or free_folder(f"runs/{model}-{slug(data)}", resume)
     check_run(folder, "train", resume=resume)
@@ -84,11 +94,17 @@ def train(
         "num_classes": images.num_classes,
         **options,
     }
-    training.train(
-        lambda: zoo.create(model, **options),
-        images,
-        recipe,
-        run_dir=folder,
-        resume=resume,
-        options=options,
-    )
+
+    def build() -> Any:
+        return create_or_load(model, weights, options)
+
+    with resumable(folder, run_dir, resume, options={"learning_rate"}):
+        training.train(
+            build,
+            images,
+            recipe,
+            run_dir=folder,
+            resume=resume,
+            options=options if weights is None else {**options, "weights": weights},
+            tensorboard=tensorboard,
+        )

@@ -24,6 +24,7 @@ from zoo.cli.shared import (
     SkipUnreadable,
     free_folder,
     quiet_import,
+    resumable,
     setting,
     slug,
 )
@@ -98,32 +99,35 @@ def tune(
         "disk": budget_disk,
     }
     fields = {field.name for field in dataclasses.fields(training.Recipe)}
-    tuning.search(
-        model,
-        data,
-        run_dir=folder,
-        space=named(space),
-        engine=engine,  # type: ignore[arg-type]  # checked there
-        max_trials=max_trials,
-        max_epochs=epochs,
-        executions_per_trial=executions,
-        objective=[part.strip() for part in objective.split(",")],
-        budget=tuning.Budget(
-            **{name: parse(limit) for name, limit in limits.items() if limit is not None},
-            latency=None if budget_latency is None else budget_latency / 1e3,
-        ),
-        recipe=training.Recipe(epochs=epochs, **{k: v for k, v in fixed.items() if k in fields}),
-        workers=workers,
-        time_limit=time_limit,
-        seed=seed,
-        resume=resume,
-        data_options={
-            "batch_size": batch_size,
-            "augment": augment,
-            "image_size": image_size,
-            "data_dir": data_dir,
-            **({"skip_unreadable": True} if skip_unreadable else {}),
-            "seed": seed,
-        },
-        options={k: v for k, v in fixed.items() if k not in fields},
-    )
+    with resumable(folder, run_dir, resume):
+        tuning.search(
+            model,
+            data,
+            run_dir=folder,
+            space=named(space),
+            engine=engine,  # type: ignore[arg-type]  # checked there
+            max_trials=max_trials,
+            max_epochs=epochs,
+            executions_per_trial=executions,
+            objective=[part.strip() for part in objective.split(",")],
+            budget=tuning.Budget(
+                **{name: parse(limit) for name, limit in limits.items() if limit is not None},
+                latency=None if budget_latency is None else budget_latency / 1e3,
+            ),
+            recipe=training.Recipe(
+                epochs=epochs, **{k: v for k, v in fixed.items() if k in fields}
+            ),
+            workers=workers,
+            time_limit=time_limit,
+            seed=seed,
+            resume=resume,
+            data_options={
+                "batch_size": batch_size,
+                "augment": augment,
+                "image_size": image_size,
+                "data_dir": data_dir,
+                **({"skip_unreadable": True} if skip_unreadable else {}),
+                "seed": seed,
+            },
+            options={k: v for k, v in fixed.items() if k not in fields},
+        )

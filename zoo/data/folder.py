@@ -6,6 +6,7 @@ import atexit
 import contextlib
 import functools
 import gc
+import hashlib
 import os
 import re
 import warnings
@@ -33,6 +34,7 @@ from zoo.data.splits import (
 
 # Files that Pillow knows and that are no pictures, or that it opens only with other programs.
 NO_PICTURES = {"BUFR", "EPS", "GRIB", "HDF5", "IPTC", "MPEG", "WMF"}
+MOST_LISTED = 20_000  # files that a run keeps by name, to say later which are gone
 USUAL = ".jpg, .png, .gif, .bmp, .tif, .webp"
 SPLIT_FOLDERS = {
     "train": ("train", "training"),
@@ -98,7 +100,24 @@ def folder_source(path: str, request: Request) -> Source:
     rows = dict(zip(parts, np.split(np.arange(len(paths)), ends[:-1]), strict=True))
     given = rows if len(rows) > 1 else None
     splits = (Indexed(read, labels, part) for part in three_ways(labels, names, request, given))
-    return Source(names, (*size, channels), *splits)
+    return Source(names, (*size, channels), *splits, files=_fingerprint(root, paths))
+
+
+def _fingerprint(root: Path, paths: Sequence[Path]) -> dict[str, Any]:
+    """What tells whether the files are still the same, see `ImageData.files`."""
+    names = [path.relative_to(root).as_posix() for path in paths]
+    if len(names) <= MOST_LISTED:
+        return {name: path.stat().st_size for name, path in zip(names, paths, strict=True)}
+    folders: dict[str, list[str]] = {}
+    for name in names:
+        folders.setdefault(name.rpartition("/")[0], []).append(name)
+    return {
+        folder: f"{len(inside):,} images, {_hash(inside)}" for folder, inside in folders.items()
+    }
+
+
+def _hash(names: Sequence[str]) -> str:
+    return hashlib.sha256("\n".join(names).encode()).hexdigest()[:16]
 
 
 @functools.cache

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from zoo._infer import compiled
 from zoo._plain import plain
 from zoo.card import Stretch
 from zoo.data import preview
@@ -45,6 +46,8 @@ class ImageData:
         train_in_order: The training images in order, not augmented, to the last one.
         validation: In order, not augmented, to the last image; the last batch may be smaller.
         test: As `validation`.
+        files: Of a folder, path of each image in it -> its size in bytes; of very many images, each
+            folder in it -> their number and a hash of their names. None for other sources.
     """
 
     name: str
@@ -64,6 +67,7 @@ class ImageData:
     validation: tf.data.Dataset
     test: tf.data.Dataset
     _batches: Callable[[Any], Any] = field(repr=False)  # of a dataset of epochs
+    files: Mapping[str, Any] | None = None
 
     @property
     def num_classes(self) -> int:
@@ -201,6 +205,7 @@ def assemble(
         validation=evaluated(source.validation),
         test=evaluated(source.test),
         _batches=batches,
+        files=source.files,
     )
 
 
@@ -224,7 +229,7 @@ def features_of(
         "train", "validation" and "test" -> (float32 features, whole-number labels), as far as there
         are any.
     """
-    infer = tf.function(lambda images: extractor(images, training=False), reduce_retracing=True)
+    infer = compiled(extractor)
     splits = {
         "train": (data.train_in_order, data.train_size),
         "validation": (data.validation, data.validation_size),
@@ -234,7 +239,7 @@ def features_of(
     for split, (dataset, size) in splits.items():
         if size:
             with reader_errors():
-                pairs = [(infer(images).numpy(), labels.numpy()) for images, labels in dataset]
+                pairs = [(infer(images), labels.numpy()) for images, labels in dataset]
             features, labels = (np.concatenate(part) for part in zip(*pairs, strict=True))
             found[split] = (features.astype("float32"), labels)
     return found
@@ -261,6 +266,6 @@ def with_features(data: ImageData, extractor: keras.Model, name: str) -> ImageDa
             values = tf.constant(features.reshape(-1, *shape))
         read = functools.partial(tf.gather, values)
         splits.append(Indexed(read, labels, np.arange(len(labels))))
-    source = Source(data.class_names, shape, *splits)
+    source = Source(data.class_names, shape, *splits, files=data.files)
     request = Request(batch_size=data.batch_size, seed=data.seed)
     return assemble(name, source, request, images=False)

@@ -7,7 +7,7 @@ arrays or files, in an order that `index_shuffle` gives; `zoo.data.tfds` adds a 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -66,6 +66,7 @@ class Source:
     train: Split
     validation: Split
     test: Split
+    files: Mapping[str, Any] | None = field(default=None, kw_only=True)  # see `ImageData`
 
 
 class Indexed:

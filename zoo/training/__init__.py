@@ -17,12 +17,11 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import functools
 import json
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -43,9 +42,11 @@ from zoo.training.callbacks import (
     StopOnDivergence,
 )
 from zoo.training.checks import check_data, check_model, gives_probabilities, steps_per_execution
-from zoo.training.devices import accelerator, precision_policy, setup_devices, uses_xla
+from zoo.training.devices import precision_policy, require_tensorflow, setup_devices
 from zoo.training.layerwise import Layerwise, layerwise_learning_rates
+from zoo.training.learning_rate import LearningRates, find_learning_rate
 from zoo.training.mixing import mix
+from zoo.training.preparation import compile_for, one_hot, prepare, targets
 from zoo.training.recipe import Recipe, optimizer, schedule
 from zoo.training.snapshot import SnapshotError
 
@@ -55,10 +56,12 @@ if TYPE_CHECKING:
 __all__ = [
     "DivergedError",
     "Layerwise",
+    "LearningRates",
     "MovingAverage",
     "Recipe",
     "Result",
     "SnapshotError",
+    "find_learning_rate",
     "gives_probabilities",
     "layerwise_learning_rates",
     "mix",
@@ -113,38 +116,6 @@ class Result:
         return "\n".join(lines)
 
 
-@contextlib.contextmanager
-def prepare(recipe: Recipe) -> Iterator[str]:
-    """Set up what a model needs before it is built: seed, GPU memory growth, precision.
-
-    The dtype policy is put back at the end of the block; seed and determinism stay.
-
-    Args:
-        recipe: Its `seed`, `deterministic` and `mixed_precision` count.
-
-    Yields:
-        The dtype policy that models built in the block get.
-
-    Example:
-        >>> with prepare(Recipe(mixed_precision="mixed_bfloat16")):
-        ...     keras.layers.Dense(1).compute_dtype
-        'bfloat16'
-    """
-    import tensorflow as tf
-
-    setup_devices()
-    keras.utils.set_random_seed(recipe.seed)
-    on_cpu = accelerator()[0] == "cpu"
-    if recipe.deterministic is True or (recipe.deterministic == "auto" and on_cpu):
-        tf.config.experimental.enable_op_determinism()
-    before = keras.config.dtype_policy()
-    keras.config.set_dtype_policy(precision_policy(recipe.mixed_precision))
-    try:
-        yield keras.config.dtype_policy().name
-    finally:
-        keras.config.set_dtype_policy(before)
-
-
 def train(
     model: keras.Model | Callable[[], keras.Model] | str,
     data: ImageData | str | tuple[Any, Any],
@@ -154,6 +125,7 @@ def train(
     resume: bool = False,
     callbacks: Sequence[keras.callbacks.Callback] = (),
     options: Mapping[str, Any] | None = None,
+    tensorboard: bool = False,
     verbose: int = 1,
 ) -> Result:
     """Train a classifier by a recipe, and keep everything about it in a folder.
@@ -173,13 +145,15 @@ def train(
         recipe: How to train; None: `Recipe()`.
         run_dir: The folder; made if need be. Other files may be in it.
         resume: Continue the folder's run after its last finished epoch; start one if there is
-            none. Model, data and recipe have to be the same; only with schedule="constant" more
-            `epochs` may be asked for. On a CPU the curves and the weights are equal bit for bit to
-            those of a run that was never stopped.
+            none. Model, data and recipe have to be the same, but for two fields of the recipe: with
+            schedule="constant", whose past does not depend on them, there may be more `epochs`, and
+            another `early_stopping` continues a run that stopped early. On a CPU the curves and the
+            weights are equal bit for bit to those of a run that was never stopped.
         callbacks: Further ones. What they know is lost when a run is resumed, unless they have
             `get_state() -> dict` (fit for JSON) and `set_state(dict)`.
         options: What the model was built with, for config.json; one that is given by its name is
             built with them.
+        tensorboard: Also write the curves to `run_dir`/tensorboard, for TensorBoard.
         verbose: 0: silent. 1: one line an epoch, on a terminal with a bar.
 
     Returns:
@@ -204,11 +178,7 @@ def train(
         >>> result.test["accuracy"] > 0.8
         True
     """
-    if keras.backend.backend() != "tensorflow":
-        raise RuntimeError(
-            f'zoo.training needs the TensorFlow backend, and Keras runs on "'
-            f'{keras.backend.backend()}": set KERAS_BACKEND=tensorflow before Keras is imported'
-        )
+    require_tensorflow()
     from zoo.data import as_data
     from zoo.data.folder import reader_errors
 
@@ -230,6 +200,9 @@ def train(
     check_data(data)
     recipe = dataclasses.replace(recipe, steps_per_execution=steps_per_execution(recipe, data))
     run_folder.claim(folder, resume)
+    continued = run_folder.has_epochs(folder)
+    if continued:
+        run_folder.check_files(folder, data)
     with run_folder.locked(folder), prepare(recipe) as policy:
         remove_temporaries(folder)
         remove_temporaries(folder / "snapshots")
@@ -243,13 +216,14 @@ def train(
             )
         recipe = dataclasses.replace(recipe, mixed_precision=built.dtype_policy.name)
         config = run_folder.describe(built, data, recipe, options)
-        if (folder / "config.json").exists():
+        if continued:
             run_folder.check_same(folder, config)
         write_json(folder / "config.json", config)
+        run_folder.record_files(folder, data)
         run_folder.record_environment(folder, setup_devices())
         trained_on(built, data)
         with reader_errors():
-            return _train(built, data, recipe, folder, callbacks, verbose)
+            return _train(built, data, recipe, folder, callbacks, tensorboard, verbose)
 
 
 def _train(
@@ -258,6 +232,7 @@ def _train(
     recipe: Recipe,
     folder: Path,
     callbacks: Sequence[keras.callbacks.Callback],
+    tensorboard: bool,
     verbose: int,
 ) -> Result:
     from zoo.callbacks import LearningCurves
@@ -265,7 +240,7 @@ def _train(
     say: Callable[[str], None] = (lambda text: print(text, flush=True)) if verbose else _silent
     every = recipe.steps_per_execution
     assert isinstance(every, int)
-    _compile(model, data, recipe)
+    compile_for(model, data, recipe)
     average = MovingAverage(recipe.ema, every) if recipe.ema else None
     if average:
         average.set_model(model)
@@ -275,7 +250,7 @@ def _train(
     first = checkpoints.epochs_done
     last = first if checkpoints.stopped_early else recipe.epochs
     if (folder / "result.json").exists() and first >= last:
-        say(f"{folder}: this run is finished, nothing is left to train")
+        say(f"{folder}: {_why_finished(checkpoints)}")
     elif resumed:
         say(f"{folder}: continuing after epoch {first} of {recipe.epochs}")
     else:
@@ -286,20 +261,14 @@ def _train(
         )
     if first < last or not (folder / "result.json").exists():
         (folder / "result.json").unlink(missing_ok=True)  # an older one, before added epochs
-        targets = mix(
-            data.train_from(first),
-            num_classes=data.num_classes,
-            mixup=recipe.mixup,
-            cutmix=recipe.cutmix,
-            label_smoothing=recipe.label_smoothing,
-            class_weights=_balanced(data) if recipe.class_weights else None,
-            seed=recipe.seed,
-            first_step=first * data.steps_per_epoch,
-        )
         progress = Progress(recipe, checkpoints)
         watchers: list[keras.callbacks.Callback] = [StopOnDivergence(recipe, every)]
         watchers += [average] if average else []
         watchers += callbacks
+        if tensorboard:
+            logs = folder / "tensorboard"
+            watchers.append(keras.callbacks.TensorBoard(logs, write_graph=False))
+            say(f"tensorboard --logdir {logs}")
         if not any(isinstance(c, LearningCurves) for c in callbacks):
             monitor = "val_accuracy" if data.validation_size else None
             curves = folder / "curves.png"
@@ -307,11 +276,11 @@ def _train(
         watchers += [checkpoints, progress] if verbose else [checkpoints]
         try:
             model.fit(
-                targets,
+                targets(data, recipe, first),
                 steps_per_epoch=data.steps_per_epoch,
                 initial_epoch=first,
                 epochs=last,
-                validation_data=_one_hot(data.validation, data) if data.validation_size else None,
+                validation_data=one_hot(data.validation, data) if data.validation_size else None,
                 callbacks=watchers,
                 shuffle=False,  # the stream is shuffled
                 verbose=0,
@@ -323,33 +292,19 @@ def _train(
     return result
 
 
-def _balanced(data: ImageData) -> list[float]:
-    """Weights inverse to the numbers of images, 1 on average over the images."""
-    if data.class_counts is None:
-        raise ValueError(
-            f"{data.name} is a stream that does not tell how many images a class has: "
-            "train without class_weights"
+def _why_finished(checkpoints: Checkpoints) -> str:
+    done, recipe = checkpoints.epochs_done, checkpoints.recipe
+    if checkpoints.stopped_early and done < recipe.epochs:
+        return (
+            f"stopped early after epoch {done}, since none was better than epoch "
+            f"{checkpoints.best_epoch}; early_stopping=0, or more than {recipe.early_stopping}, "
+            "continues it"
         )
-    present = sum(count > 0 for count in data.class_counts)
-    return [data.train_size / (present * count) if count else 0.0 for count in data.class_counts]
+    return f"all {done} epochs are finished"
 
 
 def _silent(text: str) -> None:
     """Print nothing."""
-
-
-def _compile(model: keras.Model, data: ImageData, recipe: Recipe) -> None:
-    metrics = [keras.metrics.CategoricalAccuracy(name="accuracy")]
-    if data.num_classes > 10:
-        metrics.append(keras.metrics.TopKCategoricalAccuracy(5, name="top5_accuracy"))
-    model.compile(
-        optimizer(recipe, data.steps_per_epoch, model, batch_size=data.batch_size),
-        keras.losses.CategoricalCrossentropy(from_logits=not gives_probabilities(model)),
-        metrics=metrics,
-        steps_per_execution=recipe.steps_per_execution,
-        jit_compile=uses_xla(recipe.jit_compile),
-    )
-    model.optimizer.build(model.trainable_variables)  # outside the graph: halves the first step
 
 
 def _finish(model: keras.Model, data: ImageData, checkpoints: Checkpoints, folder: Path) -> Result:
@@ -359,7 +314,7 @@ def _finish(model: keras.Model, data: ImageData, checkpoints: Checkpoints, folde
     if path.exists():
         test = json.loads(path.read_text(encoding="utf-8"))["test"]
     elif data.test_size:
-        test = model.evaluate(_one_hot(data.test, data), verbose=0, return_dict=True)
+        test = model.evaluate(one_hot(data.test, data), verbose=0, return_dict=True)
     else:
         test = {}
     epoch, history = checkpoints.best_epoch, checkpoints.history
@@ -376,7 +331,3 @@ def _finish(model: keras.Model, data: ImageData, checkpoints: Checkpoints, folde
     names = ("best_epoch", "best", "test", "stopped_early", "seconds", "history")
     write_json(path, {name: getattr(result, name) for name in names})
     return result
-
-
-def _one_hot(dataset: Any, data: ImageData) -> Any:
-    return mix(dataset, num_classes=data.num_classes)

@@ -27,6 +27,7 @@ class DivergedError(RuntimeError):
         epoch: Counted from 1.
         step: Within the epoch, counted from 1; with several steps per execution the last of them.
             None if it showed only after the epoch.
+        settings: Fields of the recipe, and values to try for them, the most promising first.
     """
 
     def __init__(
@@ -38,19 +39,23 @@ class DivergedError(RuntimeError):
         if steps:
             first, last = steps
             where += f", step {last}" if first == last else f", steps {first} to {last}"
-        super().__init__(f"{what} in {where}: {_advice(recipe)}. The checkpoints are as they were")
-
-
-def _advice(recipe: Recipe) -> str:
-    rate, warmup = recipe.learning_rate or 0.0, recipe.warmup_epochs or 0.0
-    tips = [f"a lower learning rate (learning_rate={rate / 3:.2g}, it was {rate:.2g})"]
-    if warmup < 5 < recipe.epochs:
-        tips.append("a longer warm-up (warmup_epochs=5)")
-    if not 0 < recipe.clip_norm <= 1:
-        tips.append("clipped gradients (clip_norm=1.0)")
-    if recipe.mixed_precision not in (False, "float32"):
-        tips.append("float32 (mixed_precision=False)")
-    return "try " + ", or ".join(tips)
+        rate = recipe.learning_rate or 0.0
+        advice: dict[str, tuple[Any, str]] = {}
+        advice["learning_rate"] = (float(f"{rate / 3:.2g}"), f"it was {rate:.2g}")
+        if (recipe.warmup_epochs or 0.0) < 5 < recipe.epochs:
+            advice["warmup_epochs"] = (5, "a longer warm-up")
+        if not 0 < recipe.clip_norm <= 1:
+            advice["clip_norm"] = (1.0, "clipped gradients")
+        if recipe.mixed_precision not in (False, "float32"):
+            advice["mixed_precision"] = (False, "float32")
+        self.settings = {name: value for name, (value, _) in advice.items()}
+        tries = " or ".join(f"{name}={value} ({why})" for name, (value, why) in advice.items())
+        folder = (
+            "no epoch was finished, so the same folder can be used again"
+            if epoch == 1
+            else f"the checkpoints of epoch {epoch - 1} are kept, so use another folder"
+        )
+        super().__init__(f"{what} in {where}: try {tries}; {folder}")
 
 
 class StopOnDivergence(keras.callbacks.Callback):

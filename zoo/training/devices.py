@@ -8,6 +8,18 @@ from typing import Any, Literal
 Accelerator = tuple[Literal["cpu", "gpu", "tpu"], float]  # kind, lowest CUDA compute capability
 
 
+def require_tensorflow() -> None:
+    """Raise RuntimeError if Keras runs on another backend: training is written for TensorFlow's."""
+    import keras
+
+    backend = keras.backend.backend()
+    if backend != "tensorflow":
+        raise RuntimeError(
+            f"training needs Keras's TensorFlow backend, and this is {backend}: set "
+            "KERAS_BACKEND=tensorflow before Keras is imported"
+        )
+
+
 def setup_devices() -> list[str]:
     """Let GPU memory grow with need. Call it before anything else uses the GPUs.
 

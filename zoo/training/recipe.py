@@ -264,7 +264,12 @@ def schedule(recipe: Recipe, steps_per_epoch: int, *, batch_size: int = 64) -> W
 
 
 def optimizer(
-    recipe: Recipe, steps_per_epoch: int, model: keras.Model, *, batch_size: int = 64
+    recipe: Recipe,
+    steps_per_epoch: int,
+    model: keras.Model,
+    *,
+    batch_size: int = 64,
+    learning_rate: keras.optimizers.schedules.LearningRateSchedule | None = None,
 ) -> keras.Optimizer:
     """The recipe's optimizer, to be given to `model.compile`.
 
@@ -273,6 +278,7 @@ def optimizer(
         steps_per_epoch: Steps in one epoch, at least 1.
         model: The model; its biases, norms and other 1-D variables are spared weight decay.
         batch_size: Images per step; matters where the recipe leaves its learning rate open.
+        learning_rate: A schedule in place of the recipe's.
 
     Returns:
         A `keras.Optimizer`, not yet built.
@@ -284,7 +290,7 @@ def optimizer(
     """
     recipe = recipe.resolve(batch_size)
     arguments: dict[str, Any] = {
-        "learning_rate": schedule(recipe, steps_per_epoch),
+        "learning_rate": learning_rate or schedule(recipe, steps_per_epoch),
         "weight_decay": recipe.weight_decay or None,
         "global_clipnorm": recipe.clip_norm or None,
     }

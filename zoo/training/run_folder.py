@@ -11,7 +11,7 @@ import os
 import platform
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Set
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -34,6 +34,7 @@ WRITES = (
     "curves.png",
     "result.json",
 )
+RESULTS = ("best.keras", "last.keras", "result.json")
 
 
 def claim(folder: Path, resume: bool) -> None:
@@ -45,7 +46,26 @@ def claim(folder: Path, resume: bool) -> None:
         NotADirectoryError: If it is a file.
     """
     _runs.claim(folder, "train", resume=resume, writes=WRITES)
+    if any((folder / name).exists() for name in RESULTS) and not has_epochs(folder):
+        raise FileNotFoundError(f"{folder} has no snapshot to continue from: {_new_run(folder)}")
     (folder / "snapshots").mkdir(exist_ok=True)
+
+
+def has_epochs(folder: Path) -> bool:
+    """Whether the folder's run has finished an epoch; until then another may be started there."""
+    return any((folder / "snapshots").glob("epoch-*.npz"))
+
+
+def _new_run(folder: Path) -> str:
+    best = folder / "best.keras"
+    return f"start a new run from the weights in {best} (zoo train --weights {folder})"
+
+
+def _read(path: Path) -> Any:
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ValueError(f"{path} is not JSON ({error}): give another folder") from error
 
 
 @contextlib.contextmanager
@@ -109,40 +129,98 @@ def structure(model: keras.Model) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-# May differ between the calls that make up one run: they change speed, not what is computed.
-FREE = {"recipe": {"jit_compile", "deterministic"}, "model": {"options"}}
+# May differ between the calls that make up one run: they change its speed or its end, not what is
+# computed until then.
+FREE = {"recipe": {"jit_compile", "deterministic", "early_stopping"}, "model": {"options"}}
+SHAPES = {
+    "cosine": "falls along a cosine from the first to the last of them",
+    "step": "falls after a half and after three quarters of them",
+}
 
 
 def check_same(folder: Path, config: Mapping[str, Any]) -> None:
     """Raise ValueError if the folder's run was started with something else, listing what."""
-    old = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    old = _read(folder / "config.json")
     old["recipe"] = dataclasses.asdict(Recipe()) | old["recipe"]
-    differences = []
+    options = old["model"]["options"] or {}, config["model"]["options"] or {}
+    differences = _option_differences(*options, only={"weights"}) if all(options) else {}
     for part, new in config.items():
         for key, value in new.items():
             before = old[part].get(key)
             if before == value or key in FREE.get(part, ()):
                 continue
-            if key == "epochs" and config["recipe"]["schedule"] == "constant" and value > before:
-                continue
             if key == "structure":
-                differences += _option_differences(old["model"]["options"], new["options"])
-            differences.append(f"{part} {key}: {_short(before)} -> {_short(value)}")
+                differences |= _option_differences(*options)
+            if key == "class_names":
+                differences["classes"] = _changes(before, value) or "in another order"
+                continue
+            differences[f"{part} {key}"] = f"{_short(before)} -> {_short(value)}"
+    planned, recipe = old["recipe"]["epochs"], config["recipe"]
+    if recipe["schedule"] == "constant" and recipe["epochs"] > planned:
+        del differences["recipe epochs"]
+    lengths = {"recipe epochs", "recipe warmup_epochs"}  # the second follows from the first
+    if "recipe epochs" in differences and differences.keys() <= lengths:
+        shape = SHAPES.get(recipe["schedule"])
+        why = f", and its learning rate {shape}" if shape else ""
+        raise ValueError(
+            f"{folder} was planned for {planned} epochs{why}: it cannot be continued with "
+            f'epochs={recipe["epochs"]}; only schedule="constant" allows more. To train longer, '
+            f"{_new_run(folder)}"
+        )
     if differences:
-        advice = "resume with the settings of config.json, or give another folder"
-        if any(d.startswith("recipe epochs") for d in differences):
-            advice += '; more epochs can only be added to schedule="constant"'
-        raise ValueError(f"{folder} holds another run: {'; '.join(differences)}. Please {advice}")
+        listed = "; ".join(f"{name}: {change}" for name, change in differences.items())
+        raise ValueError(
+            f"{folder} holds another run: {listed}. Resume with the settings of config.json, or "
+            "give another folder"
+        )
 
 
-def _option_differences(old: Any, new: Any) -> list[str]:
-    """Which options make up another structure, where both runs tell theirs."""
-    old, new = old or {}, new or {}
-    return [
-        f"model option {key}: {_short(old.get(key))} -> {_short(new.get(key))}"
-        for key in sorted({*old, *new})
+def _option_differences(
+    old: Mapping[str, Any], new: Mapping[str, Any], only: Set[str] | None = None
+) -> dict[str, str]:
+    """Which of the model's options differ."""
+    return {
+        f"model option {key}": f"{_short(old.get(key))} -> {_short(new.get(key))}"
+        for key in sorted(only or {*old, *new})
         if old.get(key) != new.get(key)
-    ]
+    }
+
+
+def _changes(before: Collection[str], after: Collection[str], **others: list[str]) -> str:
+    """Which names were removed and added, the first few of them; "" if none."""
+    names = {
+        "removed": sorted(set(before) - set(after)),
+        "added": sorted(set(after) - set(before)),
+        **others,
+    }
+    return "; ".join(
+        f"{what} {', '.join(some[:3])}" + f" and {len(some) - 3:,} more" * (len(some) > 3)
+        for what, some in names.items()
+        if some
+    )
+
+
+def record_files(folder: Path, data: ImageData) -> None:
+    """Write files.json: what `check_files` compares with."""
+    if data.files is not None:
+        write_json(folder / "files.json", {"name": data.name, "files": dict(data.files)})
+
+
+def check_files(folder: Path, data: ImageData) -> None:
+    """Raise ValueError if the data's files are not those that the folder's run was started with."""
+    path = folder / "files.json"
+    files = data.files
+    stated: Any = _read(path) if path.exists() else {"name": None}
+    if files is None or stated["name"] != data.name:
+        return
+    old = stated["files"]
+    resized = sorted(name for name in old.keys() & files.keys() if old[name] != files[name])
+    if changes := _changes(old, files, changed=resized):
+        raise ValueError(
+            f"the files of {data.name} have changed since {folder} was started: {changes}. Which "
+            "images are trained on and which are tested follows from the files: restore them to "
+            f"continue, or {_new_run(folder)}"
+        )
 
 
 def _short(value: Any) -> str:

@@ -1,0 +1,90 @@
+"""`zoo find-lr`: a learning rate for `zoo train`."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+import zoo
+from zoo.cli.app import app
+from zoo.cli.shared import (
+    Augment,
+    BatchSize,
+    DataDir,
+    DataName,
+    ModelName,
+    Optimizer,
+    Seed,
+    Settings,
+    StartWeights,
+    checkpoint,
+    create_or_load,
+    quiet_import,
+    setting,
+    slug,
+)
+
+
+@app.command("find-lr")
+def find_lr(
+    model: ModelName,
+    data: DataName,
+    batch_size: BatchSize = 32,
+    optimizer: Optimizer = "sgd",
+    lowest: Annotated[float, typer.Option(help="The first learning rate.")] = 1e-6,
+    highest: Annotated[float, typer.Option(help="The last one.")] = 10.0,
+    steps: Annotated[int, typer.Option(help="Batches to train on, a rate each.")] = 100,
+    augment: Augment = "auto",
+    image_size: Annotated[
+        int | None, typer.Option(help="Height and width; by default the data's.")
+    ] = None,
+    data_dir: DataDir = None,
+    weights: StartWeights = None,
+    picture: Annotated[
+        Path | None,
+        typer.Option(help="A .png, .svg or .pdf; by default runs/find-lr-MODEL-DATA.png."),
+    ] = None,
+    seed: Seed = 0,
+    set_: Settings = None,
+) -> None:
+    """Find a learning rate by a short training in which it grows at every step."""
+    zoo.info(model)
+    weights = None if weights is None else checkpoint(weights)
+    settings = dict(setting(text) for text in set_ or []) | {"optimizer": optimizer, "seed": seed}
+    path = picture or Path(f"runs/find-lr-{model}-{slug(data)}.png")
+    with quiet_import():
+        from zoo import plots, training
+        from zoo.data import load
+
+    plots.check_path(path)
+    fields = {field.name for field in dataclasses.fields(training.Recipe)}
+    options = {k: v for k, v in settings.items() if k not in fields}
+    training.setup_devices()
+    images = load(
+        data,
+        batch_size=batch_size,
+        augment=augment,
+        image_size=image_size,
+        data_dir=data_dir,
+        seed=seed,
+    )
+    options = {"input_shape": images.image_shape, "num_classes": images.num_classes, **options}
+
+    def build() -> Any:
+        return create_or_load(model, weights, options)
+
+    found = training.find_learning_rate(
+        build,
+        images,
+        training.Recipe(**{k: v for k, v in settings.items() if k in fields}),
+        lowest=lowest,
+        highest=highest,
+        steps=steps,
+    )
+    print(found)
+    print(found.plot(path))
+    if found.suggestion is not None:
+        print(f"zoo train {model} --data {data} ... --learning-rate {found.suggestion:g}")
