@@ -14,6 +14,7 @@ from typing import Any, Literal
 import keras
 import numpy as np
 
+from zoo import _notebook
 from zoo._files import atomic, write_json
 from zoo.data import ImageData
 from zoo.training import gives_probabilities
@@ -153,7 +154,7 @@ class Evaluation:
         plots.save(figures.confusion(self), path / "confusion.png")
         plots.save(figures.reliability(self), path / "reliability.png")
         if len(self.images) and len(self.mistakes(1)):
-            figures.mistakes(self, path / "mistakes.png")
+            plots.save(figures.mistakes(self), path / "mistakes.png")
         return path
 
     def __str__(self) -> str:
@@ -163,6 +164,24 @@ class Evaluation:
             f"{self.log_loss:.3f}, calibration error {self.calibration_error:.1%}\nhardest: "
             + ", ".join(f"{row.name} (F1 {row.f1:.2f})" for row in worst)
         )
+
+    def _repr_html_(self) -> str:
+        from applications import _evaluation_plots as figures
+
+        facts = {
+            "accuracy": f"{self.accuracy:.2%}",
+            "log loss": f"{self.log_loss:.3f}",
+            "calibration error": f"{self.calibration_error:.1%}",
+        }
+        numbers = ((row.precision, row.recall, row.f1) for row in self.report)
+        rows = [
+            (row.name, row.images, *("" if math.isnan(x) else f"{x:.2f}" for x in each))
+            for row, each in zip(self.report, numbers, strict=True)
+        ]
+        head = ("class", "images", "precision", "recall", "F1")
+        classes = _notebook.table(head, rows, folded=f"{len(rows)} classes")
+        title = f"{len(self.labels):,} images"
+        return _notebook.card(title, facts, classes, picture=figures.confusion(self))
 
 
 def evaluate(
@@ -207,13 +226,15 @@ def evaluate(
         raise ValueError(f"{data.name} has no {split} images")
     probable = gives_probabilities(model)
 
-    @tf.function(reduce_retracing=True)
-    def probabilities(images: Any) -> Any:
+    @tf.function
+    def traced(images: Any) -> Any:
         seen = [image for view in views for image in VIEWS[view](images)]
         outputs = [model(image, training=False) for image in seen]
         each = [x if probable else tf.nn.softmax(x) for x in outputs]
         return tf.add_n(each) / len(each)
 
+    image = tf.TensorSpec((None, *data.image_shape), tf.float32)
+    probabilities = traced.get_concrete_function(image)  # once, for batches of any size
     labels, found, kept = [], [], []
     for images, batch in getattr(data, split):
         labels.append(batch.numpy())

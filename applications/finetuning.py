@@ -20,7 +20,7 @@ import keras
 import zoo
 from applications.loading import load
 from applications.phases import Phase, check, default_phases, train_phase
-from zoo import plots, transfer
+from zoo import _notebook, plots, transfer
 from zoo._files import atomic, write_json
 from zoo._graph import functional
 from zoo.data import ImageData, from_arrays
@@ -65,6 +65,24 @@ class FinetuneResult:
             lines.append(f"test accuracy {self.test['accuracy']:.2%}")
         files = ("best.keras", "curves.png", "result.json")
         return "\n".join([*lines, *(str(self.run_dir / name) for name in files)])
+
+    def _repr_html_(self) -> str:
+        rows = [
+            (
+                name + ", kept" * (name == self.best_phase),
+                f"{result.best_epoch} of {len(result.history['loss'])}",
+                _notebook.percent(result.best.get("val_accuracy")) or "",
+            )
+            for name, result in self.phases.items()
+        ]
+        facts = {
+            "test accuracy": _notebook.percent(self.test.get("accuracy")),
+            "seconds in epochs": f"{self.seconds:,.0f}",
+            "run folder": self.run_dir,
+        }
+        phases = _notebook.table(("phase", "best epoch", "validation accuracy"), rows)
+        picture = self.run_dir / "curves.png"
+        return _notebook.card(self.model.name, facts, phases, picture=picture)
 
 
 def finetune(

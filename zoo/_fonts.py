@@ -48,11 +48,7 @@ def readable(figure: Figure) -> Iterator[None]:
             if _missing(names):
                 axis.set_tick_params(labelfontfamily=[USUAL, *families])
     if lacking:
-        warnings.warn(
-            f"No installed font has {_some(lacking)}, so a picture shows boxes in their place; "
-            f"install fonts that have them, such as those of Debian's {_package(lacking)}.",
-            stacklevel=3,
-        )
+        _warn(lacking)
     logger = logging.getLogger("matplotlib.font_manager")  # tells of each face that is not bold
     level = logger.level
     try:
@@ -139,12 +135,22 @@ def _add_new_fonts() -> None:
                 font_manager.fontManager.addfont(file)
 
 
+@functools.cache
+def _warn(lacking: frozenset[str]) -> None:
+    """Say once what no font has."""
+    warnings.warn(
+        f"No installed font has {_some(lacking)}, so a picture shows boxes in their place; "
+        f"install fonts that have them, such as those of Debian's {_packages(lacking)}.",
+        stacklevel=2,
+    )
+
+
 def _some(characters: frozenset[str]) -> str:
     """The first few of the characters, letters if there are any."""
     shown = sorted(filter(str.isalpha, characters)) or sorted(characters)
     return f"the characters {''.join(shown[:8])}{' and others' if len(shown) > 8 else ''}"
 
 
-def _package(characters: frozenset[str]) -> str:
+def _packages(characters: frozenset[str]) -> str:
     east = {unicodedata.name(character, "").startswith(CJK) for character in characters}
     return " and ".join(f"fonts-noto-{'cjk' if each else 'core'}" for each in sorted(east))

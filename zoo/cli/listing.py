@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 import typer
 
 import zoo
+from zoo.catalogue import close_names
 from zoo.cli.app import app
 from zoo.cli.shared import ModelName, quiet_import
 from zoo.profile import human
@@ -17,16 +18,25 @@ from zoo.profile import human
 
 @app.command("list")
 def list_command(
-    pattern: Annotated[str, typer.Argument(help='Names to show, such as "resnet*".')] = "*",
+    pattern: Annotated[
+        str,
+        typer.Argument(help='Names to show: a part of them, such as resnet, or a pattern: "*_bn".'),
+    ] = "*",
     sort: Annotated[
         Literal["name", "year", "parameters", "macs", "top1"],
         typer.Option(help="Order of the rows."),
     ] = "name",
+    pretrained: Annotated[
+        bool, typer.Option("--pretrained", help="Only models with published weights.")
+    ] = False,
 ) -> None:
     """List the models."""
-    rows = [zoo.info(name) for name in zoo.list_models(pattern)]
+    rows = [zoo.info(name) for name in zoo.list_models(pattern, pretrained=pretrained)]
     if not rows:
-        raise ValueError(f"no model matches {pattern!r}; `zoo list` shows all")
+        option, published = (" --pretrained", " with published weights") if pretrained else ("", "")
+        close = [] if zoo.list_models(pattern) else close_names(pattern)
+        hint = f"did you mean {' or '.join(close)}?" if close else f"`zoo list{option}` shows all"
+        raise ValueError(f"no model{published} matches {pattern!r}; {hint}")
     rows.sort(key=lambda row: natural(row.name) if sort == "name" else getattr(row, sort) or 0)
     cells = [("model", "parameters", "MACs", "top-1", "input", "paper")]
     for row in rows:
@@ -54,19 +64,7 @@ def info(
             import keras  # noqa: F401
         print(zoo.profile(zoo.create(model)))
         return
-    facts = {
-        "name": row.title,
-        "paper": f"{row.paper}, {row.url}",
-        "parameters": f"{row.parameters:,}",
-        "MACs": f"{row.macs:,} for one image",
-        "input": f"{' x '.join(map(str, row.input_shape))}, pixels in [0, 255]",
-        "classes": str(row.num_classes),
-        "features": ", ".join(row.levels),
-        "weights": ", ".join(row.weights) or "none published",
-        "top-1": f"{row.top1} % with {row.weights[0]}, as published" if row.top1 else "not told",
-        "in Python": f"from zoo import {row.module}; {row.module}.{row.name}()",
-    }
-    for fact, value in facts.items():
+    for fact, value in row.facts().items():
         print(f"{fact:12}{value}")
 
 

@@ -7,14 +7,18 @@ import itertools
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, overload
 
 import keras
 import numpy as np
 import tensorflow as tf
 
+from zoo import _notebook
 from zoo.data import preview
 from zoo.data.splits import MEMORY_LIMIT, Indexed, Request, Source, Split, fold_in
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -90,19 +94,33 @@ class ImageData:
         epochs = tf.data.Dataset.range(epoch, np.iinfo(np.int64).max)
         return self._batches(epochs).prefetch(tf.data.AUTOTUNE)
 
-    def preview(self, path: str | Path, rows: int = 4, columns: int = 8) -> Path:
-        """Write a contact sheet of the first training images, as training sees them.
+    @overload
+    def preview(self, path: None = None, rows: int = 4, columns: int = 8) -> Figure: ...
+
+    @overload
+    def preview(self, path: str | Path, rows: int = 4, columns: int = 8) -> Path: ...
+
+    def preview(
+        self, path: str | Path | None = None, rows: int = 4, columns: int = 8
+    ) -> Figure | Path:
+        """Show the first training images with their classes, as training sees them.
 
         Args:
-            path: A .png, .svg or .pdf file; folders that are missing are made.
+            path: A .png, .svg or .pdf file to write; folders that are missing are made.
             rows: Of the sheet.
             columns: Of the sheet.
 
         Returns:
-            The path.
+            The path; without one a `matplotlib.figure.Figure`, which shows itself as the last value
+            of a notebook's cell.
 
         Raises:
             ValueError: If the file's suffix is another, or `rows` or `columns` is below 1.
+
+        Example:
+            >>> from zoo.data import load
+            >>> len(load("digits").preview(rows=2, columns=3).axes)
+            6
         """
         if min(rows, columns) < 1:
             raise ValueError(f"rows and columns must be at least 1; received {rows}, {columns}")
@@ -114,7 +132,8 @@ class ImageData:
             if len(images) >= rows * columns:
                 break
         shown = slice(rows * columns)
-        return preview.sheet(path, np.stack(images[shown]), names[shown], columns)
+        figure = preview.sheet(np.stack(images[shown]), names[shown], columns)
+        return preview.written(figure, path)
 
     def __str__(self) -> str:
         height, width, channels = self.image_shape
@@ -126,6 +145,22 @@ class ImageData:
 
     def __repr__(self) -> str:
         return f"<ImageData {self}>"
+
+    def _repr_html_(self) -> str:
+        facts = {
+            "images": " x ".join(map(str, self.image_shape)),
+            "classes": f"{self.num_classes}: {_few(self.class_names)}",
+            "train": f"{self.train_size:,}, in batches of {self.batch_size}",
+            "validation": f"{self.validation_size:,}",
+            "test": f"{self.test_size:,}",
+            "augmentation": self.augment,
+        }
+        return _notebook.card(self.name, facts, picture=self.preview(rows=2))
+
+
+def _few(names: tuple[str, ...]) -> str:
+    """The first names of many."""
+    return ", ".join(names if len(names) <= 12 else (*names[:10], "..."))
 
 
 def assemble(
@@ -212,7 +247,8 @@ def features_of(
         "train", "validation" and "test" -> (float32 features, whole-number labels), as far as there
         are any.
     """
-    infer = tf.function(lambda images: extractor(images, training=False), reduce_retracing=True)
+    image = tf.TensorSpec((None, *data.image_shape), tf.float32)
+    infer = tf.function(lambda x: extractor(x, training=False)).get_concrete_function(image)
     splits = {
         "train": (data.train_in_order, data.train_size),
         "validation": (data.validation, data.validation_size),

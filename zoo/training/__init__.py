@@ -28,6 +28,7 @@ from typing import TYPE_CHECKING, Any
 
 import keras
 
+from zoo import _notebook
 from zoo._files import remove_temporaries, write_json
 from zoo.training import run_folder
 from zoo.training.callbacks import (
@@ -107,6 +108,17 @@ class Result:
             lines.append(f"test accuracy {self.test['accuracy']:.2%}, with that epoch's weights")
         lines += [f"{name:<12} {path}" for name, path in self.paths.items() if path.exists()]
         return "\n".join(lines)
+
+    def _repr_html_(self) -> str:
+        epochs = len(self.history["loss"])
+        facts = {
+            "best epoch": f"{self.best_epoch} of {epochs}{', early stop' * self.stopped_early}",
+            "validation accuracy": _notebook.percent(self.best.get("val_accuracy")),
+            "test accuracy": _notebook.percent(self.test.get("accuracy")),
+            "seconds in epochs": f"{self.seconds:,.0f}",
+            "run folder": self.run_dir,
+        }
+        return _notebook.card(self.model.name, facts, picture=self.run_dir / "curves.png")
 
 
 @contextlib.contextmanager
