@@ -23,6 +23,7 @@ from applications.phases import Phase, check, default_phases, train_phase
 from zoo import _notebook, plots, transfer
 from zoo._files import atomic, write_json
 from zoo._graph import functional
+from zoo._quiet import RETRACING, unlogged
 from zoo.data import ImageData, from_arrays
 from zoo.data import load as load_data
 from zoo.flatten import flatten
@@ -261,9 +262,10 @@ def _test(model: keras.Model, data: ImageData) -> dict[str, float]:
         loss=keras.losses.CategoricalCrossentropy(from_logits=not gives_probabilities(model)),
         metrics=[keras.metrics.CategoricalAccuracy(name="accuracy")],
     )
-    found = model.evaluate(
-        mix(data.test, num_classes=data.num_classes), verbose=0, return_dict=True
-    )
+    with unlogged(RETRACING):
+        found = model.evaluate(
+            mix(data.test, num_classes=data.num_classes), verbose=0, return_dict=True
+        )
     return {name: float(value) for name, value in found.items()}
 
 

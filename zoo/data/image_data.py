@@ -126,7 +126,7 @@ class ImageData:
             raise ValueError(f"rows and columns must be at least 1; received {rows}, {columns}")
         images: list[np.ndarray] = []
         names: list[str] = []
-        for batch, labels in self.train_from(0).take(self.steps_per_epoch):
+        for batch, labels in self._batches(tf.data.Dataset.range(1)):  # no more than are shown
             images += list(batch.numpy())
             names += [self.class_names[label] for label in labels.numpy()]
             if len(images) >= rows * columns:

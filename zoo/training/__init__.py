@@ -30,6 +30,7 @@ import keras
 
 from zoo import _notebook
 from zoo._files import remove_temporaries, write_json
+from zoo._quiet import RETRACING, unlogged
 from zoo.training import run_folder
 from zoo.training.callbacks import (
     Checkpoints,
@@ -217,7 +218,7 @@ def train(
     check_data(data)
     recipe = dataclasses.replace(recipe, steps_per_execution=steps_per_execution(recipe, data))
     run_folder.claim(folder, resume)
-    with run_folder.locked(folder), prepare(recipe) as policy:
+    with unlogged(RETRACING), run_folder.locked(folder), prepare(recipe) as policy:
         remove_temporaries(folder)
         remove_temporaries(folder / "snapshots")
         given = isinstance(model, keras.Model)
