@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -45,7 +45,9 @@ def confusion(evaluation: Evaluation) -> Figure:
         if not named:
             return figure
         rotation = 0 if longest <= 2 else 90 if count > 30 else 45
-        slanted = {"ha": "right", "rotation_mode": "anchor"} if rotation == 45 else {}
+        slanted: dict[str, Any] = {}
+        if rotation == 45:
+            slanted = {"ha": "right", "rotation_mode": "anchor"}
         axes.set_xticks(range(count), names, fontsize=ticks, rotation=rotation, **slanted)
         axes.set_yticks(range(count), names, fontsize=ticks)
         for i, j in zip(*np.nonzero(table), strict=True):

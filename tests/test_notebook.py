@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+import itertools
 import logging
 import re
 import subprocess
@@ -206,12 +207,12 @@ def test_confusion_can_be_read(count, named):
     figure.draw_without_rendering()
     boxes = [label.get_window_extent() for label in axes.get_yticklabels()]
     assert len(boxes) == count
-    assert not any(a.overlaps(b) for a, b in zip(boxes, boxes[1:], strict=False))
+    assert not any(a.overlaps(b) for a, b in itertools.pairwise(boxes))
     assert min(box.x0 for box in boxes) > axes.yaxis.label.get_window_extent().x1
     across = axes.get_xticklabels()
     if count > 30:  # upright, else slanted
         boxes = [label.get_window_extent() for label in across]
-        assert not any(a.overlaps(b) for a, b in zip(boxes, boxes[1:], strict=False))
+        assert not any(a.overlaps(b) for a, b in itertools.pairwise(boxes))
     assert min(text.get_fontsize() for text in [*axes.texts, *across]) >= 5
     cell = axes.transData.transform([(0, 0), (1, 1)])
     wide = max(text.get_window_extent().width for text in axes.texts)
