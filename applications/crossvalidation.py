@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from applications.finetuning import FinetuneResult, finetune
-from zoo import _runs
+from zoo import _notebook, _runs
 from zoo._files import write_json
 from zoo._plain import plain
 from zoo.data import ImageData
@@ -44,6 +44,12 @@ class CrossValidation:
     def __str__(self) -> str:
         each = ", ".join(f"{score:.2%}" for score in self.scores)
         return f"{len(self.scores)} folds: {self.mean:.2%} +- {self.spread:.2%} ({each})"
+
+    def _repr_html_(self) -> str:
+        rows = [(i, f"{score:.2%}") for i, score in enumerate(self.scores)]
+        facts = {"validation accuracy": f"{self.mean:.2%} ± {self.spread:.2%}"}
+        folds = _notebook.table(("fold", "validation accuracy"), rows)
+        return _notebook.card(f"{len(rows)} folds", facts, folds)
 
 
 def cross_validate(

@@ -15,6 +15,7 @@ from typing import Any, Literal
 import keras
 import numpy as np
 
+from zoo import _notebook
 from zoo._files import atomic, check_replaceable, write_json
 from zoo._infer import compiled
 from zoo.card import card_of, with_card
@@ -162,7 +163,7 @@ class Evaluation:
         plots.save(figures.confusion(self), path / "confusion.png")
         plots.save(figures.reliability(self), path / "reliability.png")
         if len(self.images) and len(self.mistakes(1)):
-            figures.mistakes(self, path / "mistakes.png")
+            plots.save(figures.mistakes(self), path / "mistakes.png")
         return path
 
     def __str__(self) -> str:
@@ -172,6 +173,24 @@ class Evaluation:
             f"{self.log_loss:.3f}, calibration error {self.calibration_error:.1%}\nhardest: "
             + ", ".join(f"{row.name} (F1 {row.f1:.2f})" for row in worst)
         )
+
+    def _repr_html_(self) -> str:
+        from applications import _evaluation_plots as figures
+
+        facts = {
+            "accuracy": f"{self.accuracy:.2%}",
+            "log loss": f"{self.log_loss:.3f}",
+            "calibration error": f"{self.calibration_error:.1%}",
+        }
+        numbers = ((row.precision, row.recall, row.f1) for row in self.report)
+        rows = [
+            (row.name, row.images, *("" if math.isnan(x) else f"{x:.2f}" for x in each))
+            for row, each in zip(self.report, numbers, strict=True)
+        ]
+        head = ("class", "images", "precision", "recall", "F1")
+        classes = _notebook.table(head, rows, folded=f"{len(rows)} classes")
+        title = f"{len(self.labels):,} images"
+        return _notebook.card(title, facts, classes, picture=figures.confusion(self))
 
 
 def _check_folder(folder: Path) -> None:
@@ -214,7 +233,8 @@ def evaluate(
         An `Evaluation`.
 
     Raises:
-        ValueError: If the split is empty, a view is unknown, or model and data do not fit together.
+        ValueError: If the split is empty, a view is unknown, or model and data do not fit together:
+            their images' shapes, the number of classes, or the classes' names.
         TypeError: If `data` is something else.
 
     Example:
@@ -239,6 +259,8 @@ def evaluate(
         data = data_for(model, data, class_names=names, validation_split=0)
     data = data_for(model, data)
     check_shapes(model, data)
+    if not pair:
+        _check_names(card_of(model).class_names, data)
     batches = data.train_in_order if pair else getattr(data, split)
     if not pair and not getattr(data, f"{split}_size"):
         raise ValueError(f"{data.name} has no {split} images")
@@ -262,6 +284,18 @@ def evaluate(
         np.concatenate(found).astype("float64"),
         np.concatenate(kept) if kept else np.zeros((0, *data.image_shape), "uint8"),
     )
+
+
+def _check_names(known: Sequence[str], data: ImageData) -> None:
+    """Raise ValueError if the model's classes are others than the data's, or in another order."""
+    if known and tuple(known) != tuple(data.class_names):
+        pairs = zip(known, data.class_names, strict=True)
+        number, (ours, theirs) = next((i, p) for i, p in enumerate(pairs) if p[0] != p[1])
+        raise ValueError(
+            f"the model was trained on other classes than {data.name} has: class {number} is "
+            f"{ours!r} for the model and {theirs!r} in the data; name and order the folders as in "
+            "training"
+        )
 
 
 def _shifted(images: Any) -> list[Any]:

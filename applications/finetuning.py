@@ -20,10 +20,11 @@ import keras
 import zoo
 from applications.loading import load
 from applications.phases import Phase, check, default_phases, train_phase
-from zoo import _runs, plots, transfer
+from zoo import _notebook, _runs, plots, transfer
 from zoo._files import atomic, write_json
 from zoo._graph import functional
 from zoo._plain import plain
+from zoo._quiet import RETRACING, unlogged
 from zoo.card import card_of, trained_on
 from zoo.data import ImageData, as_data
 from zoo.flatten import flatten
@@ -69,6 +70,24 @@ class FinetuneResult:
             lines.append(f"test accuracy {self.test['accuracy']:.2%}")
         files = ("best.keras", "curves.png", "result.json")
         return "\n".join([*lines, *(str(self.run_dir / name) for name in files)])
+
+    def _repr_html_(self) -> str:
+        rows = [
+            (
+                name + ", kept" * (name == self.best_phase),
+                f"{result.best_epoch} of {len(result.history['loss'])}",
+                _notebook.percent(result.best.get("val_accuracy")) or "",
+            )
+            for name, result in self.phases.items()
+        ]
+        facts = {
+            "test accuracy": _notebook.percent(self.test.get("accuracy")),
+            "seconds in epochs": f"{self.seconds:,.0f}",
+            "run folder": self.run_dir,
+        }
+        phases = _notebook.table(("phase", "best epoch", "validation accuracy"), rows)
+        picture = self.run_dir / "curves.png"
+        return _notebook.card(self.model.name, facts, phases, picture=picture)
 
 
 def finetune(
@@ -240,9 +259,10 @@ def _test(model: keras.Model, data: ImageData) -> dict[str, float]:
         loss=keras.losses.CategoricalCrossentropy(from_logits=not gives_probabilities(model)),
         metrics=[keras.metrics.CategoricalAccuracy(name="accuracy")],
     )
-    found = model.evaluate(
-        mix(data.test, num_classes=data.num_classes), verbose=0, return_dict=True
-    )
+    with unlogged(RETRACING):
+        found = model.evaluate(
+            mix(data.test, num_classes=data.num_classes), verbose=0, return_dict=True
+        )
     return {name: float(value) for name, value in found.items()}
 
 

@@ -36,10 +36,29 @@ def test_list():
     assert names[-1] == "resnetrs420"
 
 
+def test_list_by_a_word_and_pretrained():
+    names = [line.split()[0] for line in run("list", "resnet1").stdout.splitlines()[1:]]
+    assert set(names) == set(zoo.list_models("*resnet1*"))
+    assert run("list", "resnet18").stdout.count("\n") == 2
+    lines = run("list", "mobilenet", "--pretrained").stdout.splitlines()[1:]
+    names = {line.split()[0] for line in lines}
+    assert names == set(zoo.list_models("mobilenet", pretrained=True))
+    assert names < set(zoo.list_models("mobilenet"))
+
+
+def test_version_needs_no_tensorflow():
+    code = "import sys; from zoo.cli import app; app(['--version'], standalone_mode=False); "
+    code += "print({'keras', 'tensorflow', 'numpy'} & set(sys.modules))"
+    process = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert process.stdout == f"zoo {zoo.__version__}\nset()\n"
+    assert run("--version").stdout == f"zoo {zoo.__version__}\n"
+
+
 def test_info():
     text = run("info", "resnet50").stdout
     assert "25,557,032" in text
     assert "https://arxiv.org/abs/1512.03385" in text
+    assert "top-1       not published" in run("info", "cnn").stdout
 
 
 def test_info_by_layer():
@@ -53,6 +72,8 @@ def test_info_by_layer():
     [
         (["info", "resnet51"], "zoo: there is no model 'resnet51'; did you mean"),
         (["list", "nothing"], "zoo: no model matches 'nothing'"),
+        (["list", "resnt5"], "zoo: no model matches 'resnt5'; did you mean resnet5"),
+        (["list", "cnn", "--pretrained"], "no model with published weights matches 'cnn'"),
         (["train", "resnet51", "--data", "digits"], "zoo: there is no model 'resnet51'"),
         (["train", "resnet20", "--data", "digit"], "did you mean 'digits'?"),
         (["train", "resnet20"], "Missing option '--data'"),

@@ -8,6 +8,8 @@ not, and return a `matplotlib.figure.Figure` that no window or pyplot knows and 
 from __future__ import annotations
 
 import math
+import re
+from collections.abc import Sequence
 from itertools import accumulate
 from typing import TYPE_CHECKING, Any
 
@@ -234,7 +236,7 @@ def pareto(result: SearchResult, cost: str = "macs") -> Figure:
         '2 of 3 trials are on the front: 02, 00'
     """
     from matplotlib.lines import Line2D
-    from matplotlib.ticker import LogLocator, NullFormatter
+    from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator
 
     title = f"{result.objective} against {cost}"
     front = pareto_front(result, cost)
@@ -265,12 +267,17 @@ def pareto(result: SearchResult, cost: str = "macs") -> Figure:
             )
         if min(x) > 0 and max(x) > 20 * min(x):
             axes.set_xscale("log")
-            axes.xaxis.set_major_locator(LogLocator(subs=[1, 2, 5], numticks=20))
-            axes.xaxis.set_minor_formatter(NullFormatter())
-        axes.xaxis.set_major_formatter(lambda value, _: cost_text(cost, value))
+            subs = [1, 2, 5] if max(x) < 1000 * min(x) else [1]
+            axes.xaxis.set_major_locator(LogLocator(subs=subs, numticks=20))
+            axes.xaxis.set_minor_locator(NullLocator())
+        else:
+            axes.xaxis.set_major_locator(MaxNLocator(nbins=6, steps=[1, 2, 2.5, 5, 10]))
         axes.set_xlabel(f"{cost} (less is better)", color=FAINT, labelpad=2)
         axes.set_ylabel(result.objective, color=FAINT)
         axes.margins(0.07, 0.12)
+        left, right = axes.get_xlim()
+        ticks = [tick for tick in axes.get_xticks() if left <= tick <= right]
+        axes.set_xticks(ticks, tick_texts(cost, ticks))
         handles = [
             Line2D([], [], color=VALIDATION, marker="o", linewidth=1.2, label="front"),
             Line2D([], [], color=TRAIN, marker="o", linestyle="", label="other trials"),
@@ -291,6 +298,24 @@ def cost_text(cost: str, value: float) -> str:
     if cost == "activation_memory":
         return f"{human(value, 1024)}B"
     return human(value).strip()
+
+
+def tick_texts(cost: str, values: Sequence[float]) -> list[str]:
+    """Write the ticks of an axis of costs briefly, and no two of them alike.
+
+    Example:
+        >>> tick_texts("parameters", [1e6, 1.5e6]), tick_texts("parameters", [272_480, 272_500])
+        (['1 M', '1.5 M'], ['272,480', '272,500'])
+    """
+    texts = [
+        re.sub(r"\.?0+(?= )", "", text) if "." in text else text
+        for text in (cost_text(cost, value) for value in values)
+    ]
+    if len(set(texts)) == len(texts):
+        return texts
+    if cost == "latency":
+        return [f"{1000 * value:.6g} ms" for value in values]
+    return [f"{value:,.10g}" + " B" * (cost == "activation_memory") for value in values]
 
 
 def _counts(result: SearchResult) -> list[str]:

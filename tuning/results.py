@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-from zoo import history
+from zoo import _notebook, history
 from zoo._files import atomic, write_json
 from zoo.profile import human
 
@@ -106,13 +106,28 @@ class SearchResult:
                 for name, told in (("macs", "MACs"), ("parameters", "parameters"))
                 if name in best.metrics
             ]
-            chosen = ", ".join(
-                f"{name}={value:.6g}" if isinstance(value, float) else f"{name}={value}"
-                for name, value in best.values.items()
-                if name != EPOCHS
-            )
-            lines += [f"best: trial {best.id}, {', '.join(metrics)}", f"  {chosen}"]
+            lines += [f"best: trial {best.id}, {', '.join(metrics)}", f"  {_chosen(best)}"]
         return "\n".join(lines)
+
+    def _repr_html_(self) -> str:
+        from tuning.plots import scores
+
+        done = [trial for trial in self.trials if trial.score is not None]
+        done.sort(key=lambda trial: trial.score or 0.0, reverse=self.direction == "max")
+        rows = [(t.id, f"{t.score:.4g}", t.epochs, _chosen(t)) for t in done[:5]]
+        facts = {s: self.count(s) or None for s in get_args(Status)}
+        best = _notebook.table(("trial", self.objective, "epochs", "choices"), rows)
+        picture = scores(self) if self.trials else None
+        return _notebook.card(str(self.run_dir), facts, *[best] * bool(rows), picture=picture)
+
+
+def _chosen(trial: Trial) -> str:
+    """The choices of a trial in a line."""
+    return ", ".join(
+        f"{name}={value:.6g}" if isinstance(value, float) else f"{name}={value}"
+        for name, value in trial.values.items()
+        if name != EPOCHS
+    )
 
 
 def read(run_dir: str | os.PathLike[str]) -> SearchResult:

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from zoo._quiet import quiet
+
 if TYPE_CHECKING:
     import numpy as np
 
@@ -161,7 +163,8 @@ def _write_litert(job: Job, path: Path) -> None:
     if job.calibration is not None:
         images = job.calibration
         converter.representative_dataset = lambda: ([image[None]] for image in images)
-    path.write_bytes(converter.convert())
+    with quiet():
+        path.write_bytes(converter.convert())
 
 
 def _read_litert(path: Path, threads: int) -> Network:

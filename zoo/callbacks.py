@@ -52,7 +52,8 @@ class LearningCurves(keras.callbacks.Callback):
     Args:
         path: Figure to write, ending in .png, .svg or .pdf, such as "runs/a/curves.png"; the CSV
             gets the same name with .csv. Missing folders are made.
-        monitor: Column whose best epoch is marked. By default "val_loss", else "loss".
+        monitor: Column whose best epoch is marked. By default "val_accuracy", else "val_loss", else
+            "loss".
         mode: Whether its best is the "min" or the "max"; "auto" asks the metric, as Keras does,
             else its name.
         min_interval: Least time between two drawings, in seconds, at least 0.

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from zoo import _notebook
 from zoo._cards import sign
 from zoo._files import TEMPORARY
 from zoo._graph import functional
@@ -59,6 +60,15 @@ class Exported:
             f"{self.path}: {self.runtime}, {self.precision}, {self.size / 2**20:.1f} MiB; outputs "
             f"differ by {self.error:.1g} of the largest, {self.agreement:.0%} with the same top-1"
         )
+
+    def _repr_html_(self) -> str:
+        facts = {
+            "runtime": f"{self.runtime}, {self.precision}",
+            "size": f"{self.size / 2**20:.1f} MiB",
+            "outputs differ by": f"{self.error:.1g} of the largest",
+            "the same top-1": f"{self.agreement:.0%}",
+        }
+        return _notebook.card(str(self.path), facts)
 
 
 def export(
@@ -239,17 +249,20 @@ def in_a_graph(model: keras.Model) -> Infer:
     import keras
     import numpy as np
 
-    names = output_names(model)
     if keras.backend.backend() == "tensorflow":
         import tensorflow as tf
 
-        call = tf.function(lambda images: model(images, training=False), reduce_retracing=True)
+        # one graph for batches of any size: TensorFlow warns of those who trace many
+        image = tf.TensorSpec(model.inputs[0].shape, tf.float32)
+        call = tf.function(lambda x: model(x, training=False)).get_concrete_function(image)
+        convert = tf.constant
     else:
-        call = model.predict_on_batch
+        call, convert = model.predict_on_batch, np.asarray
 
     def infer(images: np.ndarray) -> Mapping[str, np.ndarray]:
-        made = [np.asarray(output, "float32") for output in keras.tree.flatten(call(images))]
-        return dict(zip(names, made, strict=True))
+        outputs = keras.tree.flatten(call(convert(images, "float32")))
+        names = output_names(model)  # whose variables have to live as long as the graph
+        return dict(zip(names, (np.asarray(x, "float32") for x in outputs), strict=True))
 
     return infer
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from zoo import _notebook
 from zoo.card import card_of, with_card
 
 if TYPE_CHECKING:
@@ -30,6 +31,11 @@ class FoldReport:
         lines = [f"{len(self.folded)} layers folded, {len(self.removed)} removed"]
         lines += [f"  {name} kept: {why}" for name, why in self.kept.items()]
         return "\n".join(lines)
+
+    def _repr_html_(self) -> str:
+        facts = {"layers folded": len(self.folded), "layers removed": len(self.removed)}
+        kept = _notebook.table(("layer that was kept", "why"), self.kept.items())
+        return _notebook.card("fold", facts, *[kept] * bool(self.kept))
 
 
 def fold(model: keras.Model) -> keras.Model:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from zoo import _notebook
 from zoo._graph import Node, functional, nodes
 from zoo._plain import plain
 
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     import keras
 
 Pair = tuple[float, float]
+HEADS = ("layer", "kind", "output", "parameters", "MACs", "memory", "receptive field")
 
 
 @dataclass(frozen=True)
@@ -71,9 +73,8 @@ class Profile:
     uncounted: tuple[str, ...] = ()
 
     def __str__(self) -> str:
-        heads = ("layer", "kind", "output", "parameters", "MACs", "memory", "receptive field")
-        rows = [heads, *(_row(layer) for layer in self.layers)]
-        widths = [max(len(row[i]) for row in rows) for i in range(len(heads))]
+        rows = [HEADS, *(_row(layer) for layer in self.layers)]
+        widths = [max(len(row[i]) for row in rows) for i in range(len(HEADS))]
         lines = [_line(row, widths) for row in rows]
         lines.insert(1, "-" * len(lines[0]))
         size = " x ".join(map(str, self.input_shape))
@@ -88,6 +89,20 @@ class Profile:
         if self.uncounted:
             lines.append(f"MACs not counted for: {', '.join(self.uncounted)}")
         return "\n".join(lines)
+
+    def _repr_html_(self) -> str:
+        facts = {
+            "parameters": f"{self.parameters:,} (and {self.non_trainable:,} not trainable)",
+            "multiply-accumulates": f"{human(self.macs).strip()} for one image",
+            "activations in training": f"{human(self.activation_bytes, 1024)}B for one image",
+            "at the peak of inference": f"{human(self.peak_activation_bytes, 1024)}B for one image",
+            "receptive field": f"{_field(self.receptive_field)} pixels",
+            "MACs not counted for": ", ".join(self.uncounted) or None,
+        }
+        rows = [_row(layer) for layer in self.layers]
+        layers = _notebook.table(HEADS, rows, folded=f"{len(rows)} layers")
+        title = f"{self.name} at {' x '.join(map(str, self.input_shape))}"
+        return _notebook.card(title, facts, layers)
 
 
 def profile(model: keras.Model, input_shape: Sequence[int] | None = None) -> Profile:

@@ -28,9 +28,11 @@ from typing import TYPE_CHECKING, Any
 
 import keras
 
+from zoo import _notebook
 from zoo._files import remove_temporaries, write_json
 from zoo._graph import uncompiled
 from zoo._plain import plain
+from zoo._quiet import RETRACING, unlogged
 from zoo.card import trained_on
 from zoo.catalogue import create, info
 from zoo.training import run_folder
@@ -114,6 +116,17 @@ class Result:
             lines.append(f"test accuracy {self.test['accuracy']:.2%}, with that epoch's weights")
         lines += [f"{name:<12} {path}" for name, path in self.paths.items() if path.exists()]
         return "\n".join(lines)
+
+    def _repr_html_(self) -> str:
+        epochs = len(self.history["loss"])
+        facts = {
+            "best epoch": f"{self.best_epoch} of {epochs}{', early stop' * self.stopped_early}",
+            "validation accuracy": _notebook.percent(self.best.get("val_accuracy")),
+            "test accuracy": _notebook.percent(self.test.get("accuracy")),
+            "seconds in epochs": f"{self.seconds:,.0f}",
+            "run folder": self.run_dir,
+        }
+        return _notebook.card(self.model.name, facts, picture=self.run_dir / "curves.png")
 
 
 def train(
@@ -203,7 +216,7 @@ def train(
     continued = run_folder.has_epochs(folder)
     if continued:
         run_folder.check_files(folder, data)
-    with run_folder.locked(folder), prepare(recipe) as policy:
+    with unlogged(RETRACING), run_folder.locked(folder), prepare(recipe) as policy:
         remove_temporaries(folder)
         remove_temporaries(folder / "snapshots")
         given = isinstance(model, keras.Model)

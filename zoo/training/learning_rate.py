@@ -117,8 +117,8 @@ class LearningRates:
             return f"no suggestion: {self.reason}"
         lowest = self.rates[int(np.argmin(self.smoothed))]
         return (
-            f"suggested learning rate {self.suggestion:.2g}: a tenth of {lowest:.2g}, where the loss "
-            "was lowest"
+            f"suggested learning rate {self.suggestion:.2g}: a tenth of {lowest:.2g}, where the "
+            "loss was lowest"
         )
 
     def __str__(self) -> str:
