@@ -210,6 +210,7 @@ def test_models_of_numpy_numbers_can_be_saved(tmp_path):
     for model in models:
         model.save(tmp_path / "model.keras")
         keras.saving.load_model(tmp_path / "model.keras")
+    zoo.create("mixer_s16", **options)
     with pytest.raises(ValueError, match="num_classes must be a whole number"):
         zoo.create("cnn", num_classes=np.float64(3.0))
     with pytest.raises(ValueError, match="num_classes must be a whole number"):

@@ -294,9 +294,13 @@ def test_links(tmp_path):
     (root / "ant" / "linked").symlink_to(tmp_path / "more" / "x")
     (root / "ant" / "loop").symlink_to(root)
     (root / "ant" / "itself").symlink_to(root / "ant")
+    for one, other in (("one", "other"), ("other", "one")):
+        (root / "ant" / one).mkdir()
+        (root / "ant" / one / "across").symlink_to(root / "ant" / other)
+    picture(root / "ant" / "one" / "x.png")
     (root / "nowhere").symlink_to(root / "nowhere")
     loaded = data.load(f"folder:{root}", validation_split=0, test_split=0)
-    assert loaded.class_counts == (7, 4)
+    assert loaded.class_counts == (8, 4)
     (root / "ant" / "gone.png").symlink_to(tmp_path / "gone.png")
     with pytest.raises(ValueError, match=r"cannot read the image .*gone\.png: No such file"):
         data.load(f"folder:{root}")
