@@ -9,6 +9,8 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 from applications.weights import Preprocess, Weights, list_weights
+from zoo import list_models
+from zoo._habits import unknown_name
 
 if TYPE_CHECKING:
     from applications.crossvalidation import CrossValidation, cross_validate
@@ -67,4 +69,4 @@ def __getattr__(name: str) -> Any:
     for module, names in LAZY.items():
         if name in names:
             return getattr(importlib.import_module(f"applications.{module}"), name)
-    raise AttributeError(f"module 'applications' has no attribute {name!r}")
+    raise AttributeError(unknown_name("applications", name, list_models()))

@@ -11,6 +11,7 @@ import importlib
 import os
 from typing import TYPE_CHECKING, Any
 
+from zoo._habits import unknown_name
 from zoo.catalogue import ModelInfo, create, info, list_models
 from zoo.export import Exported, ExportError, export
 from zoo.features import features
@@ -53,4 +54,4 @@ def __getattr__(name: str) -> Any:
         except ModuleNotFoundError as error:
             if error.name != f"zoo.{name}":
                 raise
-    raise AttributeError(f"module 'zoo' has no attribute {name!r}")
+    raise AttributeError(unknown_name("zoo", name, list_models()))

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import difflib
 import functools
+import inspect
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal, TypedDict, TypeVar, cast, get_args
+from typing import Any, Literal, TypedDict, TypeVar, cast, get_args, get_type_hints
 
 import keras
 
+from zoo._habits import unknown_option
 from zoo._symbolic import initialized, symbolic
 
 Downsample = Literal["paper", "conv", "max", "avg", "blur"]
@@ -142,6 +144,15 @@ class ShrinkError(ValueError):
         )
 
 
+class UnknownOptionError(TypeError):
+    """A builder has no such option."""
+
+    def __init__(self, model: str, option: str, known: Iterable[str]) -> None:
+        self.model = model
+        self.option = option
+        super().__init__(unknown_option(model, option, known))
+
+
 class _Asked(Exception):
     """Carries the paper's values out of a builder, before anything is built."""
 
@@ -170,6 +181,20 @@ def paper_values(builder: Callable[..., keras.Model]) -> Config:
     raise TypeError(f"{builder!r} is no builder of this zoo")
 
 
+def option_names(builder: Callable[..., keras.Model]) -> tuple[str, ...]:
+    """Names of the options that a builder of this zoo takes, its own first.
+
+    Example:
+        >>> from zoo import lenet
+        >>> option_names(lenet.lenet5)[:3]
+        ('padding', 'input_shape', 'num_classes')
+    """
+    parameters = inspect.signature(builder).parameters.values()
+    own = [each.name for each in parameters if each.kind is each.KEYWORD_ONLY]
+    (shared,) = get_args(get_type_hints(builder)["options"])
+    return tuple(dict.fromkeys([*own, *shared.__annotations__]))
+
+
 def resolve(paper: Config, options: Mapping[str, Any]) -> Config:
     """Lay the caller's options over the paper's values and check them.
 
@@ -183,9 +208,7 @@ def resolve(paper: Config, options: Mapping[str, Any]) -> Config:
     known = Options.__annotations__
     for option in options:
         if option not in known:
-            close = difflib.get_close_matches(option, known, n=1)
-            hint = f"did you mean {close[0]!r}?" if close else f"the options are {', '.join(known)}"
-            raise TypeError(f"{model} has no option {option!r}; {hint}")
+            raise UnknownOptionError(model, option, known)
     config = replace(paper, **options)
     if keras.config.image_data_format() != "channels_last":
         raise ValueError(
@@ -356,6 +379,9 @@ def propose_fixes(*alternatives: Mapping[str, Any]) -> Callable[[Builder], Build
                 return initialized(builder, *args, **options)
             except ShrinkError as error:
                 shrunk = error
+            except UnknownOptionError as error:
+                known = option_names(builder)
+                raise UnknownOptionError(error.model, error.option, known) from None
             config, works = shrunk.config, []
             for change in (*alternatives, *_smaller_strides(config)):
                 try:
