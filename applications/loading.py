@@ -27,7 +27,8 @@ from applications.matching import (
 )
 from applications.weights import Weights, find, list_weights
 from zoo._symbolic import adopt, leave_untouched
-from zoo.catalogue import create, info
+from zoo._options import check_names
+from zoo.catalogue import builder_of, create, info
 
 SUFFIXES = (".safetensors", ".pth", ".pt", ".bin", ".h5", ".keras", ".npz", ".json")
 
@@ -64,9 +65,11 @@ def load(name: str, weights: Weights | str | Path = "imagenet", **options: Any) 
         'zoo'
     """
     record = weights if isinstance(weights, Weights) else None
+    if weights is None:
+        raise TypeError("weights=None: zoo.create(name) builds a model with random weights")
     if isinstance(weights, str) and not _is_path(weights):
         record = find(name, weights)
-    info(name)
+    _check_options(name, options)
     path = locate(record) if record else Path(str(weights))
     record = record or _published_as(name, path)
     with formats.read(path) as checkpoint:
@@ -166,6 +169,16 @@ def _defaults(
             for x in (mean, std)
         )
     return options, shown
+
+
+def _check_options(name: str, options: dict[str, Any]) -> None:
+    """Refuse unknown options before anything is downloaded."""
+    if "pretrained" in options:
+        raise TypeError(
+            "applications.load gives pretrained weights by itself: leave pretrained out; "
+            "zoo.create(name) gives random ones"
+        )
+    check_names(builder_of(name), options)
 
 
 def load_weights(model: keras.Model, path: str | Path, *, source: str | None = None) -> LoadReport:

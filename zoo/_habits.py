@@ -3,37 +3,50 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
-PRETRAINED = 'for pretrained weights use applications.load(name, weights="imagenet")'
-
-# An option of theirs: what to do here.
-OPTIONS = {
-    "weights": f"a builder draws random weights; {PRETRAINED}",
-    "pretrained": f"a builder draws random weights; {PRETRAINED}",
+# An option of theirs: its name here.
+RENAMED = {
+    "classes": "num_classes",
+    "n_classes": "num_classes",
+    "num_class": "num_classes",
+    "global_pool": "pooling",
+    "drop_rate": "dropout",
+    "dropout_rate": "dropout",
+    "drop_connect_rate": "drop_path_rate",
+    "stochastic_depth_prob": "drop_path_rate",
+    "act_layer": "activation",
+    "norm_layer": "norm",
+    "pretrained": "weights",
+    "checkpoint_path": "weights",
+    "img_size": "image_size",
+    "input_size": "image_size",
+    "lr": "learning_rate",
+    "opt": "optimizer",
+    "wd": "weight_decay",
+}
+PRETRAINED = (
+    "a builder draws random weights; "
+    'for pretrained weights use applications.load(name, weights="imagenet")'
+)
+SHAPE = "say input_shape=(height, width, channels)"
+# An option of theirs: what to do where none of the names here stands for it.
+HINTS = {
+    "weights": PRETRAINED,
+    "pretrained": PRETRAINED,
     "checkpoint_path": "to load a checkpoint use applications.load(name, weights=PATH)",
     "include_top": "for a model without its classifier say num_classes=0",
-    "classes": "say num_classes",
-    "num_class": "say num_classes",
-    "n_classes": "say num_classes",
-    "in_chans": "say input_shape=(height, width, channels)",
-    "in_channels": "say input_shape=(height, width, channels)",
-    "input_tensor": "say input_shape=(height, width, channels), and call the model on the tensor",
-    "input_size": "say input_shape=(height, width, channels)",
-    "img_size": "say input_shape=(height, width, channels)",
-    "image_size": "say input_shape=(height, width, channels)",
+    "in_chans": SHAPE,
+    "in_channels": SHAPE,
+    "img_size": SHAPE,
+    "image_size": SHAPE,
+    "input_size": SHAPE,
+    "input_tensor": f"{SHAPE}, and call the model on the tensor",
     "include_preprocessing": "say normalization=None for images that are normalised already",
     "include_rescaling": "say normalization=None for images that are normalised already",
-    "global_pool": "say pooling",
-    "drop_rate": "say dropout",
-    "dropout_rate": "say dropout",
-    "drop_connect_rate": "say drop_path_rate",
-    "stochastic_depth_prob": "say drop_path_rate",
-    "act_layer": 'say activation, such as activation="silu"',
-    "norm_layer": 'say norm: "batch", "group", "layer", "instance" or "none"',
     "replace_stride_with_dilation": "say output_stride=16 or output_stride=8",
-    "features_only": "for the feature maps use zoo.features(model)",
-    "out_indices": "for the feature maps use zoo.features(model, levels)",
+    "features_only": "for the feature maps use zoo.features(model) in Python",
+    "out_indices": "for the feature maps use zoo.features(model, levels) in Python",
 }
 
 # A name of theirs: what it is here.
@@ -55,24 +68,30 @@ NAMES = {
 }
 
 
-def unknown_option(owner: str, option: str, known: Iterable[str]) -> str:
+def unknown_option(
+    owner: str, option: str, known: Iterable[str], flags: Mapping[str, str] | None = None
+) -> str:
     """The sentence about an option that there is not.
 
     Args:
         owner: What does not have it.
         option: Its name.
         known: The names that there are.
+        flags: Names that the command line takes as flags, and the flags.
 
     Example:
         >>> unknown_option("resnet18", "include_top", ["num_classes"])
         "resnet18 has no option 'include_top'; for a model without its classifier say num_classes=0"
     """
-    known = list(dict.fromkeys(known))
-    close = difflib.get_close_matches(option, known, n=1)
-    if option in OPTIONS:
-        hint = OPTIONS[option]
+    known, flags = list(dict.fromkeys(known)), flags or {}
+    ours = RENAMED.get(option, "")
+    close = difflib.get_close_matches(option, [*known, *flags], n=1)
+    if ours in flags or ours in known:
+        hint = f"say {flags.get(ours, ours)}"
+    elif option in HINTS:
+        hint = HINTS[option]
     elif close:
-        hint = f"did you mean {close[0]!r}?"
+        hint = f"did you mean {flags.get(close[0]) or repr(close[0])}?"
     else:
         hint = f"the options are {', '.join(known)}"
     return f"{owner} has no option {option!r}; {hint}"
@@ -87,8 +106,8 @@ def unknown_name(module: str, name: str, models: Iterable[str] = ()) -> str:
         models: Names of models; one is recognised in any spelling.
 
     Example:
-        >>> unknown_name("zoo", "ResNet50", ["resnet50"])
-        'module \'zoo\' has no attribute \'ResNet50\'; use zoo.create("resnet50")'
+        >>> print(unknown_name("zoo", "ResNet50", ["resnet50"]))
+        module 'zoo' has no attribute 'ResNet50'; use zoo.create("resnet50")
     """
     plain = {model.replace("_", ""): model for model in models}
     model = plain.get(name.replace("_", "").lower())

@@ -195,6 +195,14 @@ def option_names(builder: Callable[..., keras.Model]) -> tuple[str, ...]:
     return tuple(dict.fromkeys([*own, *shared.__annotations__]))
 
 
+def check_names(builder: Callable[..., keras.Model], options: Iterable[str]) -> None:
+    """Raise a TypeError with the nearest name if a builder does not take one of these options."""
+    known = option_names(builder)
+    for option in options:
+        if option not in known:
+            raise UnknownOptionError(builder.__name__, option, known)
+
+
 def resolve(paper: Config, options: Mapping[str, Any]) -> Config:
     """Lay the caller's options over the paper's values and check them.
 

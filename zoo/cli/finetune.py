@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import re
 from pathlib import Path
 from typing import Annotated
@@ -22,13 +21,14 @@ from zoo.cli.shared import (
     Settings,
     free_folder,
     quiet_import,
-    setting,
     slug,
+    sort_settings,
 )
 
 
 @app.command()
 def finetune(
+    context: typer.Context,
     model: ModelName,
     data: DataName,
     weights: Annotated[
@@ -54,14 +54,12 @@ def finetune(
     row = zoo.info(model)
     if not re.fullmatch(r"[1-9]\d*(,[1-9]\d*){0,2}", epochs):
         raise ValueError(f"--epochs must be 1 to 3 whole numbers, such as 30,10,20; got {epochs!r}")
-    settings = dict(setting(text) for text in set_ or [])
+    options, recipe = sort_settings(context, model, set_)
     folder = run_dir or free_folder(f"runs/finetune-{model}-{slug(data)}", resume)
     with quiet_import():
         import applications
         from zoo.data import load
-        from zoo.training import Recipe
 
-    fields = {field.name for field in dataclasses.fields(Recipe)}
     images = load(
         data,
         image_size=image_size or row.input_shape[:2],
@@ -76,9 +74,9 @@ def finetune(
         images,
         weights=weights,
         epochs=[int(number) for number in epochs.split(",")],
-        recipe={k: v for k, v in settings.items() if k in fields},
+        recipe=recipe,
         run_dir=folder,
-        options={k: v for k, v in settings.items() if k not in fields},
+        options=options,
         seed=seed,
         resume=resume,
     )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from pathlib import Path
 from typing import Annotated
 
@@ -22,13 +21,14 @@ from zoo.cli.shared import (
     Settings,
     free_folder,
     quiet_import,
-    setting,
     slug,
+    sort_settings,
 )
 
 
 @app.command()
 def tune(
+    context: typer.Context,
     model: ModelName,
     data: DataName,
     space: Annotated[
@@ -79,7 +79,7 @@ def tune(
 ) -> None:
     """Search over a model's choices, and report what matters."""
     zoo.info(model)
-    fixed = dict(setting(text) for text in set_ or [])
+    options, fields = sort_settings(context, model, set_)
     folder = run_dir or free_folder(f"runs/tune-{model}-{slug(data)}", resume)
     with quiet_import():
         import tuning
@@ -93,7 +93,6 @@ def tune(
         "activation_memory": budget_memory,
         "disk": budget_disk,
     }
-    fields = {field.name for field in dataclasses.fields(training.Recipe)}
     tuning.search(
         model,
         data,
@@ -108,7 +107,7 @@ def tune(
             **{name: parse(limit) for name, limit in limits.items() if limit is not None},
             latency=None if budget_latency is None else budget_latency / 1e3,
         ),
-        recipe=training.Recipe(epochs=epochs, **{k: v for k, v in fixed.items() if k in fields}),
+        recipe=training.Recipe(epochs=epochs, **fields),
         workers=workers,
         time_limit=time_limit,
         seed=seed,
@@ -120,5 +119,5 @@ def tune(
             "data_dir": data_dir,
             "seed": seed,
         },
-        options={k: v for k, v in fixed.items() if k not in fields},
+        options=options,
     )
