@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import keras
+
 from applications.finetuning import FinetuneResult, finetune
 from zoo._files import write_json
 from zoo.data import ImageData
@@ -67,6 +69,7 @@ def cross_validate(
 
     Raises:
         ValueError: As `finetune`; or if `folds` is below 2.
+        TypeError: If `model` is a model, or `data` no function.
 
     Example:
         >>> import tempfile, zoo
@@ -80,6 +83,16 @@ def cross_validate(
     """
     if not isinstance(folds, int) or folds < 2:
         raise ValueError(f"folds must be a whole number of at least 2; received {folds!r}")
+    if not callable(data):
+        raise TypeError(
+            "data must be a function from (i, k) to a data set, such as "
+            f'lambda fold: zoo.data.load("folder:photos", fold=fold); received {data!r}'
+        )
+    if isinstance(model, keras.Model):
+        raise TypeError(
+            "each fold begins with a new model: give its name, or a function that makes one, such "
+            'as lambda: zoo.create("resnet18", num_classes=10)'
+        )
     folder = Path(run_dir)
     results = []
     for i in range(folds):

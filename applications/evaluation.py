@@ -187,7 +187,7 @@ def evaluate(
         An `Evaluation`.
 
     Raises:
-        ValueError: If the split is empty, or a view is unknown.
+        ValueError: If the split is empty or unknown, or a view is unknown.
 
     Example:
         >>> import zoo
@@ -203,6 +203,8 @@ def evaluate(
         raise ValueError(
             f"views must be some of {', '.join(VIEWS)}; received {', '.join(map(str, views))}"
         )
+    if split not in ("validation", "test"):
+        raise ValueError(f'split must be "validation" or "test"; received {split!r}')
     if not getattr(data, f"{split}_size"):
         raise ValueError(f"{data.name} has no {split} images")
     probable = gives_probabilities(model)

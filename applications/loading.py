@@ -26,8 +26,8 @@ from applications.matching import (
     told,
 )
 from applications.weights import Weights, find, list_weights
-from zoo._symbolic import adopt, leave_untouched
 from zoo._options import check_names
+from zoo._symbolic import adopt, leave_untouched
 from zoo.catalogue import builder_of, create, info
 
 SUFFIXES = (".safetensors", ".pth", ".pt", ".bin", ".h5", ".keras", ".npz", ".json")

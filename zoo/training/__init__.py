@@ -38,7 +38,13 @@ from zoo.training.callbacks import (
     StopOnDivergence,
     uncompiled,
 )
-from zoo.training.checks import check_data, check_model, gives_probabilities, steps_per_execution
+from zoo.training.checks import (
+    check_data,
+    check_model,
+    check_recipe,
+    gives_probabilities,
+    steps_per_execution,
+)
 from zoo.training.devices import accelerator, precision_policy, setup_devices, uses_xla
 from zoo.training.layerwise import Layerwise, layerwise_learning_rates
 from zoo.training.mixing import mix
@@ -144,7 +150,7 @@ def prepare(recipe: Recipe) -> Iterator[str]:
 def train(
     model: keras.Model | Callable[[], keras.Model],
     data: ImageData,
-    recipe: Recipe | None = None,
+    recipe: Recipe | Mapping[str, Any] | None = None,
     *,
     run_dir: str | os.PathLike[str],
     resume: bool = False,
@@ -164,7 +170,8 @@ def train(
             is called with seed and precision set, so that the initial weights follow from
             `recipe.seed`; a model that is already built keeps its weights and its precision.
         data: As `zoo.data.load` gives it.
-        recipe: How to train; None: `Recipe()`.
+        recipe: How to train, or the fields of a `Recipe`, such as {"epochs": 10}; None:
+            `Recipe()`.
         run_dir: The folder; made if need be.
         resume: Continue the folder's run after its last finished epoch; start one if there is
             none. Model, data and recipe have to be the same; only with schedule="constant" more
@@ -201,8 +208,9 @@ def train(
             f'{keras.backend.backend()}": set KERAS_BACKEND=tensorflow before Keras is imported'
         )
     folder = Path(run_dir)
-    recipe = (recipe or Recipe()).resolve(data.batch_size)
+    recipe = Recipe.of(recipe).resolve(data.batch_size)
     check_data(data)
+    check_recipe(recipe, data)
     recipe = dataclasses.replace(recipe, steps_per_execution=steps_per_execution(recipe, data))
     run_folder.claim(folder, resume)
     with run_folder.locked(folder), prepare(recipe) as policy:
@@ -214,7 +222,8 @@ def train(
         if given and recipe.mixed_precision != "auto" and built.dtype_policy.name != policy:
             raise ValueError(
                 f"{built.name} was built for {built.dtype_policy.name}, and the recipe asks for "
-                f"{policy}: give `train` a function that builds the model"
+                f"{policy}: leave mixed_precision out, give a function that builds the model, or "
+                f"build it after keras.config.set_dtype_policy({policy!r})"
             )
         recipe = dataclasses.replace(recipe, mixed_precision=built.dtype_policy.name)
         config = run_folder.describe(built, data, recipe, options)
