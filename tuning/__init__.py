@@ -23,18 +23,19 @@ import zoo  # noqa: F401  # before KerasTuner imports TensorFlow
 if TYPE_CHECKING:
     from tuning.budget import Budget
     from tuning.hypermodel import HyperClassifier
-    from tuning.results import SearchResult, Trial, read
+    from tuning.results import SearchError, SearchResult, Trial, read
     from tuning.searching import search
 
 WHERE = {
     "Budget": "budget",
     "HyperClassifier": "hypermodel",
+    "SearchError": "results",
     "SearchResult": "results",
     "Trial": "results",
     "read": "results",
     "search": "searching",
 }
-__all__ = ["Budget", "HyperClassifier", "SearchResult", "Trial", "read", "search"]
+__all__ = ["Budget", "HyperClassifier", "SearchError", "SearchResult", "Trial", "read", "search"]
 
 
 def __getattr__(name: str) -> Any:

@@ -16,9 +16,11 @@ import zoo
 from zoo import transfer
 from zoo._symbolic import symbolic
 from zoo.training import Recipe
+from zoo.training.recipe import OF_SGD
 
 RECIPE = frozenset(f.name for f in dataclasses.fields(Recipe))
 DATA = ("batch_size", "augment")
+STARTED = ("weights", "frozen_through")
 
 
 @dataclass(frozen=True)
@@ -51,10 +53,12 @@ class Candidate:
         """
         left = dict(settings)
         builder = left.pop("variant", builder)
-        started = {name: left.pop(name, None) for name in ("weights", "frozen_through")}
+        started = {name: left.pop(name, None) for name in STARTED}
         known = {name: None if value == "none" else value for name, value in started.items()}
         if known["weights"] is None:
             known["frozen_through"] = None
+        if left.get("optimizer", "sgd") != "sgd":
+            left = {name: value for name, value in left.items() if name not in OF_SGD}
         return cls(
             builder,
             options={k: v for k, v in left.items() if k not in RECIPE and k not in DATA},

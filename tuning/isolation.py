@@ -27,6 +27,7 @@ from tuning.work import SkippedError, Work
 from zoo._files import write_json
 
 PRELOADED = ["tuning.preloaded"]
+LOG = "log.txt"  # what a trial's processes print
 POLL = 0.25  # seconds between two looks at a process
 
 
@@ -226,7 +227,7 @@ def run(
         finally:
             process.kill()
         if not path.exists():
-            _write(path, failed=_why(process.exitcode))
+            _write(path, failed=_why(process.exitcode, work.folder / LOG))
     return outcome(path)
 
 
@@ -245,16 +246,17 @@ def _write(path: Path, *, failed: str = "", skipped: str = "", metrics: Any = No
     write_json(path, {"failed": failed, "skipped": skipped, "metrics": metrics or {}})
 
 
-def _why(exitcode: int | None) -> str:
+def _why(exitcode: int | None, log: Path | None = None) -> str:
     if exitcode == -signal.SIGKILL:
         return "was killed (SIGKILL), which is what the system does when memory runs out"
     if exitcode is not None and exitcode < 0:
         return f"was ended by {signal.Signals(-exitcode).name}"
-    return f"ended with exit code {exitcode} and without a result; see log.txt"
+    told = f"; see {log}" if log and log.exists() else ""
+    return f"ended with exit code {exitcode} and without a result{told}"
 
 
 def _execute(work: Work, share: Share, path: Path) -> None:
-    with (work.folder / "log.txt").open("a", encoding="utf-8") as log:
+    with (work.folder / LOG).open("a", encoding="utf-8") as log:
         os.dup2(log.fileno(), 1)
         os.dup2(log.fileno(), 2)
     print(f"{time.ctime()}: this is process {os.getpid()}", flush=True)

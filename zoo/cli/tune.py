@@ -10,8 +10,6 @@ import typer
 import zoo
 from zoo.cli.app import app
 from zoo.cli.shared import (
-    Augment,
-    BatchSize,
     BudgetLimit,
     DataDir,
     DataName,
@@ -64,8 +62,13 @@ def tune(
     time_limit: Annotated[
         float | None, typer.Option(help="Seconds after which a training has failed.")
     ] = None,
-    batch_size: BatchSize = 32,
-    augment: Augment = "auto",
+    batch_size: Annotated[
+        int | None, typer.Option(help="Images a step; by default 32, or what is searched.")
+    ] = None,
+    augment: Annotated[
+        str | None,
+        typer.Option(help="As of `zoo train`; by default auto, or what is searched."),
+    ] = None,
     image_size: Annotated[
         int | None, typer.Option(help="Height and width; by default the data's.")
     ] = None,
@@ -84,7 +87,7 @@ def tune(
     with quiet_import():
         import tuning
         from tuning.budget import parse
-        from tuning.space import named
+        from tuning.space import augmentation, named
         from zoo import training
 
     limits = {
@@ -93,16 +96,26 @@ def tune(
         "activation_memory": budget_memory,
         "disk": budget_disk,
     }
+    sought = named(space)
+    data_options = {
+        "batch_size": batch_size,
+        "augment": augment,
+        "image_size": image_size,
+        "data_dir": data_dir,
+        "seed": seed,
+    }
+    if not set(augmentation.parts) & set(sought.parts):
+        data_options["augment"] = augment or "auto"
     tuning.search(
         model,
         data,
         run_dir=folder,
-        space=named(space),
+        space=sought,
         engine=engine,  # type: ignore[arg-type]  # checked there
         max_trials=max_trials,
         max_epochs=epochs,
         executions_per_trial=executions,
-        objective=[part.strip() for part in objective.split(",")],
+        objective=objective,
         budget=tuning.Budget(
             **{name: parse(limit) for name, limit in limits.items() if limit is not None},
             latency=None if budget_latency is None else budget_latency / 1e3,
@@ -112,12 +125,6 @@ def tune(
         time_limit=time_limit,
         seed=seed,
         resume=resume,
-        data_options={
-            "batch_size": batch_size,
-            "augment": augment,
-            "image_size": image_size,
-            "data_dir": data_dir,
-            "seed": seed,
-        },
+        data_options={name: value for name, value in data_options.items() if value is not None},
         options=options,
     )

@@ -43,6 +43,7 @@ from zoo.training.checks import (
     check_model,
     check_recipe,
     gives_probabilities,
+    require_tensorflow,
     steps_per_execution,
 )
 from zoo.training.devices import accelerator, precision_policy, setup_devices, uses_xla
@@ -202,11 +203,7 @@ def train(
         >>> result.test["accuracy"] > 0.8
         True
     """
-    if keras.backend.backend() != "tensorflow":
-        raise RuntimeError(
-            f'zoo.training needs the TensorFlow backend, and Keras runs on "'
-            f'{keras.backend.backend()}": set KERAS_BACKEND=tensorflow before Keras is imported'
-        )
+    require_tensorflow("zoo.training")
     folder = Path(run_dir)
     recipe = Recipe.of(recipe).resolve(data.batch_size)
     check_data(data)

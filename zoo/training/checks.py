@@ -15,6 +15,16 @@ if TYPE_CHECKING:
     from zoo.data import ImageData
 
 
+def require_tensorflow(what: str) -> None:
+    """Raise RuntimeError if Keras runs on another backend."""
+    backend = keras.backend.backend()
+    if backend != "tensorflow":
+        raise RuntimeError(
+            f"{what} needs the TensorFlow backend, and Keras runs on {backend!r}: set "
+            "KERAS_BACKEND=tensorflow before Keras is imported"
+        )
+
+
 def steps_per_execution(recipe: Recipe, data: ImageData) -> int:
     """Resolve "auto"; refuse what does not divide an epoch, which Keras would run past its end."""
     steps, every = data.steps_per_epoch, recipe.steps_per_execution
