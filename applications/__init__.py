@@ -8,8 +8,14 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
+import zoo
+
+if not hasattr(zoo, "list_models"):
+    raise ImportError(
+        f"zoo is {zoo.__file__}, not that of keras-modelzoo: rename it, or run from another folder"
+    )
+
 from applications.weights import Preprocess, Weights, list_weights
-from zoo import list_models
 from zoo._habits import unknown_name
 
 if TYPE_CHECKING:
@@ -69,4 +75,4 @@ def __getattr__(name: str) -> Any:
     for module, names in LAZY.items():
         if name in names:
             return getattr(importlib.import_module(f"applications.{module}"), name)
-    raise AttributeError(unknown_name("applications", name, list_models()))
+    raise AttributeError(unknown_name("applications", name, zoo.list_models()))

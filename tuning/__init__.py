@@ -18,7 +18,12 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
-import zoo  # noqa: F401  # before KerasTuner imports TensorFlow
+import zoo  # before KerasTuner imports TensorFlow
+
+if not hasattr(zoo, "list_models"):
+    raise ImportError(
+        f"zoo is {zoo.__file__}, not that of keras-modelzoo: rename it, or run from another folder"
+    )
 
 if TYPE_CHECKING:
     from tuning.budget import Budget

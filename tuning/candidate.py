@@ -14,6 +14,7 @@ import keras
 
 import zoo
 from zoo import transfer
+from zoo._siblings import check_ours
 from zoo._symbolic import symbolic
 from zoo.training import Recipe
 from zoo.training.recipe import OF_SGD
@@ -94,6 +95,7 @@ class Candidate:
         """
         if self.weights is None:
             return zoo.create(self.builder, **_tuples(self.options))
+        check_ours("applications")
         import applications
 
         model = applications.load(self.builder, self.weights, **_tuples(self.options))

@@ -27,6 +27,7 @@ from tuning.work import SkippedError, Work
 from zoo._files import write_json
 
 PRELOADED = ["tuning.preloaded"]
+SAFE_PATH = "PYTHONSAFEPATH"
 LOG = "log.txt"  # what a trial's processes print
 POLL = 0.25  # seconds between two looks at a process
 
@@ -85,7 +86,7 @@ class Process:
         theirs, self._ours = context().Pipe(duplex=False)
         self._process = context().Process(target=_main, args=(theirs, function, *arguments))
         script = b"__main__" in pickle.dumps(users)
-        with contextlib.nullcontext() if script else _hidden_script():
+        with _safe_path(), contextlib.nullcontext() if script else _hidden_script():
             self._process.start()
         theirs.close()
 
@@ -149,7 +150,25 @@ def _hidden_script() -> Iterator[None]:
         main.__dict__.update({name: value for name, value in hidden.items() if value is not None})
 
 
+@contextlib.contextmanager
+def _safe_path() -> Iterator[None]:
+    """Keep the working folder, and a user's tuning.py in it, off the path of the server.
+
+    It imports before it gets our path; the processes that it forks have ours from the start.
+    """
+    if os.environ.get(SAFE_PATH):
+        yield
+        return
+    os.environ[SAFE_PATH] = __name__
+    try:
+        yield
+    finally:
+        os.environ.pop(SAFE_PATH, None)
+
+
 def _main(parent: Connection, function: Callable[..., None], *arguments: Any) -> None:
+    if os.environ.get(SAFE_PATH) == __name__:
+        del os.environ[SAFE_PATH]
     threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
     function(*arguments)
 

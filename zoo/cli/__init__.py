@@ -15,7 +15,7 @@ def main() -> None:
     """Run the command line; a wrong argument is told in one sentence, without a traceback."""
     try:
         app()
-    except (ValueError, TypeError, OSError, RuntimeError, ModuleNotFoundError) as error:
+    except (ValueError, TypeError, OSError, RuntimeError, ImportError) as error:
         if os.environ.get("ZOO_DEBUG"):
             raise
         print(f"zoo: {error}", file=sys.stderr)

@@ -9,8 +9,9 @@ from typing import Annotated, Any, Literal
 import typer
 
 import zoo
+from zoo._siblings import check_ours
 from zoo.cli.app import app
-from zoo.cli.shared import DataDir, ModelOrFile, check_model, open_model, quiet_import
+from zoo.cli.shared import DataDir, ModelOrFile, check_model, given, open_model, quiet_import
 
 
 @app.command()
@@ -25,6 +26,7 @@ def convert(
     ] = None,
 ) -> None:
     """Rewrite a checkpoint in another format, bit for bit."""
+    check_ours("applications")
     from applications import formats
 
     if target.name.endswith(".weights.h5") and model is None:
@@ -59,6 +61,7 @@ def convert(
 
 @app.command()
 def export(
+    context: typer.Context,
     model: ModelOrFile,
     path: Annotated[
         Path,
@@ -80,6 +83,8 @@ def export(
 
     check_model(model)
     check_export(path, None, precision)
+    if given(context, "weights") and model not in zoo.list_models():
+        raise ValueError(f"--weights is for a model by name; {model} has its own: leave it out")
     if (precision == "int8") != (data is not None):
         raise ValueError("int8, and only int8, takes images to learn from: --data folder:PATH")
     with quiet_import():

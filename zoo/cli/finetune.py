@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 import zoo
+from zoo._siblings import check_ours
 from zoo.cli.app import app
 from zoo.cli.shared import (
     Augment,
@@ -56,6 +57,7 @@ def finetune(
         raise ValueError(f"--epochs must be 1 to 3 whole numbers, such as 30,10,20; got {epochs!r}")
     options, recipe = sort_settings(context, model, set_)
     folder = run_dir or free_folder(f"runs/finetune-{model}-{slug(data)}", resume)
+    check_ours("applications")
     with quiet_import():
         import applications
         from zoo.data import load

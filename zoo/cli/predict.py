@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 import zoo
+from zoo._siblings import check_ours
 from zoo.cli.app import app
 from zoo.cli.shared import ModelName, quiet_import
 
@@ -26,6 +27,7 @@ def predict(
     for image in images:
         if not image.exists():
             raise FileNotFoundError(f"there is no file {image}")
+    check_ours("applications")
     with quiet_import():
         import applications
 

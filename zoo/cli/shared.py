@@ -15,6 +15,7 @@ import typer
 import zoo
 from zoo._habits import unknown_option
 from zoo._quiet import quiet
+from zoo._siblings import check_ours
 from zoo.catalogue import builder_of
 
 ModelName = Annotated[str, typer.Argument(metavar="MODEL", help="A model, such as resnet20.")]
@@ -64,6 +65,7 @@ def check_model(model: str) -> None:
 
 def open_model(model: str, weights: str | None) -> Any:
     """A model by name, pretrained or with random weights (None); or one from a .keras file."""
+    check_ours("applications")
     import applications  # its layers, which files name
 
     if Path(model).suffix == ".keras":

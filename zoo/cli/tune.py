@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 import zoo
+from zoo._siblings import check_ours
 from zoo.cli.app import app
 from zoo.cli.shared import (
     BudgetLimit,
@@ -84,6 +85,7 @@ def tune(
     zoo.info(model)
     options, fields = sort_settings(context, model, set_)
     folder = run_dir or free_folder(f"runs/tune-{model}-{slug(data)}", resume)
+    check_ours("applications", "tuning")
     with quiet_import():
         import tuning
         from tuning.budget import parse
