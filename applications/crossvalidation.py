@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import keras
+
 from applications.finetuning import FinetuneResult, finetune
 from zoo import _notebook, _runs
 from zoo._files import write_json
@@ -80,6 +82,7 @@ def cross_validate(
         ValueError: As `finetune`; or if `folds` is below 2.
         FileExistsError: If the folder holds a run and `resume` is False, a run of another kind, or
             files of others under names that a run writes.
+        TypeError: If `model` is a model, or `data` no function.
 
     Example:
         >>> import tempfile, zoo
@@ -95,6 +98,16 @@ def cross_validate(
     folds = plain(folds)
     if not isinstance(folds, int) or folds < 2:
         raise ValueError(f"folds must be a whole number of at least 2; received {folds!r}")
+    if not callable(data):
+        raise TypeError(
+            "data must be a function from (i, k) to a data set, such as "
+            f'lambda fold: zoo.data.load("folder:photos", fold=fold); received {data!r}'
+        )
+    if isinstance(model, keras.Model):
+        raise TypeError(
+            "each fold begins with a new model: give its name, or a function that makes one, such "
+            'as lambda: zoo.create("resnet18", num_classes=10)'
+        )
     folder = Path(run_dir)
     _runs.claim(folder, "cross_validation", resume=resume, writes=WRITES)
     results = []

@@ -11,6 +11,7 @@ import dataclasses
 import io
 import os
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -19,17 +20,26 @@ import keras
 
 import zoo
 from applications.loading import load
-from applications.phases import Phase, check, default_phases, train_phase
+from applications.phases import (
+    EPOCHS,
+    Phase,
+    check,
+    check_fields,
+    default_phases,
+    train_phase,
+)
 from zoo import _notebook, _runs, plots, transfer
 from zoo._files import atomic, write_json
 from zoo._graph import functional
+from zoo._options import check_names
 from zoo._plain import plain
 from zoo._quiet import RETRACING, unlogged
 from zoo.card import card_of, trained_on
+from zoo.catalogue import builder_of
 from zoo.data import ImageData, as_data
 from zoo.flatten import flatten
 from zoo.saving import write_keras
-from zoo.training import Result, gives_probabilities, mix
+from zoo.training import Recipe, Result, gives_probabilities, mix, precision_policy, prepare
 from zoo.training.devices import require_tensorflow
 from zoo.training.run_folder import locked
 
@@ -98,10 +108,10 @@ def finetune(
     run_dir: str | os.PathLike[str],
     weights: Any = "imagenet",
     phases: Sequence[Phase] | None = None,
-    epochs: Sequence[int] = (30, 10, 20),
+    epochs: Sequence[int] | None = None,
     recipe: Mapping[str, Any] | None = None,
     image_size: int | tuple[int, int] | None = None,
-    batch_size: int = 32,
+    batch_size: int | None = None,
     augment: Any = "auto",
     options: Mapping[str, Any] | None = None,
     seed: int = 0,
@@ -124,11 +134,11 @@ def finetune(
         run_dir: The folder; made if need be.
         weights: As `applications.load` takes it; only for a name.
         phases: What to train, one after the other; by default `default_phases`.
-        epochs: Of the default phases.
+        epochs: Of each of the default phases: one to three numbers; by default (30, 10, 20).
         recipe: Fields of `zoo.training.Recipe` for the default phases, such as {"mixup": 0.2}.
         image_size: Pixels a side, or (height, width), of a data set that is loaded here; by default
             that of the pretrained model.
-        batch_size: Likewise.
+        batch_size: Likewise; by default 32.
         augment: Likewise, as `zoo.data.load` takes it.
         options: Of the builder, such as {"dropout": 0.3} or {"stem_stride": 2}; only for a name.
         seed: Of the split, the order, the new head and the training.
@@ -158,37 +168,99 @@ def finetune(
     folder = Path(run_dir)
     _runs.check(folder, "finetune", resume=resume, writes=WRITES)
     options, seed = dict(plain(options or {})), plain(seed)
-    shape = zoo.info(model).input_shape if isinstance(model, str) else model.input_shape[1:]
-    shape = options.get("input_shape", shape)
-    data = _data(shape, train, validation, image_size, batch_size, augment, seed)
+    _check_used(model, train, validation, weights, phases, epochs, recipe, options)
+    data = _data(model, options, train, validation, image_size, batch_size, augment, seed)
+    if not data.validation_size:
+        recipe = {"early_stopping": 0, **(recipe or {})}  # which the default phases have
     keras.utils.set_random_seed(seed)
-    tuned = _model(model, data, weights, options)
-    planned = default_phases(tuned, epochs=epochs, seed=seed, recipe=recipe)
-    planned = planned if phases is None else list(phases)
-    check(planned, tuned)
-    _runs.claim(folder, "finetune", resume=resume, writes=WRITES)
-    with locked(folder):
-        return _run(tuned, data, planned, folder, resume, callbacks, verbose)
+    with _precision(model, recipe, phases):
+        tuned = _model(model, data, weights, options)
+        planned = default_phases(
+            tuned, epochs=EPOCHS if epochs is None else epochs, seed=seed, recipe=recipe
+        )
+        planned = planned if phases is None else list(phases)
+        check(planned, tuned)
+        _runs.claim(folder, "finetune", resume=resume, writes=WRITES)
+        with locked(folder):
+            return _run(tuned, data, planned, folder, resume, callbacks, verbose)
+
+
+def _check_used(
+    model: Any,
+    train: Any,
+    validation: Any,
+    weights: Any,
+    phases: Any,
+    epochs: Any,
+    recipe: Any,
+    options: dict[str, Any],
+) -> None:
+    """Refuse what would have no effect."""
+    check_fields(recipe)
+    if isinstance(model, str):
+        check_names(builder_of(model), options)
+    elif options:
+        raise ValueError("options are for a model that is given by its name")
+    elif weights != "imagenet":
+        raise ValueError(
+            "weights are for a model that is given by its name; this model has its own"
+        )
+    if validation is not None and not isinstance(train, tuple | list):
+        raise ValueError(
+            "validation goes with a pair of arrays (images, labels): a data set has its validation "
+            "images, which are split off the training images where there are none"
+        )
+    if phases is not None and (epochs is not None or recipe):
+        raise ValueError(
+            "epochs and recipe are of the default phases: with phases give each Phase its own"
+        )
+
+
+def _precision(model: Any, recipe: Mapping[str, Any] | None, phases: Any) -> Any:
+    """Make new layers in the recipe's precision, or in that of a model that is given."""
+    wanted = (recipe or {}).get("mixed_precision", "auto")
+    if phases:
+        wanted = phases[0].recipe.mixed_precision
+    if isinstance(model, keras.Model):
+        own = model.dtype_policy.name
+        if wanted != "auto" and precision_policy(wanted) != own:
+            raise ValueError(
+                f"{model.name} was made for {own}: leave mixed_precision out, or load the model "
+                f"after keras.config.set_dtype_policy({precision_policy(wanted)!r})"
+            )
+        wanted = own if own.startswith("mixed") else "auto"
+    return nullcontext() if wanted == "auto" else prepare(Recipe(mixed_precision=wanted))
 
 
 def _data(
-    shape: tuple[int | None, int | None, int],
+    model: Any,
+    options: Mapping[str, Any],
     train: Any,
     validation: Any,
     image_size: Any,
-    batch_size: int,
+    batch_size: int | None,
     augment: Any,
     seed: int,
 ) -> ImageData:
-    given = {"image_size": image_size, "batch_size": batch_size, "augment": augment}
     if isinstance(train, ImageData):
-        defaults = {"image_size": None, "batch_size": 32, "augment": "auto"}
-        changed = {name: value for name, value in given.items() if value != defaults[name]}
-        return as_data(train, validation, **changed)
+        if image_size is not None or batch_size is not None or augment != "auto":
+            raise ValueError(
+                "a data set has its image_size, batch_size and augment: give them to zoo.data.load"
+            )
+        return train
+    shape = zoo.info(model).input_shape if isinstance(model, str) else model.input_shape[1:]
+    shape = options.get("input_shape", shape)
     height, width, channels = shape
-    given["image_size"] = image_size or (None if None in (height, width) else (height, width))
-    given["channels"] = channels if channels in (1, 3) else None
-    return as_data(train, validation, **given, seed=seed)
+    size = image_size or (None if None in (height, width) else (height, width))
+    return as_data(
+        train,
+        validation,
+        image_size=size,
+        batch_size=32 if batch_size is None else batch_size,
+        channels=channels if channels in (1, 3) else None,
+        augment=augment,
+        seed=seed,
+    )
 
 
 def _model(model: Any, data: ImageData, weights: Any, options: dict[str, Any]) -> keras.Model:
@@ -196,8 +268,6 @@ def _model(model: Any, data: ImageData, weights: Any, options: dict[str, Any]) -
     if isinstance(model, str):
         fixed = {"num_classes": data.num_classes, "input_shape": data.image_shape}
         return load(model, weights, **{**fixed, **options})
-    if options:
-        raise ValueError("options are for a model that is given by its name")
     if any(isinstance(layer, keras.Model) for layer in model.layers):
         model = flatten(model)
     if model.output_shape[1:] != (data.num_classes,):

@@ -124,8 +124,8 @@ def _best(result: SearchResult) -> list[str]:
         parts.append(element("p", "To build it again:"))
         parts.append(element("pre", rebuild(told)))
     if (result.run_dir / MODEL).exists():
-        text = f"As it was trained: keras.saving.load_model({str(result.run_dir / MODEL)!r})"
-        parts.append(element("p", text, "note"))
+        parts.append(element("p", "As it was trained, in any process:"))
+        parts.append(element("pre", load_line(result.run_dir / MODEL)))
     return parts
 
 
@@ -169,6 +169,18 @@ def rebuild(told: Mapping[str, Any]) -> str:
     if recipe:
         lines.append("# trained with " + ", ".join(f"{k}={_literal(v)}" for k, v in recipe.items()))
     return "\n".join(lines)
+
+
+def load_line(path: Path) -> str:
+    """Write the Python that opens a model from whatever folder it is run in.
+
+    Example:
+        >>> print(load_line(Path("/runs/a/best.keras")))
+        import zoo
+        <BLANKLINE>
+        model = zoo.load("/runs/a/best.keras")
+    """
+    return f"import zoo\n\nmodel = zoo.load({_literal(os.path.abspath(path))})"
 
 
 def _literal(value: Any) -> str:

@@ -6,7 +6,9 @@ import csv
 import io
 import json
 import os
+import re
 import shutil
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -33,6 +35,10 @@ KEPT = (
     "activation_memory",
     "latency",
 )
+
+
+class SearchError(RuntimeError):
+    """A search in which no candidate could be trained."""
 
 
 @dataclass(frozen=True)
@@ -128,6 +134,30 @@ def _chosen(trial: Trial) -> str:
         for name, value in trial.values.items()
         if name != EPOCHS
     )
+
+
+def why_nothing(result: SearchResult) -> str:
+    """One sentence about a search without a completed trial: the commonest reason, what to do.
+
+    Args:
+        result: The search.
+    """
+    ended = [trial for trial in result.trials if trial.status in ("failed", "skipped")]
+    counts = f"{result.count('skipped')} skipped, {result.count('failed')} failed"
+    text = f"{result.run_dir}: no candidate could be trained ({counts})"
+    if not ended:
+        return text
+    kinds = Counter(re.sub(r"[0-9.]+", "0", trial.reason) for trial in ended)
+    kind, number = kinds.most_common(1)[0]
+    trial = next(t for t in ended if re.sub(r"[0-9.]+", "0", t.reason) == kind)
+    log = trial.folder / "log.txt"
+    if log.exists():
+        advice = f"see {log}"
+    elif "over the budget" in trial.reason:
+        advice = "raise the budget, or search smaller networks"
+    else:
+        advice = "change the space, or what is fixed"
+    return f"{text}; {number} of them as trial {trial.id}: {trial.reason}. To go on, {advice}"
 
 
 def read(run_dir: str | os.PathLike[str]) -> SearchResult:

@@ -8,6 +8,7 @@ import functools
 import importlib
 import json
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -152,5 +153,16 @@ def create(name: str, /, **options: Any) -> keras.Model:
         >>> create("resnet20", num_classes=3).output_shape
         (None, 3)
     """
-    builder = getattr(importlib.import_module(f"zoo.{info(name).module}"), name)
-    return builder(**options)
+    return builder_of(name)(**options)
+
+
+def builder_of(name: str) -> Callable[..., keras.Model]:
+    """The function that builds a model.
+
+    Raises:
+        ValueError: If there is no such model.
+    """
+    made: Callable[..., keras.Model] = getattr(
+        importlib.import_module(f"zoo.{info(name).module}"), name
+    )
+    return made

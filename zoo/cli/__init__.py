@@ -43,7 +43,7 @@ def main() -> None:
     signal.signal(signal.SIGTERM, terminate)
     try:
         app()
-    except (ValueError, TypeError, OSError, RuntimeError, ModuleNotFoundError) as error:
+    except (ValueError, TypeError, OSError, RuntimeError, ImportError) as error:
         if os.environ.get("ZOO_DEBUG"):
             raise
         print("\n".join([f"zoo: {error}", *getattr(error, "__notes__", [])]), file=sys.stderr)

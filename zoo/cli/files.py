@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 import typer
 
 import zoo
+from zoo._siblings import check_ours
 from zoo.cli.app import app
 from zoo.cli.shared import (
     DataDir,
@@ -32,6 +33,7 @@ def convert(
     ] = None,
 ) -> None:
     """Rewrite a checkpoint in another format, bit for bit."""
+    check_ours("applications")
     from applications import formats
 
     if target.name.endswith(".weights.h5") and model is None:
@@ -69,6 +71,7 @@ def convert(
 
 @app.command()
 def export(
+    context: typer.Context,
     model: ModelOrFile,
     path: Annotated[
         Path,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import re
 from pathlib import Path
 from typing import Annotated
@@ -11,6 +10,7 @@ import typer
 
 import zoo
 from zoo._runs import check as check_run
+from zoo._siblings import check_ours
 from zoo.cli.app import app
 from zoo.cli.shared import (
     Augment,
@@ -26,13 +26,14 @@ from zoo.cli.shared import (
     free_folder,
     quiet_import,
     resumable,
-    setting,
     slug,
+    sort_settings,
 )
 
 
 @app.command()
 def finetune(
+    context: typer.Context,
     model: ModelName,
     data: DataName,
     weights: Annotated[
@@ -60,15 +61,14 @@ def finetune(
     row = zoo.info(model)
     if not re.fullmatch(r"[1-9]\d*(,[1-9]\d*){0,2}", epochs):
         raise ValueError(f"--epochs must be 1 to 3 whole numbers, such as 30,10,20; got {epochs!r}")
-    settings = dict(setting(text) for text in set_ or [])
+    options, recipe = sort_settings(context, model, set_)
     folder = run_dir or free_folder(f"runs/finetune-{model}-{slug(data)}", resume)
     check_run(folder, "finetune", resume=resume)
+    check_ours("applications")
     with quiet_import():
         import applications
         from zoo.data import load
-        from zoo.training import Recipe
 
-    fields = {field.name for field in dataclasses.fields(Recipe)}
     images = load(
         data,
         image_size=image_size or row.input_shape[:2],
@@ -85,9 +85,9 @@ def finetune(
             images,
             weights=checkpoint(weights),
             epochs=[int(number) for number in epochs.split(",")],
-            recipe={k: v for k, v in settings.items() if k in fields},
+            recipe=recipe,
             run_dir=folder,
-            options={k: v for k, v in settings.items() if k not in fields},
+            options=options,
             seed=seed,
             resume=resume,
         )

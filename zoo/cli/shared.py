@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import contextlib
+import dataclasses
 import re
 import shlex
 from collections.abc import Collection, Iterator
@@ -13,7 +14,9 @@ from typing import Annotated, Any
 import typer
 
 import zoo
+from zoo._habits import unknown_option
 from zoo._quiet import quiet
+from zoo.catalogue import builder_of
 from zoo.saving import model_file
 
 ModelName = Annotated[str, typer.Argument(metavar="MODEL", help="A model, such as resnet20.")]
@@ -67,6 +70,8 @@ Settings = Annotated[
         "may be repeated.",
     ),
 ]
+
+TRUTH = {"true": True, "false": False}
 
 
 def is_name(model: str) -> bool:
@@ -128,11 +133,52 @@ def create_or_load(model: str, weights: str | None, options: dict[str, Any]) -> 
     return loaded
 
 
+def sort_settings(
+    context: typer.Context, model: str, texts: list[str] | None
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """What `--set` says: options of the model, and fields of the recipe.
+
+    Raises:
+        ValueError: If one is given twice, or has a flag of its own.
+        TypeError: If neither the model nor the recipe has it.
+    """
+    if not texts:
+        return {}, {}
+    settings = [setting(text) for text in texts]
+    with quiet_import():
+        from zoo._options import option_names
+        from zoo.training import Recipe
+
+    parameters = context.command.params
+    flags = {str(each.name): each.opts[0] for each in parameters if "--" in each.opts[0]}
+    fields = [field.name for field in dataclasses.fields(Recipe)]
+    known = option_names(builder_of(model))
+    options: dict[str, Any] = {}
+    recipe: dict[str, Any] = {}
+    for name, value in settings:
+        if name in flags:
+            raise ValueError(f"--set {name}={value} has a flag of its own: say {flags[name]}")
+        if name in options or name in recipe:
+            raise ValueError(f"--set {name} is given twice")
+        if name not in known and name not in fields:
+            raise TypeError(unknown_option(model, name, [*known, *fields], flags))
+        (recipe if name in fields else options)[name] = value
+    return options, recipe
+
+
+def given(context: typer.Context, name: str) -> bool:
+    """Whether the user typed a flag, rather than left it at its default."""
+    source = context.get_parameter_source(name)
+    return source is not None and source.name == "COMMANDLINE"
+
+
 def setting(text: str) -> tuple[str, Any]:
     """From "dropout=0.2" to ("dropout", 0.2); what is no Python value is a string."""
     name, equals, value = text.partition("=")
     if not equals or not name.isidentifier():
         raise ValueError(f"--set takes NAME=VALUE, such as --set dropout=0.2; received {text!r}")
+    if value in TRUTH:
+        return name, TRUTH[value]
     try:
         return name, ast.literal_eval(value)
     except (ValueError, SyntaxError):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -28,13 +27,14 @@ from zoo.cli.shared import (
     free_folder,
     quiet_import,
     resumable,
-    setting,
     slug,
+    sort_settings,
 )
 
 
 @app.command()
 def train(
+    context: typer.Context,
     model: ModelName,
     data: DataName,
     epochs: Annotated[int, typer.Option(help="Passes over the training images.")] = 30,
@@ -63,22 +63,20 @@ def train(
     """Train a model, and draw its learning curves."""
     zoo.info(model)  # an unknown name is told before the seconds that TensorFlow takes
     weights = None if weights is None else checkpoint(weights)
-    settings = dict(setting(text) for text in set_ or [])
+    options, fields = sort_settings(context, model, set_)
     folder = run_dir or free_folder(f"runs/{model}-{slug(data)}", resume)
     check_run(folder, "train", resume=resume)
     with quiet_import():
         from zoo import training
         from zoo.data import load
 
-    settings |= {
-        "epochs": epochs,
-        "optimizer": optimizer,
-        "learning_rate": learning_rate,
-        "seed": seed,
-    }
-    fields = {field.name for field in dataclasses.fields(training.Recipe)}
-    recipe = training.Recipe(**{k: v for k, v in settings.items() if k in fields})
-    options = {k: v for k, v in settings.items() if k not in fields}
+    recipe = training.Recipe(
+        epochs=epochs,
+        optimizer=optimizer,  # type: ignore[arg-type]  # checked there
+        learning_rate=learning_rate,
+        seed=seed,
+        **fields,
+    )
     training.setup_devices()
     images = load(
         data,

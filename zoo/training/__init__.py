@@ -43,7 +43,13 @@ from zoo.training.callbacks import (
     Progress,
     StopOnDivergence,
 )
-from zoo.training.checks import check_data, check_model, gives_probabilities, steps_per_execution
+from zoo.training.checks import (
+    check_data,
+    check_model,
+    check_recipe,
+    gives_probabilities,
+    steps_per_execution,
+)
 from zoo.training.devices import precision_policy, require_tensorflow, setup_devices
 from zoo.training.layerwise import Layerwise, layerwise_learning_rates
 from zoo.training.learning_rate import LearningRates, find_learning_rate
@@ -132,7 +138,7 @@ class Result:
 def train(
     model: keras.Model | Callable[[], keras.Model] | str,
     data: ImageData | str | tuple[Any, Any],
-    recipe: Recipe | None = None,
+    recipe: Recipe | Mapping[str, Any] | None = None,
     *,
     run_dir: str | os.PathLike[str],
     resume: bool = False,
@@ -151,12 +157,11 @@ def train(
         model: From images (B, H, W, C), pixels in [0, 255], to logits or probabilities
             (B, num_classes); functional or Sequential. A function of no arguments that builds one
             is called with seed and precision set, so that the initial weights follow from
-            `recipe.seed`; a model that is already built keeps its weights and its precision. Or a
-            name of `zoo.list_models()`, built for the data's images and classes.
-        data: As `zoo.data.load` gives it; a name that it takes; or a pair of arrays (images,
-            labels), as `zoo.data.from_arrays` takes it.
-        recipe: How to train; None: `Recipe()`.
-        run_dir: The folder; made if need be. Other files may be in it.
+            `recipe.seed`; a model that is already built keeps its weights and its precision.
+        data: As `zoo.data.load` gives it.
+        recipe: How to train, or the fields of a `Recipe`, such as {"epochs": 10}; None:
+            `Recipe()`.
+        run_dir: The folder; made if need be.
         resume: Continue the folder's run after its last finished epoch; start one if there is
             none. Model, data and recipe have to be the same, but for two fields of the recipe: with
             schedule="constant", whose past does not depend on them, there may be more `epochs`, and
@@ -209,8 +214,9 @@ def train(
             f"name; received {type(model).__name__}"
         )
     folder = Path(run_dir)
-    recipe = (recipe or Recipe()).resolve(data.batch_size)
+    recipe = Recipe.of(recipe).resolve(data.batch_size)
     check_data(data)
+    check_recipe(recipe, data)
     recipe = dataclasses.replace(recipe, steps_per_execution=steps_per_execution(recipe, data))
     run_folder.claim(folder, resume)
     continued = run_folder.has_epochs(folder)
@@ -225,7 +231,8 @@ def train(
         if given and recipe.mixed_precision != "auto" and built.dtype_policy.name != policy:
             raise ValueError(
                 f"{built.name} was built for {built.dtype_policy.name}, and the recipe asks for "
-                f"{policy}: give `train` a function that builds the model"
+                f"{policy}: leave mixed_precision out, give a function that builds the model, or "
+                f"build it after keras.config.set_dtype_policy({policy!r})"
             )
         recipe = dataclasses.replace(recipe, mixed_precision=built.dtype_policy.name)
         config = run_folder.describe(built, data, recipe, options)

@@ -29,6 +29,15 @@ def steps_per_execution(recipe: Recipe, data: ImageData) -> int:
     return every
 
 
+def check_recipe(recipe: Recipe, data: ImageData) -> None:
+    """Raise ValueError if the data cannot do what the recipe asks for."""
+    if recipe.early_stopping and not data.validation_size:
+        raise ValueError(
+            f"early_stopping={recipe.early_stopping} watches the validation images, and "
+            f"{data.name} has none: leave it out, or load the data with a validation_split above 0"
+        )
+
+
 def check_data(data: ImageData) -> None:
     """Raise ValueError if there is nothing to learn or not one whole batch to learn it from."""
     if data.num_classes < 2:
