@@ -22,6 +22,7 @@ from zoo.cli.shared import (
     SkipUnreadable,
     free_folder,
     quiet_import,
+    resumable,
     slug,
     sort_settings,
 )
