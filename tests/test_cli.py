@@ -214,6 +214,12 @@ def test_export_and_bench(tmp_path):
     assert exported.returncode == 0, exported.stderr
     assert "savedmodel, float32" in exported.stdout
     assert zoo.Predictor(tmp_path / "exported")(np.zeros((2, 32, 32, 1))).shape == (2, 10)
+    for target in (str(tmp_path), "."):
+        refused = run("export", str(model), target, folder=tmp_path)
+        assert refused.returncode == 2
+        assert "SavedModel of this package (it holds" in refused.stderr
+        assert len(refused.stderr.splitlines()) == 1
+    assert {path.name for path in tmp_path.iterdir()} == {"small.keras", "exported"}
     table = run("bench", str(model), "--runtimes", "keras", "--batch-size", "1,2")
     assert table.returncode == 0, table.stderr
     rows = [line.split() for line in table.stdout.splitlines()]

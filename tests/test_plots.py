@@ -322,6 +322,12 @@ def test_only_pictures_of_ours_are_replaced(suffix, tmp_path):
     for _ in range(2):
         plots.save(plots.curves(HISTORY), path)
     assert [*tmp_path.iterdir()] == [path]
+    link = tmp_path / f"link{suffix}"
+    link.symlink_to(path.name)
+    path.write_bytes(b"")
+    plots.save(plots.curves(HISTORY), link)
+    assert link.is_symlink()
+    assert path.stat().st_size
 
 
 @pytest.mark.parametrize(

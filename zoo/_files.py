@@ -42,7 +42,11 @@ def cache_dir() -> Path:
 
 @contextlib.contextmanager
 def atomic(path: Path) -> Iterator[Path]:
-    """Give a temporary path to write to, which becomes `path` when the block ends well."""
+    """Give a temporary path to write to, which becomes `path` when the block ends well.
+
+    Where `path` is a link, it stays one, and the file that it names is replaced.
+    """
+    path = Path(os.path.realpath(path))
     temporary = path.with_name(f"{TEMPORARY}{path.name}")  # keeps the suffix
     try:
         yield temporary
