@@ -17,13 +17,13 @@ from zoo.cli.shared import (
     BatchSize,
     DataDir,
     DataName,
-    ModelName,
+    ModelOrFile,
     Resume,
     Seed,
     Settings,
     SkipUnreadable,
-    checkpoint,
     free_folder,
+    name_and_weights,
     quiet_import,
     resumable,
     slug,
@@ -34,12 +34,15 @@ from zoo.cli.shared import (
 @app.command()
 def finetune(
     context: typer.Context,
-    model: ModelName,
+    model: ModelOrFile,
     data: DataName,
     weights: Annotated[
-        str,
-        typer.Option(help="imagenet, a tag of `zoo info`, a checkpoint, or the folder of a run."),
-    ] = "imagenet",
+        str | None,
+        typer.Option(
+            help="Of a model by name: imagenet (the default), a tag of `zoo info`, a checkpoint, "
+            "or a run folder."
+        ),
+    ] = None,
     epochs: Annotated[
         str, typer.Option(help="Of the head, the last stage, and everything, at most.")
     ] = "30,10,20",
@@ -58,6 +61,7 @@ def finetune(
     set_: Settings = None,
 ) -> None:
     """Fine-tune pretrained weights for other classes."""
+    model, weights = name_and_weights(model, weights)
     row = zoo.info(model)
     if not re.fullmatch(r"[1-9]\d*(,[1-9]\d*){0,2}", epochs):
         raise ValueError(f"--epochs must be 1 to 3 whole numbers, such as 30,10,20; got {epochs!r}")
@@ -83,7 +87,7 @@ def finetune(
         result = applications.finetune(
             model,
             images,
-            weights=checkpoint(weights),
+            weights=weights or "imagenet",
             epochs=[int(number) for number in epochs.split(",")],
             recipe=recipe,
             run_dir=folder,

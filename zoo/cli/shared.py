@@ -16,6 +16,7 @@ import typer
 import zoo
 from zoo._habits import unknown_option
 from zoo._quiet import quiet
+from zoo.card import read_member
 from zoo.catalogue import builder_of
 from zoo.saving import model_file
 
@@ -106,6 +107,31 @@ def open_model(model: str, weights: str | None) -> Any:
     import applications
 
     return applications.load(model, weights)
+
+
+def name_and_weights(model: str, weights: str | None) -> tuple[str, str | None]:
+    """The builder that MODEL means, and the weights to begin with.
+
+    Args:
+        model: A name; or a .keras or run folder, whose card has the name, and which has weights.
+        weights: What --weights says.
+
+    Raises:
+        ValueError: If there is no such model, weights are given twice, or the card has no name.
+        FileNotFoundError: If there is no such file.
+    """
+    if is_name(model):
+        return model, None if weights is None else checkpoint(weights)
+    if weights is not None:
+        raise ValueError(f"{model} has its weights inside: leave --weights out")
+    file = model_file(model)
+    card = read_member(file)
+    if card is None or not card.builder:
+        raise ValueError(
+            f"{file} is of no builder of this zoo, so it can be trained further from Python alone: "
+            "zoo.training.train(zoo.load(path), ...) or applications.finetune(zoo.load(path), ...)"
+        )
+    return card.builder, str(file)
 
 
 def checkpoint(weights: str) -> str:

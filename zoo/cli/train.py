@@ -7,7 +7,6 @@ from typing import Annotated, Any
 
 import typer
 
-import zoo
 from zoo._runs import check as check_run
 from zoo.cli.app import app
 from zoo.cli.shared import (
@@ -15,16 +14,16 @@ from zoo.cli.shared import (
     BatchSize,
     DataDir,
     DataName,
-    ModelName,
+    ModelOrFile,
     Optimizer,
     Resume,
     Seed,
     Settings,
     SkipUnreadable,
     StartWeights,
-    checkpoint,
     create_or_load,
     free_folder,
+    name_and_weights,
     quiet_import,
     resumable,
     slug,
@@ -35,7 +34,7 @@ from zoo.cli.shared import (
 @app.command()
 def train(
     context: typer.Context,
-    model: ModelName,
+    model: ModelOrFile,
     data: DataName,
     epochs: Annotated[int, typer.Option(help="Passes over the training images.")] = 30,
     batch_size: BatchSize = 32,
@@ -61,8 +60,7 @@ def train(
     set_: Settings = None,
 ) -> None:
     """Train a model, and draw its learning curves."""
-    zoo.info(model)  # an unknown name is told before the seconds that TensorFlow takes
-    weights = None if weights is None else checkpoint(weights)
+    model, weights = name_and_weights(model, weights)
     options, fields = sort_settings(context, model, set_)
     folder = run_dir or free_folder(f"runs/{model}-{slug(data)}", resume)
     check_run(folder, "train", resume=resume)

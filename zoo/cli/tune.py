@@ -7,7 +7,6 @@ from typing import Annotated
 
 import typer
 
-import zoo
 from zoo._runs import check as check_run
 from zoo._siblings import check_ours
 from zoo.cli.app import app
@@ -21,6 +20,8 @@ from zoo.cli.shared import (
     Settings,
     SkipUnreadable,
     free_folder,
+    is_name,
+    name_and_weights,
     quiet_import,
     resumable,
     slug,
@@ -86,7 +87,9 @@ def tune(
     set_: Settings = None,
 ) -> None:
     """Search over a model's choices, and report what matters."""
-    zoo.info(model)
+    if not is_name(model):
+        name, _ = name_and_weights(model, None)
+        raise ValueError(f"candidates are trained from random weights: zoo tune {name}")
     options, fields = sort_settings(context, model, set_)
     folder = run_dir or free_folder(f"runs/tune-{model}-{slug(data)}", resume)
     check_run(folder, "tune", resume=resume)
