@@ -8,7 +8,15 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
+import zoo
+
+if not hasattr(zoo, "list_models"):
+    raise ImportError(
+        f"zoo is {zoo.__file__}, not that of keras-modelzoo: rename it, or run from another folder"
+    )
+
 from applications.weights import Weights, list_weights
+from zoo._habits import unknown_name
 from zoo.card import Preprocess
 
 if TYPE_CHECKING:
@@ -68,4 +76,4 @@ def __getattr__(name: str) -> Any:
     for module, names in LAZY.items():
         if name in names:
             return getattr(importlib.import_module(f"applications.{module}"), name)
-    raise AttributeError(f"module 'applications' has no attribute {name!r}")
+    raise AttributeError(unknown_name("applications", name, zoo.list_models()))

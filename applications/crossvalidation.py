@@ -9,10 +9,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import keras
+
 from applications.finetuning import FinetuneResult, finetune
+from zoo import _notebook, _runs
 from zoo._files import write_json
+from zoo._plain import plain
 from zoo.data import ImageData
 from zoo.training.devices import require_tensorflow
+
+WRITES = ("fold-*", "cross_validation.json")
 
 
 @dataclass(frozen=True)
@@ -41,6 +47,12 @@ class CrossValidation:
         each = ", ".join(f"{score:.2%}" for score in self.scores)
         return f"{len(self.scores)} folds: {self.mean:.2%} +- {self.spread:.2%} ({each})"
 
+    def _repr_html_(self) -> str:
+        rows = [(i, f"{score:.2%}") for i, score in enumerate(self.scores)]
+        facts = {"validation accuracy": f"{self.mean:.2%} ± {self.spread:.2%}"}
+        folds = _notebook.table(("fold", "validation accuracy"), rows)
+        return _notebook.card(f"{len(rows)} folds", facts, folds)
+
 
 def cross_validate(
     model: Any,
@@ -58,7 +70,7 @@ def cross_validate(
             with a new one.
         data: A function from (i, k) to the data set whose validation images are the i-th of k
             folds, such as `lambda fold: zoo.data.load("folder:photos", fold=fold)`.
-        run_dir: The folder: a run folder for each fold, and cross_validation.json.
+        run_dir: The folder: run.json, a run folder for each fold, and cross_validation.json.
         folds: How many, at least 2.
         resume: Continue the folder's run; start one if there is none.
         **arguments: Those of `finetune`.
@@ -68,6 +80,9 @@ def cross_validate(
 
     Raises:
         ValueError: As `finetune`; or if `folds` is below 2.
+        FileExistsError: If the folder holds a run and `resume` is False, a run of another kind, or
+            files of others under names that a run writes.
+        TypeError: If `model` is a model, or `data` no function.
 
     Example:
         >>> import tempfile, zoo
@@ -80,9 +95,21 @@ def cross_validate(
         2
     """
     require_tensorflow()
+    folds = plain(folds)
     if not isinstance(folds, int) or folds < 2:
         raise ValueError(f"folds must be a whole number of at least 2; received {folds!r}")
+    if not callable(data):
+        raise TypeError(
+            "data must be a function from (i, k) to a data set, such as "
+            f'lambda fold: zoo.data.load("folder:photos", fold=fold); received {data!r}'
+        )
+    if isinstance(model, keras.Model):
+        raise TypeError(
+            "each fold begins with a new model: give its name, or a function that makes one, such "
+            'as lambda: zoo.create("resnet18", num_classes=10)'
+        )
     folder = Path(run_dir)
+    _runs.claim(folder, "cross_validation", resume=resume, writes=WRITES)
     results = []
     for i in range(folds):
         start = model if isinstance(model, str) else model()

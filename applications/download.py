@@ -102,7 +102,6 @@ def fetch(
         path.parent.mkdir(parents=True, exist_ok=True)
         with _lock(file.beside("lock"), path.name, progress):
             if file.fault(path) is not None:  # nobody has fetched it while we waited
-                path.unlink(missing_ok=True)
                 file.refuse_offline()
                 file.download()
         return path

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 import math
 import os
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,14 +16,18 @@ from typing import Any, Literal
 import keras
 import numpy as np
 
-from zoo._files import atomic, write_json
+from zoo import _notebook
+from zoo._files import atomic, check_replaceable, write_json
 from zoo._infer import compiled
 from zoo.card import card_of, with_card
-from zoo.data import ImageData
+from zoo.data import ImageData, data_for
+from zoo.data.folder import reader_errors
 from zoo.training import gives_probabilities
+from zoo.training.checks import check_shapes
 
 View = Literal["plain", "flip", "shift", "zoom"]
 BINS = 15  # of the reliability plot
+NUMBERS = ("accuracy", "log_loss", "calibration_error")  # in evaluation.json
 
 
 @dataclass(frozen=True)
@@ -132,15 +138,19 @@ class Evaluation:
 
         Args:
             folder: Made if need be. There are no mistakes.png if the images were not kept, or all
-                answers are right.
+                answers are right. An earlier evaluation there is replaced.
 
         Returns:
             The folder.
+
+        Raises:
+            FileExistsError: If other files have these names there.
         """
         from applications import _evaluation_plots as figures
         from zoo import plots
 
         path = Path(folder)
+        _check_folder(path)
         path.mkdir(parents=True, exist_ok=True)
         text = io.StringIO()
         rows = csv.writer(text, lineterminator="\n")
@@ -150,12 +160,11 @@ class Evaluation:
             rows.writerow([row.name, row.images, *numbers])
         with atomic(path / "report.csv") as temporary:
             temporary.write_text(text.getvalue(), "utf-8")
-        names = ("accuracy", "log_loss", "calibration_error")
-        write_json(path / "evaluation.json", {name: getattr(self, name) for name in names})
+        write_json(path / "evaluation.json", {name: getattr(self, name) for name in NUMBERS})
         plots.save(figures.confusion(self), path / "confusion.png")
         plots.save(figures.reliability(self), path / "reliability.png")
         if len(self.images) and len(self.mistakes(1)):
-            figures.mistakes(self, path / "mistakes.png")
+            plots.save(figures.mistakes(self), path / "mistakes.png")
         return path
 
     def __str__(self) -> str:
@@ -166,10 +175,45 @@ class Evaluation:
             + ", ".join(f"{row.name} (F1 {row.f1:.2f})" for row in worst)
         )
 
+    def _repr_html_(self) -> str:
+        from applications import _evaluation_plots as figures
+
+        facts = {
+            "accuracy": f"{self.accuracy:.2%}",
+            "log loss": f"{self.log_loss:.3f}",
+            "calibration error": f"{self.calibration_error:.1%}",
+        }
+        numbers = ((row.precision, row.recall, row.f1) for row in self.report)
+        rows = [
+            (row.name, row.images, *("" if math.isnan(x) else f"{x:.2f}" for x in each))
+            for row, each in zip(self.report, numbers, strict=True)
+        ]
+        head = ("class", "images", "precision", "recall", "F1")
+        classes = _notebook.table(head, rows, folded=f"{len(rows)} classes")
+        title = f"{len(self.labels):,} images"
+        return _notebook.card(title, facts, classes, picture=figures.confusion(self))
+
+
+def _check_folder(folder: Path) -> None:
+    """Raise FileExistsError for files of others under the names that `Evaluation.save` writes."""
+    for name in ("confusion.png", "reliability.png", "mistakes.png"):
+        check_replaceable(folder / name)
+    numbers = folder / "evaluation.json"
+    try:
+        if json.loads(numbers.read_text("utf-8")).keys() >= {*NUMBERS}:
+            return
+    except (OSError, ValueError, AttributeError):
+        pass  # no evaluation of ours
+    for path in (numbers, folder / "report.csv"):
+        if path.exists():
+            raise FileExistsError(
+                f"{path} exists and is of no evaluation: give another folder, or move it away"
+            )
+
 
 def evaluate(
     model: keras.Model,
-    data: ImageData,
+    data: ImageData | str | tuple[Any, Any],
     split: Literal["validation", "test"] = "test",
     *,
     views: Sequence[View] = ("plain",),
@@ -179,8 +223,9 @@ def evaluate(
 
     Args:
         model: From images (B, H, W, C), pixels in [0, 255], to logits or probabilities.
-        data: As `zoo.data.load` gives it.
-        split: "validation" or "test".
+        data: As `zoo.data.load` gives it; a name that it takes, such as "folder:PATH", whose images
+            are then resized for the model; or a pair of arrays (images, labels).
+        split: "validation" or "test"; a pair is evaluated as a whole.
         views: Test-time augmentation: the probabilities are the mean over "plain", "flip" (left to
             right), "shift" (four, by a sixteenth) and "zoom" (the middle 7/8), as far as named.
         keep_images: Keep the images for pictures of the mistakes.
@@ -189,7 +234,9 @@ def evaluate(
         An `Evaluation`.
 
     Raises:
-        ValueError: If the split is empty, or a view is unknown.
+        ValueError: If the split is empty, a view is unknown, or model and data do not fit together:
+            their images' shapes, the number of classes, or the classes' names.
+        TypeError: If `data` is something else.
 
     Example:
         >>> import zoo
@@ -205,7 +252,18 @@ def evaluate(
         raise ValueError(
             f"views must be some of {', '.join(VIEWS)}; received {', '.join(map(str, views))}"
         )
-    if not getattr(data, f"{split}_size"):
+    if split not in ("validation", "test"):
+        raise ValueError(f'split must be "validation" or "test"; received {split!r}')
+    pair = isinstance(data, tuple | list)
+    if pair:
+        names = [str(number) for number in range(model.output_shape[-1])]
+        data = data_for(model, data, class_names=names, validation_split=0)
+    data = data_for(model, data)
+    check_shapes(model, data)
+    if not pair:
+        _check_names(card_of(model).class_names, data)
+    batches = data.train_in_order if pair else getattr(data, split)
+    if not pair and not getattr(data, f"{split}_size"):
         raise ValueError(f"{data.name} has no {split} images")
     probable = gives_probabilities(model)
     infer = compiled(model)
@@ -215,17 +273,33 @@ def evaluate(
         return np.mean([x if probable else softmax(x, axis=-1) for x in outputs], axis=0)
 
     labels, found, kept = [], [], []
-    for images, batch in getattr(data, split):
-        labels.append(batch.numpy())
-        found.append(probabilities(images))
-        if keep_images:
-            kept.append(np.rint(images.numpy()).clip(0, 255).astype("uint8"))
+    with reader_errors():
+        for images, batch in batches:
+            labels.append(batch.numpy())
+            found.append(probabilities(images))
+            if keep_images:
+                kept.append(np.rint(images.numpy()).clip(0, 255).astype("uint8"))
     return Evaluation(
         data.class_names,
         np.concatenate(labels).astype("int64"),
         np.concatenate(found).astype("float64"),
         np.concatenate(kept) if kept else np.zeros((0, *data.image_shape), "uint8"),
     )
+
+
+def _check_names(known: Sequence[str], data: ImageData) -> None:
+    """Refuse classes in another order than the model's; say so if no name is the same.
+
+    ImageNet's folders, for one, have numbers for names.
+    """
+    if not known or tuple(known) == tuple(data.class_names):
+        return
+    pairs = zip(known, data.class_names, strict=True)
+    number, (ours, theirs) = next((i, p) for i, p in enumerate(pairs) if p[0] != p[1])
+    differs = f"class {number} is {ours!r} for the model and {theirs!r} in {data.name}"
+    if set(known) & set(data.class_names):
+        raise ValueError(f"{differs}: name and order the classes as in training")
+    warnings.warn(f"{differs}: classes are compared by their order", stacklevel=3)
 
 
 def _shifted(images: Any) -> list[Any]:
@@ -316,6 +390,6 @@ def with_temperature(model: keras.Model, temperature: float) -> keras.Model:
         raise ValueError(
             f"{model.name} gives probabilities; build it with classifier_activation=None"
         )
-    layer = keras.layers.Rescaling(1 / temperature, dtype="float32", name="temperature")
+    layer = keras.layers.Rescaling(1 / float(temperature), dtype="float32", name="temperature")
     scaled = keras.Model(model.input, layer(model.output), name=model.name)
     return with_card(scaled, card_of(model))

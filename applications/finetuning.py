@@ -11,6 +11,7 @@ import dataclasses
 import io
 import os
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -19,18 +20,30 @@ import keras
 
 import zoo
 from applications.loading import load
-from applications.phases import Phase, check, default_phases, train_phase
-from zoo import plots, transfer
+from applications.phases import (
+    EPOCHS,
+    Phase,
+    check,
+    check_fields,
+    default_phases,
+    train_phase,
+)
+from zoo import _notebook, _runs, plots, transfer
 from zoo._files import atomic, write_json
 from zoo._graph import functional
+from zoo._options import check_names
+from zoo._plain import plain
+from zoo._quiet import RETRACING, unlogged
 from zoo.card import card_of, trained_on
-from zoo.data import ImageData, from_arrays
-from zoo.data import load as load_data
+from zoo.catalogue import builder_of
+from zoo.data import ImageData, as_data
 from zoo.flatten import flatten
 from zoo.saving import write_keras
-from zoo.training import Result, gives_probabilities, mix
+from zoo.training import Recipe, Result, gives_probabilities, mix, precision_policy, prepare
 from zoo.training.devices import require_tensorflow
-from zoo.training.run_folder import has_epochs, locked
+from zoo.training.run_folder import locked
+
+WRITES = ("phase-*", "best.keras", "curves.csv", "curves.png", "result.json")
 
 
 @dataclass(frozen=True)
@@ -38,8 +51,8 @@ class FinetuneResult:
     """What fine-tuning came to. `print(result)` says it in a few lines.
 
     Attributes:
-        run_dir: The folder: best.keras, curves.png and curves.csv of all phases, result.json, and a
-            run folder for each phase.
+        run_dir: The folder: run.json, best.keras, curves.png and curves.csv of all phases,
+            result.json, and a run folder for each phase.
         phases: Name of each phase -> its `zoo.training.Result`.
         best_phase: The phase whose best epoch had the highest validation accuracy.
         best: That epoch's metrics.
@@ -68,6 +81,24 @@ class FinetuneResult:
         files = ("best.keras", "curves.png", "result.json")
         return "\n".join([*lines, *(str(self.run_dir / name) for name in files)])
 
+    def _repr_html_(self) -> str:
+        rows = [
+            (
+                name + ", kept" * (name == self.best_phase),
+                f"{result.best_epoch} of {len(result.history['loss'])}",
+                _notebook.percent(result.best.get("val_accuracy")) or "",
+            )
+            for name, result in self.phases.items()
+        ]
+        facts = {
+            "test accuracy": _notebook.percent(self.test.get("accuracy")),
+            "seconds in epochs": f"{self.seconds:,.0f}",
+            "run folder": self.run_dir,
+        }
+        phases = _notebook.table(("phase", "best epoch", "validation accuracy"), rows)
+        picture = self.run_dir / "curves.png"
+        return _notebook.card(self.model.name, facts, phases, picture=picture)
+
 
 def finetune(
     model: keras.Model | str,
@@ -77,10 +108,10 @@ def finetune(
     run_dir: str | os.PathLike[str],
     weights: Any = "imagenet",
     phases: Sequence[Phase] | None = None,
-    epochs: Sequence[int] = (30, 10, 20),
+    epochs: Sequence[int] | None = None,
     recipe: Mapping[str, Any] | None = None,
     image_size: int | tuple[int, int] | None = None,
-    batch_size: int = 32,
+    batch_size: int | None = None,
     augment: Any = "auto",
     options: Mapping[str, Any] | None = None,
     seed: int = 0,
@@ -103,11 +134,11 @@ def finetune(
         run_dir: The folder; made if need be.
         weights: As `applications.load` takes it; only for a name.
         phases: What to train, one after the other; by default `default_phases`.
-        epochs: Of the default phases.
+        epochs: Of each of the default phases: one to three numbers; by default (30, 10, 20).
         recipe: Fields of `zoo.training.Recipe` for the default phases, such as {"mixup": 0.2}.
         image_size: Pixels a side, or (height, width), of a data set that is loaded here; by default
             that of the pretrained model.
-        batch_size: Likewise.
+        batch_size: Likewise; by default 32.
         augment: Likewise, as `zoo.data.load` takes it.
         options: Of the builder, such as {"dropout": 0.3} or {"stem_stride": 2}; only for a name.
         seed: Of the split, the order, the new head and the training.
@@ -120,7 +151,8 @@ def finetune(
 
     Raises:
         ValueError: If model and data do not fit together, or the folder holds another run.
-        FileExistsError: If the folder holds a run and `resume` is False.
+        FileExistsError: If the folder holds a run and `resume` is False, a run of another kind, or
+            files of others under names that a run writes.
         RuntimeError: If Keras runs on another backend than TensorFlow.
 
     Example:
@@ -134,50 +166,101 @@ def finetune(
     """
     require_tensorflow()
     folder = Path(run_dir)
-    if not resume and any(map(has_epochs, folder.glob("phase-*"))):
-        raise FileExistsError(
-            f"{folder} already holds a run: continue it with resume=True (--resume), "
-            "or give another folder"
-        )
-    options = dict(options or {})
-    shape = zoo.info(model).input_shape if isinstance(model, str) else model.input_shape[1:]
-    shape = options.get("input_shape", shape)
-    data = _data(shape, train, validation, image_size, batch_size, augment, seed)
+    _runs.check(folder, "finetune", resume=resume, writes=WRITES)
+    options, seed = dict(plain(options or {})), plain(seed)
+    _check_used(model, train, validation, weights, phases, epochs, recipe, options)
+    data = _data(model, options, train, validation, image_size, batch_size, augment, seed)
+    if not data.validation_size:
+        recipe = {"early_stopping": 0, **(recipe or {})}  # which the default phases have
     keras.utils.set_random_seed(seed)
-    tuned = _model(model, data, weights, options)
-    planned = default_phases(tuned, epochs=epochs, seed=seed, recipe=recipe)
-    planned = planned if phases is None else list(phases)
-    check(planned, tuned)
-    folder.mkdir(parents=True, exist_ok=True)
-    with locked(folder):
-        return _run(tuned, data, planned, folder, resume, callbacks, verbose)
+    with _precision(model, recipe, phases):
+        tuned = _model(model, data, weights, options)
+        planned = default_phases(
+            tuned, epochs=EPOCHS if epochs is None else epochs, seed=seed, recipe=recipe
+        )
+        planned = planned if phases is None else list(phases)
+        check(planned, tuned)
+        _runs.claim(folder, "finetune", resume=resume, writes=WRITES)
+        with locked(folder):
+            return _run(tuned, data, planned, folder, resume, callbacks, verbose)
+
+
+def _check_used(
+    model: Any,
+    train: Any,
+    validation: Any,
+    weights: Any,
+    phases: Any,
+    epochs: Any,
+    recipe: Any,
+    options: dict[str, Any],
+) -> None:
+    """Refuse what would have no effect."""
+    check_fields(recipe)
+    if isinstance(model, str):
+        check_names(builder_of(model), options)
+    elif options:
+        raise ValueError("options are for a model that is given by its name")
+    elif weights != "imagenet":
+        raise ValueError(
+            "weights are for a model that is given by its name; this model has its own"
+        )
+    if validation is not None and not isinstance(train, tuple | list):
+        raise ValueError(
+            "validation goes with a pair of arrays (images, labels): a data set has its validation "
+            "images, which are split off the training images where there are none"
+        )
+    if phases is not None and (epochs is not None or recipe):
+        raise ValueError(
+            "epochs and recipe are of the default phases: with phases give each Phase its own"
+        )
+
+
+def _precision(model: Any, recipe: Mapping[str, Any] | None, phases: Any) -> Any:
+    """Make new layers in the recipe's precision, or in that of a model that is given."""
+    wanted = (recipe or {}).get("mixed_precision", "auto")
+    if phases:
+        wanted = phases[0].recipe.mixed_precision
+    if isinstance(model, keras.Model):
+        own = model.dtype_policy.name
+        if wanted != "auto" and precision_policy(wanted) != own:
+            raise ValueError(
+                f"{model.name} was made for {own}: leave mixed_precision out, or load the model "
+                f"after keras.config.set_dtype_policy({precision_policy(wanted)!r})"
+            )
+        wanted = own if own.startswith("mixed") else "auto"
+    return nullcontext() if wanted == "auto" else prepare(Recipe(mixed_precision=wanted))
 
 
 def _data(
-    shape: tuple[int | None, int | None, int],
+    model: Any,
+    options: Mapping[str, Any],
     train: Any,
     validation: Any,
     image_size: Any,
-    batch_size: int,
+    batch_size: int | None,
     augment: Any,
     seed: int,
 ) -> ImageData:
     if isinstance(train, ImageData):
-        if validation is not None:
-            raise ValueError("a data set has its validation images: give no others")
+        if image_size is not None or batch_size is not None or augment != "auto":
+            raise ValueError(
+                "a data set has its image_size, batch_size and augment: give them to zoo.data.load"
+            )
         return train
+    shape = zoo.info(model).input_shape if isinstance(model, str) else model.input_shape[1:]
+    shape = options.get("input_shape", shape)
     height, width, channels = shape
     size = image_size or (None if None in (height, width) else (height, width))
-    arguments: dict[str, Any] = {
-        "image_size": size,
-        "batch_size": batch_size,
-        "channels": channels if channels in (1, 3) else None,
-        "augment": augment,
-        "seed": seed,
-    }
-    if isinstance(train, str):
-        return load_data(train, **arguments)
-    return from_arrays(train, validation, **arguments)
+    return as_data(
+        train,
+        validation,
+        image_size=size,
+        batch_size=32 if batch_size is None else batch_size,
+        channels=channels if channels in (1, 3) else None,
+        augment=augment,
+        seed=seed,
+    )
 
 
 def _model(model: Any, data: ImageData, weights: Any, options: dict[str, Any]) -> keras.Model:
@@ -185,8 +268,6 @@ def _model(model: Any, data: ImageData, weights: Any, options: dict[str, Any]) -
     if isinstance(model, str):
         fixed = {"num_classes": data.num_classes, "input_shape": data.image_shape}
         return load(model, weights, **{**fixed, **options})
-    if options:
-        raise ValueError("options are for a model that is given by its name")
     if any(isinstance(layer, keras.Model) for layer in model.layers):
         model = flatten(model)
     if model.output_shape[1:] != (data.num_classes,):
@@ -248,9 +329,10 @@ def _test(model: keras.Model, data: ImageData) -> dict[str, float]:
         loss=keras.losses.CategoricalCrossentropy(from_logits=not gives_probabilities(model)),
         metrics=[keras.metrics.CategoricalAccuracy(name="accuracy")],
     )
-    found = model.evaluate(
-        mix(data.test, num_classes=data.num_classes), verbose=0, return_dict=True
-    )
+    with unlogged(RETRACING):
+        found = model.evaluate(
+            mix(data.test, num_classes=data.num_classes), verbose=0, return_dict=True
+        )
     return {name: float(value) for name, value in found.items()}
 
 
@@ -276,4 +358,4 @@ def _write_curves(results: Mapping[str, Result], folder: Path) -> None:
         temporary.write_text(text.getvalue(), "utf-8")
     monitor = "val_accuracy" if "val_accuracy" in columns else None
     figure = plots.curves(folder / "curves.csv", monitor=monitor, phases=firsts, title=folder.name)
-    plots.save(figure, folder / "curves.png")
+    plots.write(folder / "curves.png", plots.render(figure))

@@ -26,9 +26,10 @@ from applications.matching import (
     tables,
 )
 from applications.weights import Weights, find, list_weights
+from zoo._options import check_names
 from zoo._symbolic import adopt, leave_untouched
 from zoo.card import Card, with_card
-from zoo.catalogue import create, info
+from zoo.catalogue import builder_of, create, info
 from zoo.saving import BEST
 
 SUFFIXES = (".safetensors", ".pth", ".pt", ".bin", ".h5", ".keras", ".npz", ".json")
@@ -66,9 +67,11 @@ def load(name: str, weights: Weights | str | Path = "imagenet", **options: Any) 
         'zoo'
     """
     record = weights if isinstance(weights, Weights) else None
+    if weights is None:
+        raise TypeError("weights=None: zoo.create(name) builds a model with random weights")
     if isinstance(weights, str) and not _is_path(weights):
         record = find(name, weights)
-    info(name)
+    _check_options(name, options)
     path = locate(record) if record else _file(str(weights))
     record = record or _published_as(name, path)
     with formats.read(path) as checkpoint:
@@ -194,6 +197,16 @@ def _defaults(
             for x in (mean, std)
         )
     return options, shown
+
+
+def _check_options(name: str, options: dict[str, Any]) -> None:
+    """Refuse unknown options before anything is downloaded."""
+    if "pretrained" in options:
+        raise TypeError(
+            "applications.load gives pretrained weights by itself: leave pretrained out; "
+            "zoo.create(name) gives random ones"
+        )
+    check_names(builder_of(name), options)
 
 
 def load_weights(model: keras.Model, path: str | Path, *, source: str | None = None) -> LoadReport:

@@ -21,6 +21,7 @@ import numpy as np
 from applications import formats
 from applications.arrays import resized_grid
 from applications.rules import NATIVE, Change, Table
+from zoo import _notebook
 from zoo.card import KEY, Card
 from zoo.catalogue import info, list_models
 
@@ -69,6 +70,17 @@ class LoadReport:
             shown = ", ".join(self.ignored[:4]) + (", ..." if len(self.ignored) > 4 else "")
             lines.append(f"  not needed: {shown} ({len(self.ignored)})")
         return "\n".join(lines)
+
+    def _repr_html_(self) -> str:
+        asked = ", ".join(f"{name}={value!r}" for name, value in self.options.items())
+        facts = {
+            "arrays loaded": f"{len(self.loaded):,}, named as {self.source} does",
+            "initialised anew": ", ".join(self.initialized) or None,
+            "trained with": asked or None,
+            "not needed": f"{len(self.ignored)} arrays" if self.ignored else None,
+        }
+        adapted = _notebook.table(("adapted", "how"), self.adapted.items())
+        return _notebook.card(str(self.path), facts, *[adapted] * bool(self.adapted))
 
 
 def plan(

@@ -17,6 +17,7 @@ from zoo.data.image_data import with_features
 from zoo.data.splits import MEMORY_LIMIT
 from zoo.training import Recipe, Result, train
 
+EPOCHS = (30, 10, 20)  # of the default phases, at most
 HEAD = "backbone"  # what is frozen while the head alone is trained
 
 
@@ -52,7 +53,7 @@ class Phase:
 def default_phases(
     model: keras.Model,
     *,
-    epochs: Sequence[int] = (30, 10, 20),
+    epochs: Sequence[int] = EPOCHS,
     seed: int = 0,
     recipe: Mapping[str, Any] | None = None,
 ) -> list[Phase]:
@@ -64,11 +65,21 @@ def default_phases(
         seed: Of the recipes.
         recipe: Fields of `zoo.training.Recipe` that differ from the defaults in every phase.
 
+    Raises:
+        ValueError: If `epochs` are not one to three numbers, or a field is outside its range.
+        TypeError: If the recipe has no such field.
+
     Example:
         >>> import zoo
         >>> [phase.name for phase in default_phases(zoo.create("resnet18"))]
         ['head', 'after C4', 'all']
     """
+    if not isinstance(epochs, tuple | list) or not 1 <= len(epochs) <= len(EPOCHS):
+        raise ValueError(
+            "epochs must be one to three whole numbers, of the head, the last stage and "
+            f"everything, such as {EPOCHS}; received {epochs!r}"
+        )
+    check_fields(recipe)
     ends = transfer.ends(model)
     top = ends[-max(2, len(ends) // 4 + 1)] if len(ends) > 1 else HEAD
     fixed = {"optimizer": "adamw", "early_stopping": 8, "seed": seed, **(recipe or {})}
@@ -77,6 +88,18 @@ def default_phases(
         Phase(through, Recipe(epochs=n, **{"learning_rate": rate, "layer_decay": decay, **fixed}))
         for n, (through, rate, decay) in zip(epochs, rates, strict=False)
     ]
+
+
+def check_fields(recipe: Any) -> None:
+    """Raise TypeError or ValueError unless these are fields of a recipe that phases may share."""
+    if isinstance(recipe, Recipe):
+        raise TypeError(
+            'recipe must be the fields that differ from the defaults, such as {"mixup": 0.2}; '
+            "for whole recipes give phases"
+        )
+    if "epochs" in (recipe or {}):
+        raise ValueError("the epochs of each phase are an argument of their own: epochs=(30, 10)")
+    Recipe.of(recipe)
 
 
 def check(phases: Sequence[Phase], model: keras.Model) -> None:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import keras
 import numpy as np
 
 from applications.preprocessing import Classifier, described
 from applications.weights import Weights
+from zoo.data.reading import Photograph
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class Prediction:
 
 
 def classify(
-    model: Classifier, image: Any, *, weights: Weights | None = None, top: int = 5
+    model: Classifier, image: Photograph, *, weights: Weights | None = None, top: int = 5
 ) -> list[Prediction]:
     """Name what is in a photograph.
 

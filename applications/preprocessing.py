@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 import keras
 import numpy as np
 
 from applications.weights import Weights
 from zoo import Predictor
-from zoo.card import Card, Preprocess, Stretch, Whole, card_of, with_card
+from zoo.card import UNKNOWN, Card, Preprocess, Stretch, Whole, card_of, with_card
+from zoo.data.reading import Photograph
 from zoo.layers import ResizeAndCrop
 
 Classifier: TypeAlias = keras.Model | Predictor
 
 
-def preprocess(image: Any, how: Preprocess | Stretch, channels: int = 3) -> np.ndarray:
+def preprocess(image: Photograph, how: Preprocess | Stretch, channels: int = 3) -> np.ndarray:
     """Bring a photograph to the size that a model takes.
 
     Args:
@@ -30,7 +31,7 @@ def preprocess(image: Any, how: Preprocess | Stretch, channels: int = 3) -> np.n
         float32 (H, W, channels), pixels in [0, 255]: what a model of the zoo takes.
 
     Raises:
-        ValueError: If the file is no image, or the array has another shape.
+        ValueError: If the image cannot be read; it names the file.
 
     Example:
         >>> preprocess(np.zeros((480, 640, 3), "uint8"), Preprocess(256, 224)).shape
@@ -71,6 +72,8 @@ def with_preprocessing(model: keras.Model, weights: Weights | None = None) -> ke
         raise ValueError(f"{model.name} preprocesses already: give it raw images")
     card = described(model, weights)
     how = card.preprocess
+    if how is None:
+        raise ValueError(UNKNOWN)
     if not isinstance(how, Preprocess):
         raise ValueError(
             f"{model.name} has no crop that could become a layer, only {how}: give weights= a "
@@ -86,7 +89,7 @@ def with_preprocessing(model: keras.Model, weights: Weights | None = None) -> ke
     return with_card(complete, card, preprocess=Whole())
 
 
-def model_input(model: Classifier, image: Any, weights: Weights | None = None) -> np.ndarray:
+def model_input(model: Classifier, image: Photograph, weights: Weights | None = None) -> np.ndarray:
     """A photograph as a model takes it: preprocessed, unless the model does that itself.
 
     Args:

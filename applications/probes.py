@@ -9,7 +9,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from zoo.data import ImageData
+from zoo.data import ImageData, data_for
 from zoo.data.image_data import features_of
 from zoo.transfer import feature_extractor
 
@@ -31,12 +31,13 @@ class Probe:
     test_accuracy: float
 
 
-def embed(model: keras.Model, data: ImageData) -> Embedded:
+def embed(model: keras.Model, data: ImageData | str | tuple[Any, Any]) -> Embedded:
     """The features of all images of a data set, each computed once.
 
     Args:
         model: A functional classifier, or a model without a head.
-        data: As `zoo.data.load` gives it; its training images are not augmented.
+        data: As `zoo.data.load` gives it; a name that it takes, whose images are then resized for
+            the model; or a pair of arrays (images, labels). Nothing is augmented.
 
     Returns:
         "train", "validation" and "test" -> (features (N, D), labels (N,)), as far as there are any.
@@ -49,7 +50,7 @@ def embed(model: keras.Model, data: ImageData) -> Embedded:
         >>> embed(model, load("digits"))["test"][0].shape
         (359, 128)
     """
-    found = features_of(data, feature_extractor(model))
+    found = features_of(data_for(model, data), feature_extractor(model))
     return {
         split: (features.mean((1, 2)) if features.ndim == 4 else features, labels)
         for split, (features, labels) in found.items()
@@ -73,6 +74,7 @@ def knn_probe(embedded: Embedded, *, neighbours: Sequence[int] = (1, 3, 5, 10, 2
     """
     from sklearn.neighbors import KNeighborsClassifier
 
+    _check(embedded)
     most = len(embedded["train"][1])
     tried = {
         k: KNeighborsClassifier(k, metric="cosine", weights="distance")
@@ -103,11 +105,20 @@ def linear_probe(
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
 
+    _check(embedded)
     tried = {
         c: make_pipeline(StandardScaler(), LogisticRegression(C=c, max_iter=1000))
         for c in strengths
     }
     return _best(embedded, tried, "C")
+
+
+def _check(embedded: Any) -> None:
+    if not isinstance(embedded, Mapping) or "train" not in embedded:
+        raise TypeError(
+            "a probe takes features, as applications.embed(model, data) gives them; received "
+            f"{type(embedded).__name__}"
+        )
 
 
 def _best(embedded: Embedded, tried: Mapping[Any, Any], name: str) -> Probe:

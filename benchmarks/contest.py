@@ -169,7 +169,9 @@ def read_csv(path: Path) -> tuple[list[list[Result]], list[list[Result]]]:
 
 def write_csv(path: Path, cases: Iterable[Sequence[Result]]) -> None:
     """Write one row a contestant, with the machine in each."""
-    with path.open("w", newline="", encoding="utf-8") as file:
+    from zoo._files import atomic  # not before ENVIRONMENT was taken
+
+    with atomic(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
         rows = csv.writer(file)
         rows.writerow([each.name for each in fields(Result)])
         for result in (result for rows_of_case in cases for result in rows_of_case):

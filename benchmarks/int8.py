@@ -34,6 +34,7 @@ def main() -> None:
     options = parser.parse_args()
     import applications
     from examples.transfer_500_images import few, together
+    from zoo._files import atomic
 
     with tempfile.TemporaryDirectory() as folder:
         photographs(Path(folder))
@@ -47,7 +48,8 @@ def main() -> None:
     for row in (columns, *rows):
         print("".join(f"{cell:>15}" for cell in row))
     about = machine()
-    with (ROOT / "benchmarks" / "results" / "int8.csv").open("w", newline="") as file:
+    path = ROOT / "benchmarks" / "results" / "int8.csv"
+    with atomic(path) as temporary, temporary.open("w", newline="") as file:
         table = csv.writer(file)
         table.writerow([*columns, "images tested", *about])
         table.writerows([*row, options.test, *about.values()] for row in rows)

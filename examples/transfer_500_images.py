@@ -23,6 +23,7 @@ from matplotlib.figure import Figure
 import applications
 import zoo
 from zoo import plots
+from zoo._files import atomic
 from zoo.data import from_arrays, load
 from zoo.training import Recipe, train
 
@@ -124,8 +125,8 @@ def main() -> None:
         for name, value in accuracies(data, plain, folder, seed, given.epochs).items():
             table.setdefault(name, []).append(value)
             print(f"seed {seed}  {name:20} {value:.2%}", flush=True)
-    with (given.run_dir / "transfer.csv").open("w", newline="") as file:
-        rows = csv.writer(file)
+    with atomic(given.run_dir / "transfer.csv") as temporary, temporary.open("w") as file:
+        rows = csv.writer(file, lineterminator="\n")
         rows.writerow(["way", *(f"seed {seed}" for seed in range(given.seeds))])
         rows.writerows([name, *values] for name, values in table.items())
     for name, values in table.items():

@@ -54,3 +54,12 @@ def fashion_folder(root: Path, count=100, packed=True) -> Path:
             content = gzip.compress(idx(array)) if packed else idx(array)
             (root / (f"{name}.gz" if packed else name)).write_bytes(content)
     return root
+
+
+def damage(path: Path) -> Path:
+    """Overwrite a JPEG's middle, as a bad sector does: its header and its end are whole."""
+    content = bytearray(path.read_bytes())
+    middle = len(content) // 2
+    content[middle : middle + 40] = b"\xff\xc0" * 20
+    path.write_bytes(content)
+    return path

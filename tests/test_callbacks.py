@@ -266,6 +266,20 @@ def test_validation_now_and_then(tmp_path, model):
     assert [loss is None for loss in losses] == [True, False, True, False]
 
 
+def test_files_of_others_are_left_as_they_are(tmp_path, model):
+    table, picture = tmp_path / "curves.csv", tmp_path / "curves.png"
+    table.write_text("epoch,accuracy,loss\n0,0.5,1.5\n")  # as Keras's CSVLogger writes it
+    with pytest.raises(ValueError, match=r"curves\.csv has no column 'seconds', so LearningCurves"):
+        fit(model, LearningCurves(picture), epochs=1)
+    assert table.read_text() == "epoch,accuracy,loss\n0,0.5,1.5\n"
+    table.unlink()
+    picture.write_bytes(b"a photograph")
+    with pytest.raises(FileExistsError, match=r"curves\.png exists and was not written by this"):
+        fit(model, LearningCurves(picture), epochs=1)
+    assert [*tmp_path.iterdir()] == [picture]
+    assert picture.read_bytes() == b"a photograph"
+
+
 @pytest.mark.parametrize("initial_epoch", [0, 1])
 def test_foreign_csv_stops_fit_before_it_starts(tmp_path, model, initial_epoch):
     table = tmp_path / "curves.csv"

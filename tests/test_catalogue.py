@@ -59,12 +59,22 @@ def test_list_models():
     assert zoo.list_models("vgg1?") == ["vgg11", "vgg13", "vgg16", "vgg19"]
     assert zoo.list_models("LENET*") == ["lenet5"]
     assert zoo.list_models("nothing") == []
+    assert zoo.list_models("resnet18") == ["resnet18"]  # though seresnet18 has it, too
+    assert zoo.list_models("ResNet18") == ["resnet18"]
+    assert zoo.list_models("mobilenet-v3") == zoo.list_models("*mobilenet_v3*")
+    assert zoo.list_models("resnet") == zoo.list_models("*resnet*")
+    with_weights = zoo.list_models(pretrained=True)
+    assert with_weights == [name for name in zoo.list_models() if zoo.info(name).weights]
+    assert zoo.list_models("cnn", pretrained=True) == []
     assert len(zoo.list_models()) == len(json.loads(_generate.PATH.read_text("utf-8")))
 
 
 def test_unknown_name():
     with pytest.raises(ValueError, match=r"no model 'ResNet51'; did you mean .*resnet50"):
         zoo.create("ResNet51")
+    for name, near in (("ResNet-50", "resnet50"), ("resnet50v2", "resnet50_v2")):
+        with pytest.raises(ValueError, match=f"no model '{name}'; did you mean {near} or"):
+            zoo.info(name)
     with pytest.raises(ValueError, match=r"no model 'qqqq'; zoo.list_models\(\) has them all"):
         zoo.info("qqqq")
 

@@ -10,6 +10,7 @@ import sys
 import numpy as np
 import pytest
 from golden import FOLDER, images, load
+from image_files import damage, folder_of
 
 import applications
 import zoo
@@ -35,10 +36,29 @@ def test_list():
     assert names[-1] == "resnetrs420"
 
 
+def test_list_by_a_word_and_pretrained():
+    names = [line.split()[0] for line in run("list", "resnet1").stdout.splitlines()[1:]]
+    assert set(names) == set(zoo.list_models("*resnet1*"))
+    assert run("list", "resnet18").stdout.count("\n") == 2
+    lines = run("list", "mobilenet", "--pretrained").stdout.splitlines()[1:]
+    names = {line.split()[0] for line in lines}
+    assert names == set(zoo.list_models("mobilenet", pretrained=True))
+    assert names < set(zoo.list_models("mobilenet"))
+
+
+def test_version_needs_no_tensorflow():
+    code = "import sys; from zoo.cli import app; app(['--version'], standalone_mode=False); "
+    code += "print({'keras', 'tensorflow', 'numpy'} & set(sys.modules))"
+    process = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert process.stdout == f"zoo {zoo.__version__}\nset()\n"
+    assert run("--version").stdout == f"zoo {zoo.__version__}\n"
+
+
 def test_info():
     text = run("info", "resnet50").stdout
     assert "25,557,032" in text
     assert "https://arxiv.org/abs/1512.03385" in text
+    assert "top-1       not published" in run("info", "cnn").stdout
 
 
 def test_info_by_layer():
@@ -52,9 +72,12 @@ def test_info_by_layer():
     [
         (["info", "resnet51"], "zoo: there is no model 'resnet51'; did you mean"),
         (["list", "nothing"], "zoo: no model matches 'nothing'"),
+        (["list", "resnt5"], "zoo: no model matches 'resnt5'; did you mean resnet5"),
+        (["list", "cnn", "--pretrained"], "no model with published weights matches 'cnn'"),
         (["train", "resnet51", "--data", "digits"], "zoo: there is no model 'resnet51'"),
         (["train", "resnet20", "--data", "digit"], "did you mean 'digits'?"),
         (["train", "resnet20"], "Missing option '--data'"),
+        (["train", "cnn", "--data", "digits", "--data-dir", "x"], "data_dir is for fashion_mnist"),
         (["train", "resnet20", "--data", "digits", "--set", "dropout"], "--set takes NAME=VALUE"),
         (["train", "resnet20", "--data", "digits", "--set", "dropuot=1"], "did you mean 'dropout'"),
         (["train", "resnet20", "--data", "digits", "--epochs", "0"], "epochs must be"),
@@ -117,6 +140,26 @@ def test_train_and_resume(tmp_path):
     assert "dropout" in other.stderr
 
 
+def test_damaged_photographs(tmp_path):
+    """They are told before training; and left out where that is asked for, the other files too."""
+    root = folder_of(tmp_path / "photos", suffix=".jpg", size=(60, 50))
+    for name in ("ant/003.jpg", "bee/007.jpg"):
+        damage(root / name)
+    (root / "ant" / "notes.txt").write_text("")
+    arguments = ["train", "cnn", "--data", "folder:photos", "--image-size", "8", "--epochs", "1"]
+    refused = run(*arguments, folder=tmp_path)
+    assert refused.returncode == 2
+    note, sentence = refused.stderr.splitlines()
+    assert note == "zoo: photos: 1 file is not an image and was left out: .txt 1"
+    assert sentence.startswith("zoo: cannot read 2 of 20 images in photos: ant/003.jpg (broken")
+    assert not (tmp_path / "runs").exists()
+    trained = run(*arguments, "--skip-unreadable", folder=tmp_path)
+    assert trained.returncode == 0, trained.stderr
+    assert trained.stderr.splitlines()[0] == note
+    assert trained.stderr.splitlines()[1].startswith("zoo: left out: cannot read 2 of 20 images")
+    assert "12 training images" in trained.stdout
+
+
 def test_convert_gives_back_the_same_bits(tmp_path):
     model = zoo.create("lenet5")
     model.save_weights(tmp_path / "a.weights.h5")
@@ -128,6 +171,12 @@ def test_convert_gives_back_the_same_bits(tmp_path):
     for source, target, options in steps:
         process = run("convert", source, target, *options, folder=tmp_path)
         assert process.returncode == 0, process.stderr
+        before = (tmp_path / target).read_bytes()
+        for start in (source, target):  # a file may not be converted into itself
+            process = run("convert", start, target, *options, folder=tmp_path)
+            assert process.returncode == 2
+            assert f"zoo: {target} exists: give OUT another name" in process.stderr
+        assert (tmp_path / target).read_bytes() == before
     other = zoo.create("lenet5")
     other.load_weights(tmp_path / "d.weights.h5")
     for mine, theirs in zip(model.get_weights(), other.get_weights(), strict=True):
@@ -165,6 +214,12 @@ def test_export_and_bench(tmp_path):
     assert exported.returncode == 0, exported.stderr
     assert "savedmodel, float32" in exported.stdout
     assert zoo.Predictor(tmp_path / "exported")(np.zeros((2, 32, 32, 1))).shape == (2, 10)
+    for target in (str(tmp_path), "."):
+        refused = run("export", str(model), target, folder=tmp_path)
+        assert refused.returncode == 2
+        assert "SavedModel of this package (it holds" in refused.stderr
+        assert len(refused.stderr.splitlines()) == 1
+    assert {path.name for path in tmp_path.iterdir()} == {"small.keras", "exported"}
     table = run("bench", str(model), "--runtimes", "keras", "--batch-size", "1,2")
     assert table.returncode == 0, table.stderr
     rows = [line.split() for line in table.stdout.splitlines()]

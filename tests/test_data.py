@@ -323,6 +323,7 @@ def test_tfds_without_a_network_says_so_at_once(tmp_path, monkeypatch):
     start = time.perf_counter()
     with pytest.raises(FileNotFoundError, match=r"cifar10 is not prepared in .* no network"):
         data.load("tfds:cifar10", data_dir=tmp_path)
+    (tmp_path / "fashion_mnist").mkdir()  # where tensorflow-datasets would have it
     with pytest.raises(
         FileNotFoundError, match=r"no network to download it: .* apt-get install dataset-fashion"
     ):
@@ -365,7 +366,11 @@ def test_a_failed_download_is_one_sentence(tmp_path, monkeypatch):
         ("", {}, "unknown data set ''; accepted are digits"),
         (None, {}, "unknown data set None"),
         ("tfds:", {}, "unknown data set 'tfds:'"),
-        ("folder:", {}, "there is no folder"),
+        ("folder:", {}, "folder: lacks a path"),
+        ("digits", {"data_dir": "x"}, "data_dir is for fashion_mnist and tfds:NAME; 'digits' has"),
+        ("shapes", {"data_dir": "x"}, "'shapes' has no use for it: leave it out"),
+        ("folder:x", {"data_dir": "x"}, "'folder:x' has no use for it: leave it out"),
+        ("digits", {"skip_unreadable": True}, "skip_unreadable is for folder:PATH; 'digits' has"),
         ("tfds:cifar11", {}, "has no data set 'cifar11'; did you mean cifar10"),
         ("tfds:mnist:9.9.9", {}, "tfds:mnist:9.9.9 cannot be opened: "),
         ("tfds:tiny_texts", {}, r"is no image-classification set: .* has text \(Text\)"),
@@ -398,7 +403,7 @@ def test_a_failed_download_is_one_sentence(tmp_path, monkeypatch):
 )
 def test_wrong_arguments(name, options, message, tiny):
     with pytest.raises((ValueError, FileNotFoundError), match=message) as error:
-        data.load(name, **{"data_dir": tiny, **options})
+        data.load(name, **({"data_dir": tiny} if str(name).startswith("tfds:") else {}), **options)
     assert "\n" not in str(error.value)
 
 
@@ -420,6 +425,11 @@ def test_preview(tmp_path):
     assert sorted(p.name for p in tmp_path.iterdir()) == ["new", "shapes.svg"]
     with pytest.raises(ValueError, match=r"must end in .png, .svg, .pdf; received .*jpeg"):
         data.load("digits").preview(tmp_path / "digits.jpeg")
+    (tmp_path / "cat.png").write_bytes(b"a photograph")
+    for images in (data.load("digits"), data.shapes(1)):
+        with pytest.raises(FileExistsError, match=r"cat\.png exists and was not written by this"):
+            images.preview(tmp_path / "cat.png")
+    assert (tmp_path / "cat.png").read_bytes() == b"a photograph"
 
 
 def test_docstrings():

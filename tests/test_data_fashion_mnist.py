@@ -28,7 +28,9 @@ def test_idx_files_packed_and_not(tmp_path, monkeypatch):
 def test_usual_folders_are_looked_through(tmp_path, monkeypatch):
     folders = (str(tmp_path / "none"), str(fashion_folder(tmp_path / "usual")))
     monkeypatch.setattr(embedded, "FASHION_FOLDERS", folders)
-    assert data.load("fashion_mnist", data_dir=tmp_path / "empty").test_size == 100
+    assert data.load("fashion_mnist").test_size == 100
+    with pytest.raises(FileNotFoundError, match="empty has none of Fashion-MNIST's four files"):
+        data.load("fashion_mnist", data_dir=tmp_path / "empty")
 
 
 @pytest.mark.skipif(

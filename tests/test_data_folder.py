@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
+import warnings
 from pathlib import Path
 
+import keras
 import numpy as np
 import pytest
-import tensorflow as tf
-from image_files import collect, folder_of, picture
-from PIL import Image
+from image_files import collect, damage, folder_of, picture
+from PIL import Image, features
 
-from zoo import data
-from zoo.data import folder
+import applications
+from zoo import data, training
+from zoo.data import checking, folder
 
 
 def test_folder_reads_nested_and_leaves_hidden_out(tmp_path):
@@ -24,13 +27,31 @@ def test_folder_reads_nested_and_leaves_hidden_out(tmp_path):
     (root / ".cache").mkdir()
     (root / "__MACOSX" / "ant").mkdir(parents=True)
     (root / "readme.md").write_text("")
-    loaded = data.load(f"folder:{root}")
+    with pytest.warns(
+        UserWarning, match=r"insects: 1 file is not an image and was left out: .txt 1$"
+    ):
+        loaded = data.load(f"folder:{root}")
     assert loaded.class_names == ("ant", "bee")
     assert loaded.image_shape == (224, 224, 3)
     assert loaded.train_size + loaded.validation_size + loaded.test_size == 13
 
 
-@pytest.mark.parametrize("suffix", [".jpg", ".png", ".bmp", ".gif", ".webp"])
+SUFFIXES = [
+    ".jpg",
+    ".JPG",
+    ".jfif",
+    ".png",
+    ".bmp",
+    ".gif",
+    ".webp",
+    ".tif",
+    ".TIFF",
+    ".ppm",
+    ".tga",
+]
+
+
+@pytest.mark.parametrize("suffix", [*SUFFIXES, *[".avif"] * features.check("avif")])
 def test_folder_reads_every_format(suffix, tmp_path):
     root = folder_of(tmp_path, count=3, suffix=suffix, size=(16, 16))
     loaded = data.load(f"folder:{root}", image_size=16, channels=3)
@@ -68,38 +89,7 @@ def test_folder_of_grey_images_is_grey(tmp_path):
     assert data.load(f"folder:{root}").image_shape == (224, 224, 3)
 
 
-def test_odd_images(tmp_path):
-    """Grey, transparent, palette, 16-bit, CMYK, turned by EXIF: the picture that a viewer shows."""
-    ramp = np.broadcast_to(np.linspace(0, 255, 8).astype(np.uint8)[:, None], (8, 8))
-
-    def read(image: Image.Image, name: str, channels=3, **options) -> np.ndarray:
-        image.save(tmp_path / name, **options)
-        return folder.read_image(tmp_path / name, (8, 8, channels)).astype(int)
-
-    grey = Image.fromarray(ramp)
-    for channels in (1, 3):
-        expected = np.repeat(ramp[..., None], channels, axis=-1)
-        np.testing.assert_array_equal(read(grey, "grey.png", channels), expected)
-        deep = Image.fromarray(ramp.astype(np.uint16) * 257)
-        np.testing.assert_array_equal(read(deep, "deep.png", channels), expected)
-        rgb = grey.convert("RGB")
-        np.testing.assert_array_equal(read(rgb.quantize(8), "p.png", channels), expected)
-    assert np.abs(read(rgb.convert("CMYK"), "cmyk.jpg", quality=98)[..., 1] - ramp).max() < 8
-
-    red = Image.new("RGBA", (8, 8), (255, 0, 0, 0))
-    red.paste((0, 0, 255, 255), (0, 0, 4, 8))
-    seen = read(red, "transparent.png")
-    assert seen[0, 0].tolist() == [0, 0, 255]
-    assert seen[0, 7].tolist() == [255, 255, 255]
-    clear = Image.new("P", (8, 8), 0)
-    clear.putpalette([9, 9, 9, 255, 0, 0])
-    assert read(clear, "palette.gif", transparency=0)[0, 0].tolist() == [255, 255, 255]
-
-    exif = Image.Exif()
-    exif[0x0112] = 6  # to be turned by 90 degrees to the right
-    turned = read(grey, "turned.png", channels=1, exif=exif)[..., 0]
-    np.testing.assert_array_equal(turned, np.rot90(ramp, -1))
-
+def test_shrinking_is_antialiased(tmp_path):
     fine = np.tile(np.uint8([[0, 255], [255, 0]]), (64, 64))
     Image.fromarray(fine).save(tmp_path / "fine.png")
     assert np.abs(folder.read_image(tmp_path / "fine.png", (8, 8, 1)) - 127.5).max() < 4
@@ -151,7 +141,7 @@ def broken_folder(root: Path, what: str) -> None:
         (root / "ant").rmdir()
     elif what == "empty class":
         (root / "wasp").mkdir()
-        (root / "wasp" / "photo.tiff").write_bytes(b"")
+        (root / "wasp" / "photo.txt").write_bytes(b"")
     elif what == "top level only":
         for name in ("ant", "bee"):
             (root / name).rename(root / f".{name}")
@@ -185,10 +175,13 @@ def broken_folder(root: Path, what: str) -> None:
         ("nothing", "there is no folder '.*insects'; give the path as folder:PATH"),
         ("a file", "insects is a file; folder:PATH takes a folder with one folder a class"),
         ("one class", "has one class folder only, 'bee'; a classifier needs two or more"),
-        ("empty class", r"the class folder .*wasp has no images \(accepted: .jpg, .jpeg, .png"),
+        (
+            "empty class",
+            r"folder .*wasp has no images, but other files \(.txt 1\); add some",
+        ),
         ("top level only", r"has 1 image\(s\) but no class folders; put the images of each class"),
-        ("no image", "cannot read the image .*003.png: it is no image; repair or remove"),
-        ("empty file", "cannot read the image .*003.png: it is no image; repair or remove"),
+        ("no image", "cannot read the image .*003.png: it is not an image; repair or remove"),
+        ("empty file", "cannot read the image .*003.png: it is not an image; repair or remove"),
         ("truncated", "cannot read the image .*003.png: .*truncated"),
         ("truncated jpg", "cannot read the image .*003.jpg: .*truncated"),
         ("few", r"class 'wasp' has 2 image\(s\), too few to split into train, validation and test"),
@@ -209,10 +202,160 @@ def test_images_outside_the_classes_are_reported(tmp_path):
         assert data.load(f"folder:{root}").train_size == 14
 
 
-def test_an_image_that_breaks_later_is_named_when_it_is_read(tmp_path):
+def test_what_is_left_out_is_one_line(tmp_path):
     root = folder_of(tmp_path)
-    loaded = data.load(f"folder:{root}", image_size=8)
+    for name in ("a.txt", "b.TXT", "c.pdf", "d.h5", "README"):
+        (root / "ant" / name).write_text("")
+    line = "5 files are not images and were left out: .txt 2, without suffix 1, .pdf 1, .h5 1$"
+    with pytest.warns(UserWarning, match=line) as warned:
+        data.load(f"folder:{root}")
+    assert [warning.filename for warning in warned] == [__file__]
+
+
+# --- damaged files
+
+
+def damaged_folder(root: Path, damaged: int = 3) -> Path:
+    """Images are large enough for their damage to be in their middle."""
+    folder_of(root, count=8, suffix=".jpg", size=(60, 50), quality=95)
+    for image in sorted((root / "bee").iterdir())[:damaged]:
+        damage(image)
+    return root
+
+
+def test_all_damaged_files_are_named_before_training(tmp_path):
+    """A file damaged in its middle, wherever it lies: its header says nothing of it."""
+    root = damaged_folder(tmp_path)
+    named = r"cannot read 3 of 16 images in .*: bee/000\.jpg"
+    with pytest.raises(ValueError, match=named) as error:
+        data.load(f"folder:{root}")
+    assert str(error.value).count("broken data stream") == 3
+    assert "skip_unreadable=True (--skip-unreadable)" in str(error.value)
+    assert "\n" not in str(error.value)
+    with pytest.warns(UserWarning, match=r"left out: cannot read 3 of 16 images .*bee/002\.jpg"):
+        loaded = data.load(f"folder:{root}", image_size=8, batch_size=2, skip_unreadable=True)
+    assert loaded.class_counts == (5, 3)
+    assert len(collect(loaded.train_in_order)[0]) == loaded.train_size == 8
+    damaged_folder(root, damaged=8)
+    with pytest.raises(ValueError, match="none of the training images of class 'bee' can be read"):
+        data.load(f"folder:{root}", skip_unreadable=True)
+
+
+def test_very_many_damaged_files_are_counted(tmp_path):
+    found = {tmp_path / f"{i}.png": checking.Finding(1, 1, False, 0, "cut") for i in range(25)}
+    text = checking.sentence(tmp_path, found)
+    assert text.startswith(f"cannot read 25 of 25 images in {tmp_path}: 0.png (cut), 1.png (cut)")
+    assert text.endswith("19.png (cut), and 5 more")
+
+
+def test_a_check_is_remembered(tmp_path, monkeypatch):
+    monkeypatch.setenv("ZOO_CACHE", str(tmp_path / "cache"))
+    root = damaged_folder(tmp_path / "images", damaged=1)
+    read = []
+    examined = checking.examined
+    monkeypatch.setattr(checking, "examined", lambda path: read.append(path) or examined(path))
+
+    def check() -> list[str]:
+        read.clear()
+        with pytest.warns(UserWarning, match="left out: cannot read the image"):
+            data.load(f"folder:{root}", skip_unreadable=True)
+        return sorted(path.name for path in read)
+
+    assert len(check()) == 16
+    assert not (tmp_path / "cache").exists()  # what is quick is not remembered
+    monkeypatch.setattr(checking, "PATIENCE", 0)
+    assert len(check()) == 16
+    assert check() == ["000.jpg"]  # the damaged one is looked at again
+    picture(root / "ant" / "005.jpg", seed=3)
+    assert check() == ["000.jpg", "005.jpg"]
+    assert check() == ["000.jpg"]
+    (memory,) = (tmp_path / "cache" / "checked").iterdir()
+    for broken in ("{", "[]", '{"reader": 3}', memory.read_text().replace(checking.READER, "0")):
+        memory.write_text(broken)
+        assert len(check()) == 16
+
+
+def test_large_images_are_read_without_a_word(tmp_path, monkeypatch):
+    """Pillow's warning comes with each of them, in each thread."""
+    root = folder_of(tmp_path, size=(40, 30))
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 1000)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        collect(data.load(f"folder:{root}", image_size=8, batch_size=4).train)
+    assert not [w for w in caught if issubclass(w.category, Image.DecompressionBombWarning)]
+
+
+# --- folders and links
+
+
+def test_links(tmp_path):
+    root = folder_of(tmp_path / "insects", count=4)
+    folder_of(tmp_path / "more", classes=("x",), count=3)
+    (root / "ant" / "linked").symlink_to(tmp_path / "more" / "x")
+    (root / "ant" / "loop").symlink_to(root)
+    (root / "ant" / "itself").symlink_to(root / "ant")
+    for one, other in (("one", "other"), ("other", "one")):
+        (root / "ant" / one).mkdir()
+        (root / "ant" / one / "across").symlink_to(root / "ant" / other)
+    picture(root / "ant" / "one" / "x.png")
+    (root / "nowhere").symlink_to(root / "nowhere")
+    loaded = data.load(f"folder:{root}", validation_split=0, test_split=0)
+    assert loaded.class_counts == (8, 4)
+    (root / "ant" / "gone.png").symlink_to(tmp_path / "gone.png")
+    with pytest.raises(ValueError, match=r"cannot read the image .*gone\.png: No such file"):
+        data.load(f"folder:{root}")
+    (root / "wasp").symlink_to(tmp_path)
+    with pytest.raises(ValueError, match="wasp is a link to a folder that it lies in; remove it"):
+        data.load(f"folder:{root}")
+
+
+@pytest.mark.parametrize("where", ["", "bee"])
+def test_a_folder_that_may_not_be_listed(where, tmp_path, monkeypatch):
+    root = folder_of(tmp_path / "insects", count=4)
+    hidden = root / where
+    for name in ("listdir", "scandir"):
+        original = getattr(os, name)
+
+        def refuse(path, original=original):
+            if Path(path) == hidden:
+                raise PermissionError(13, "Permission denied", str(path))
+            return original(path)
+
+        monkeypatch.setattr(os, name, refuse)
+    with pytest.raises(PermissionError, match=f"look into the folder {hidden}: Permission denied"):
+        data.load(f"folder:{root}")
+
+
+def test_a_folder_without_its_prefix(tmp_path, monkeypatch):
+    folder_of(tmp_path / "photos")
+    monkeypatch.chdir(tmp_path)
+    for name in ("photos", Path("photos"), "./photos"):
+        with pytest.raises(ValueError, match=f"it is a folder: did you mean 'folder:{name}'"):
+            data.load(name)
+
+
+# --- files that change while they are used
+
+
+def trained(model, loaded, tmp_path):
+    recipe = training.Recipe(epochs=1)
+    training.train(model, loaded, recipe, run_dir=tmp_path / "run", verbose=0)
+
+
+WAYS = {
+    "train": trained,
+    "evaluate": lambda model, loaded, _: applications.evaluate(model, loaded),
+    "embed": lambda model, loaded, _: applications.embed(model, loaded),
+}
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_an_image_that_breaks_later_is_one_sentence(way, tmp_path):
+    root = folder_of(tmp_path / "insects")
+    loaded = data.load(f"folder:{root}", image_size=8, channels=1, batch_size=4)
     for path in (root / "ant").iterdir():
         path.write_text("gone")
-    with pytest.raises(tf.errors.InvalidArgumentError, match=r"cannot read the image .*ant.*\.png"):
-        collect(loaded.test)
+    layers = [keras.Input((8, 8, 1)), keras.layers.Flatten(), keras.layers.Dense(2)]
+    with pytest.raises(ValueError, match=r"^cannot read the image .*ant.*\.png: .*") as error:
+        WAYS[way](keras.Sequential(layers), loaded, tmp_path)
+    assert "\n" not in str(error.value)

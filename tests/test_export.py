@@ -7,8 +7,10 @@ import gc
 import importlib.util
 import json
 import os
+import shutil
 import subprocess
 import sys
+import warnings
 
 import keras
 import numpy as np
@@ -271,11 +273,9 @@ def test_a_file_that_answers_otherwise_is_not_written(small, tmp_path, monkeypat
         **{**vars(kind), "read": lambda path, threads: lambda x: {"output": np.zeros((len(x), 10))}}
     )
     monkeypatch.setitem(RUNTIMES, "savedmodel", wrong)
-    (tmp_path / "model").mkdir()
-    (tmp_path / "model" / "older").write_text("kept")
     with pytest.raises(ExportError, match="nothing was written"):
         zoo.export(small, tmp_path / "model")
-    assert [path.name for path in tmp_path.rglob("*") if path.is_file()] == ["older"]
+    assert not list(tmp_path.iterdir())
 
 
 def test_an_unsteady_model_is_exported_with_a_warning(tmp_path, monkeypatch):
@@ -364,10 +364,155 @@ def test_weights_of_openvino_that_are_missing_or_cut_are_told(small, tmp_path):
         zoo.Predictor(exported.path)
 
 
-def test_an_older_export_is_replaced(small, tmp_path):
-    for _ in range(2):
-        zoo.export(small, tmp_path / "model")
-    assert [path.name for path in tmp_path.iterdir()] == ["model"]
+@pytest.fixture(scope="module")
+def exported(small, tmp_path_factory):
+    """A folder with an export to each runtime that is installed."""
+    folder = tmp_path_factory.mktemp("exported")
+    for kind in RUNTIMES.values():
+        if not kind.missing:
+            zoo.export(small, folder / f"model{kind.suffix}")
+    return folder
+
+
+@pytest.fixture
+def no_conversion(monkeypatch):
+    """What is refused is refused before the conversion."""
+
+    def save(*arguments, **options):
+        raise AssertionError("converted")
+
+    monkeypatch.setattr(sys.modules["zoo.export"], "save", save)
+
+
+def everything(folder):
+    """What a folder holds, links as links."""
+    return {
+        path.relative_to(folder): os.readlink(path) if path.is_symlink() else path.read_bytes()
+        for path in folder.rglob("*")
+        if path.is_symlink() or path.is_file()
+    }
+
+
+def photographs(folder):
+    folder.mkdir(parents=True)
+    (folder / "cat.jpg").write_bytes(b"\xff\xd8 a cat")
+    return folder
+
+
+def linked(link, to):
+    link.symlink_to(to)
+    return link
+
+
+REFUSED = {
+    "photographs": (lambda tmp: photographs(tmp / "photos"), "it holds cat.jpg"),
+    "a folder below": (lambda tmp: photographs(tmp / "a" / "b").parent, r"it holds b/cat\.jpg"),
+    "the current folder": (lambda tmp: photographs(tmp / "here"), "it holds cat.jpg"),
+    "the one above": (lambda tmp: photographs(tmp / "up").parent / "up" / "..", "it holds"),
+    "another SavedModel": (
+        lambda tmp: shutil.copytree(tmp / "model", tmp / "x", ignore=lambda *_: ["assets.extra"]),
+        r"it holds fingerprint\.pb",
+    ),
+    "notes in ours": (lambda tmp: written(tmp / "model", "variables/notes.txt"), "it holds var"),
+    "ours, changed": (lambda tmp: written(tmp / "model", "saved_model.pb"), "pb was changed"),
+    "a file": (lambda tmp: written(tmp, "thesis"), "it is a file"),
+    "below a file": (lambda tmp: written(tmp, "thesis") / "model", "thesis is a file"),
+    "a link": (lambda tmp: linked(tmp / "link", photographs(tmp / "p")), "is a link to .*p: give"),
+    "a link to ours": (lambda tmp: linked(tmp / "link", tmp / "model"), "is a link to .*model"),
+    "a dangling link": (lambda tmp: linked(tmp / "link", "gone"), "is a link to gone"),
+    "a link.onnx": (lambda tmp: linked(tmp / "a.onnx", "model.onnx"), r"a link to model\.onnx"),
+    "a folder.onnx": (lambda tmp: photographs(tmp / "a.onnx"), "is no onnx file"),
+    "notes.onnx": (lambda tmp: written(tmp, "notes.onnx"), "is no onnx file"),
+    "a zip.onnx": (lambda tmp: written(tmp, "a.onnx", b"PK\x03\x04" * 9), "is no onnx file"),
+    "notes.tflite": (lambda tmp: written(tmp, "notes.tflite"), "is no litert file"),
+    "a page.xml": (lambda tmp: written(tmp, "a.xml", b"<?xml?><feed/>"), "is no openvino file"),
+    "a .bin alone": (
+        lambda tmp: written(tmp, "pytorch.bin").with_suffix(".xml"),
+        "bin exists and does not belong to pytorch.xml",
+    ),
+    "another .bin": (
+        lambda tmp: written(tmp, "model.bin").with_suffix(".xml"),
+        "bin exists and does not belong to model.xml",
+    ),
+}
+
+
+def written(folder, name, content=b"three years of work"):
+    (folder / name).write_bytes(content)
+    return folder / name if "/" not in name and name != "saved_model.pb" else folder
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_nothing_but_exports_is_replaced(
+    case, small, exported, tmp_path, no_conversion, monkeypatch
+):
+    tmp = tmp_path / "work"
+    shutil.copytree(exported, tmp)
+    make, message = REFUSED[case]
+    path = make(tmp)
+    if path.suffix:
+        needs({v: k for k, v in SUFFIXES.items()}[path.suffix])
+    if case == "the current folder":
+        monkeypatch.chdir(path)
+        path = "."
+    before = everything(tmp)
+    with pytest.raises(FileExistsError, match=message) as error:
+        zoo.export(small, path)
+    assert "\n" not in str(error.value)
+    assert everything(tmp) == before
+    assert not list(tmp.rglob(".writing-*"))
+
+
+def test_exports_are_replaced_and_empty_folders_filled(exported, tmp_path, monkeypatch):
+    tmp = tmp_path / "work"
+    shutil.copytree(exported, tmp)
+    other = zoo.create("lenet5")
+    images = some_images(other, 2)
+    (tmp / "empty").mkdir()
+    (tmp / "model" / ".writing-killed").mkdir()  # of an export that was killed
+    before = (tmp / "empty").stat().st_ino
+    monkeypatch.chdir(tmp / "empty")
+    places = {name: f"../model{suffix}" for name, suffix in SUFFIXES.items()}
+    for name, path in [*places.items(), ("savedmodel", ".")]:
+        if not RUNTIMES[name].missing:
+            found = zoo.Predictor(zoo.export(other, path).path)(images)
+            np.testing.assert_allclose(found, other(images), atol=1e-3)
+    assert (tmp / "empty").stat().st_ino == before
+    assert {path.name for path in tmp.iterdir()} == {
+        "empty",
+        *(path.name for path in exported.iterdir()),
+    }
+    stated = json.loads((tmp / "model" / "assets.extra" / "keras-modelzoo.json").read_text())
+    assert stated["package"] == "keras-modelzoo"
+    assert {*stated["files"], "assets.extra/keras-modelzoo.json"} == {
+        path.as_posix() for path in everything(tmp / "empty")
+    }
+
+
+@pytest.mark.parametrize("suffix", ["", ".xml"])
+def test_what_came_during_the_conversion_is_not_replaced(suffix, tmp_path, monkeypatch):
+    name = {v: k for k, v in SUFFIXES.items()}[suffix]
+    needs(name)
+    target = tmp_path / f"model{suffix}"
+    kind = RUNTIMES[name]
+
+    def write(job, path):
+        kind.write(job, path)
+        photographs(target) if not suffix else written(tmp_path, "model.bin")
+
+    monkeypatch.setitem(RUNTIMES, name, dataclasses.replace(kind, write=write))
+    with pytest.raises(FileExistsError):
+        zoo.export(zoo.create("lenet5"), target)
+    assert len(everything(tmp_path)) == 1
+
+
+def test_the_data_of_an_onnx_file_are_its_own(small, tmp_path, monkeypatch, no_conversion):
+    needs("onnx")
+    monkeypatch.setattr(sys.modules["zoo.export"], "LARGEST", 2**10)
+    data = written(tmp_path, "model.onnx.data")
+    with pytest.raises(FileExistsError, match=r"does not belong to model\.onnx"):
+        zoo.export(small, tmp_path / "model.onnx")
+    assert data.read_bytes() == b"three years of work"
 
 
 def test_what_cannot_be_exported_is_told(small, tmp_path, monkeypatch):
@@ -381,10 +526,12 @@ def test_what_cannot_be_exported_is_told(small, tmp_path, monkeypatch):
         zoo.export(small, tmp_path / "model", calibration=np.zeros((1, 32, 32, 3)))
     pair = [keras.Input((3,)), keras.Input((3,))]
     two = keras.Model(pair, keras.layers.Add()(pair))
-    for wrong in (two, 3, keras.layers.Dense(2)):
-        with pytest.raises(ValueError, match="functional Keras model with one input; received"):
+    for wrong in (3, keras.layers.Dense(2)):
+        with pytest.raises(ValueError, match="Predictor takes a Keras model; received"):
             zoo.Predictor(wrong)
-    with pytest.raises(ValueError, match="one input"):
+    with pytest.raises(ValueError, match=r"Predictor takes a model with 1 input; .* has 2"):
+        zoo.Predictor(two)
+    with pytest.raises(ValueError, match=r"export takes a model with 1 input; .* has 2"):
         zoo.export(two, tmp_path / "model")
     with pytest.raises(ValueError, match="runtime must be auto, keras, litert"):
         zoo.Predictor(small, "tensorrt")
@@ -395,3 +542,18 @@ def test_what_cannot_be_exported_is_told(small, tmp_path, monkeypatch):
     with pytest.raises(ModuleNotFoundError, match=r"pip install 'keras-modelzoo\[onnx\]'"):
         zoo.export(small, tmp_path / "model.onnx")
     assert not list(tmp_path.glob("model*"))
+
+
+def test_pixels_divided_by_255_are_told_once():
+    run = zoo.Predictor(zoo.create("lenet5"), "keras")
+    divided = np.full((2, 32, 32, 1), 0.5)
+    with pytest.warns(UserWarning, match="at most 0.5: this model takes them in .* not to be"):
+        run(divided)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", UserWarning)
+        run(divided)
+        normalised = zoo.create("lenet5", normalization=None)
+        zoo.Predictor(normalised, "keras")(divided)
+        model = zoo.create("lenet5")
+        for first in (np.ones((2, 32, 32, 1), "uint8"), np.zeros((2, 32, 32, 1)), divided * 400):
+            zoo.Predictor(model, "keras")(first)

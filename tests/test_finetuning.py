@@ -213,7 +213,7 @@ def test_wrong_arguments_are_told(digits, tmp_path):
         finetune(model, (np.ones((9, 8, 8)), np.zeros(9, int)), run_dir=tmp_path / "a")
     assert not (tmp_path / "a").exists()
     finetune(model, digits, run_dir=tmp_path / "b", verbose=0, epochs=(1,))
-    with pytest.raises(FileExistsError, match="already holds a run"):
+    with pytest.raises(FileExistsError, match="already holds a fine-tuning run"):
         finetune(model, digits, run_dir=tmp_path / "b", verbose=0, epochs=(1,))
 
 
@@ -283,6 +283,14 @@ def test_evaluation_counts(tmp_path):
     names = {path.name for path in (tmp_path / "e").iterdir()}
     pictures = {"confusion.png", "reliability.png", "mistakes.png"}
     assert names == pictures | {"report.csv", "evaluation.json"}
+    found.save(tmp_path / "e")
+    for name in names:
+        folder = tmp_path / f"of {name}"
+        folder.mkdir()
+        (folder / name).write_text("kept")
+        with pytest.raises(FileExistsError, match=f"{name} exists and"):
+            found.save(folder)
+        assert [path.read_text() for path in folder.iterdir()] == ["kept"]
     assert all(Image.open(tmp_path / "e" / name).size[0] > 200 for name in pictures)
 
 

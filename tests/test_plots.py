@@ -185,11 +185,15 @@ def test_more_metrics_than_fit_are_counted_and_can_be_chosen():
 
 
 def test_compare_gives_each_run_a_colour_and_its_best_value(tmp_path):
-    for name, best in (("adam", 1.0), ("sgd", 0.5)):
-        write_csv(tmp_path / name / "curves.csv", {**HISTORY, "val_loss": [2.0, best, 1.5, 1.8]})
+    for name, best in (("adam", 0.6), ("sgd", 0.9)):
+        columns = {**HISTORY, "val_accuracy": [0.1, best, 0.5, 0.4]}
+        write_csv(tmp_path / name / "curves.csv", columns)
     figure = plots.compare([tmp_path / "adam", tmp_path / "sgd"], tmp_path / "new" / "both.svg")
     labels = [text.get_text() for text in figure.legends[0].get_texts()]
-    assert labels == ["adam: best val_loss 1 at epoch 2", "sgd: best val_loss 0.5 at epoch 2"]
+    assert labels == [
+        "adam: best val_accuracy 0.6 at epoch 2",
+        "sgd: best val_accuracy 0.9 at epoch 2",
+    ]
     lines = figure.axes[0].lines
     assert [line.get_linestyle() for line in lines] == ["--", "-"] * 2
     colours = [line.get_color() for line in lines]
@@ -198,7 +202,7 @@ def test_compare_gives_each_run_a_colour_and_its_best_value(tmp_path):
 
 
 def test_compare_takes_runs_of_every_kind(tmp_path):
-    file = write_csv(tmp_path / "log.csv", HISTORY)
+    file = write_csv(tmp_path / "log.csv", {"epoch": range(4), "val_loss": [2.1, 1.4, 1.1, 1.3]})
     keras_history = SimpleNamespace(
         history={"loss": [3.0, 2.0, 1.0, 0.9, 0.8], "val_loss": [2.0, 1.0]}, epoch=[0, 1, 2, 3, 4]
     )
@@ -211,6 +215,66 @@ def test_compare_takes_runs_of_every_kind(tmp_path):
     ]
     assert len(plots.compare(HISTORY).legends[0].get_texts()) == 1
     assert len(set(plots._colours(20))) == 20
+
+
+@pytest.mark.parametrize(
+    ("losses", "epoch"), [([0.9, 0.6, 0.4, 0.5], 3), ([0.1, 0.6, 0.6, 0.7], 2)]
+)
+def test_compare_chooses_the_best_epoch_as_training_does(losses, epoch):
+    """Highest validation accuracy, among equals the lowest loss, then the first; all by default."""
+    run = {"val_accuracy": [0.5, 0.8, 0.8, 0.8], "val_loss": losses}
+    (label,) = plots.compare({"run": run}).legends[0].get_texts()
+    assert label.get_text() == f"run: best val_accuracy 0.8 at epoch {epoch}"
+    assert f"best val_accuracy 0.8 at epoch {epoch}" in heading(plots.curves(run))
+
+
+def test_a_fast_phase_does_not_flatten_the_others():
+    speeds = [20_000.0, 20_000.0, 300.0, 250.0, 200.0, 220.0]
+    run = {"loss": [3.0, 2.5, 2.0, 1.5, 1.0, 0.9], "images_per_second": speeds}
+    figure = plots.curves(run, phases={"head": 1, "after C4": 3, "all": 5})
+    loss, speed = figure.axes
+    assert titles(figure) == ["loss", "images / s (log)"]
+    assert (loss.get_yscale(), speed.get_yscale()) == ("linear", "log")
+    x, y = speed.lines[0].get_data()
+    assert [at for at, value in zip(x, y, strict=True) if math.isnan(value)] == [2.5, 4.5]
+    assert not any(math.isnan(value) for value in loss.lines[0].get_ydata())
+    assert texts(speed) == ["head", "after C4", "all"]
+    assert overlaps(figure) == []
+    plain = plots.curves(run)
+    assert plain.axes[1].get_yscale() == "linear"
+
+
+@pytest.mark.parametrize(("first", "rotation"), [(14, 0.0), (9, 90.0)])
+def test_names_of_phases_are_upright_where_they_fit(first, rotation):
+    phases = {"head": 1, "after C4": 8, "all": first}
+    (axes,) = plots.curves({"loss": [1.0] * 20}, phases=phases, monitor="").axes
+    assert texts(axes)[:3] == list(phases)
+    assert [text.get_rotation() for text in axes.texts[:3]] == [rotation] * 3
+
+
+def test_names_in_another_script_get_a_font_that_has_them(tmp_path, recwarn):
+    """STIXGeneral, which Matplotlib brings, has circled letters; its usual font does not."""
+    figure = plots.compare({"ⒶⒷ": HISTORY, "plain": HISTORY}, tmp_path / "names.png")
+    circled, plain = figure.legends[0].get_texts()
+    assert circled.get_fontfamily()[0] == "DejaVu Sans"
+    assert len(circled.get_fontfamily()) > 1
+    assert len(plain.get_fontfamily()) == 1
+    assert not recwarn.list
+    for name in ("ⒶⒷ", "AB"):
+        figure.axes[0].set_xticks([1, 2], [name, "c"])
+        plots.render(figure)
+    assert not recwarn.list
+
+
+def test_a_script_without_a_font_is_one_sentence():
+    figure = plots.compare({"𓀀𓁐": HISTORY, "𓀀": HISTORY}, title="𓁐")
+    with pytest.warns(UserWarning, match="No installed font") as caught:
+        pictures = [plots.render(figure) for _ in range(2)]
+    assert pictures[0] == pictures[1]
+    assert [str(warning.message) for warning in caught] == [
+        "No installed font has the characters 𓀀𓁐, so a picture shows boxes in their place; "
+        "install fonts that have them, such as those of Debian's fonts-noto-core."
+    ]
 
 
 def test_runs_are_named_after_what_tells_them_apart(tmp_path):
@@ -241,6 +305,29 @@ def test_runs_are_named_after_what_tells_them_apart(tmp_path):
 def test_bad_input_is_named(call, message):
     with pytest.raises(ValueError, match=message):
         call()
+
+
+@pytest.mark.parametrize("suffix", [".png", ".svg", ".pdf"])
+def test_only_pictures_of_ours_are_replaced(suffix, tmp_path):
+    path = tmp_path / f"picture{suffix}"
+    path.write_bytes(b"a photograph, " * 9)
+    for write in (
+        lambda: plots.save(plots.curves(HISTORY), path),
+        lambda: plots.compare([HISTORY], path),
+    ):
+        with pytest.raises(FileExistsError, match=r"picture\.\w+ exists and was not written by"):
+            write()
+    assert path.read_bytes() == b"a photograph, " * 9
+    path.write_bytes(b"")  # such as tempfile makes
+    for _ in range(2):
+        plots.save(plots.curves(HISTORY), path)
+    assert [*tmp_path.iterdir()] == [path]
+    link = tmp_path / f"link{suffix}"
+    link.symlink_to(path.name)
+    path.write_bytes(b"")
+    plots.save(plots.curves(HISTORY), link)
+    assert link.is_symlink()
+    assert path.stat().st_size
 
 
 @pytest.mark.parametrize(

@@ -15,8 +15,9 @@ from PIL import Image
 
 import applications
 import zoo
-from applications.preprocessing import FILTERS
 from applications.weights import Preprocess
+from zoo.card import with_card
+from zoo.data.reading import FILTERS
 from zoo.layers import ResizeAndCrop
 
 PAIRS = [(256, 224), (288, 288), (232, 224), (235, 224), (303, 288), (413, 380), (65, 33)]
@@ -111,9 +112,8 @@ def test_batches_channels_and_dtypes(channels):
 def test_values_become_bytes_as_in_preprocess(pixels):
     image = pixels(90, 70, 3) * 1.5 - 60  # fractions, and beyond [0, 255]
     how = Preprocess(80, 64, "bicubic")
-    np.testing.assert_array_equal(
-        np.asarray(layer_of(how)(image[None]))[0], applications.preprocess(image, how)
-    )
+    expected = applications.preprocess(image.clip(0, 255), how)
+    np.testing.assert_array_equal(np.asarray(layer_of(how)(image[None]))[0], expected)
 
 
 def test_layer_is_float32_whatever_the_policy(pixels):
@@ -152,7 +152,7 @@ def model():
     """A small classifier of 64 x 64 that knows its record."""
     made = zoo.create("resnet18", input_shape=(64, 64, 3), num_classes=5)
     made.pretrained, made.load_report = RECORD, "report"
-    return made
+    return with_card(made, preprocess=RECORD.preprocess)
 
 
 def expected_logits(model, image):
@@ -294,7 +294,9 @@ def test_models_that_cannot_be_preprocessed(model):
     complete = applications.with_preprocessing(model)
     with pytest.raises(ValueError, match="resnet18_with_preprocessing preprocesses already"):
         applications.with_preprocessing(complete)
-    with pytest.raises(ValueError, match=r"load it with applications\.load, or give weights="):
+    with pytest.raises(
+        ValueError, match=r"load it with applications\.load or zoo\.load, or give weights="
+    ):
         applications.with_preprocessing(zoo.create("lenet5"))
     wide = zoo.create("resnet18", input_shape=(64, 96, 3), num_classes=0)
     with pytest.raises(ValueError, match="takes images of 64 x 96, and preprocessing cuts squares"):

@@ -617,7 +617,7 @@ def test_after_a_divergence_in_the_first_epoch_another_recipe_may_be_tried(tmp_p
 def test_a_run_is_not_overwritten(tmp_path):
     run(tmp_path, Recipe(epochs=1))
     before = {p: p.read_bytes() for p in tmp_path.rglob("*") if p.is_file()}
-    with pytest.raises(FileExistsError, match=r"already holds a run .*resume=True \(--resume\)"):
+    with pytest.raises(FileExistsError, match=r"already holds a training run: .*\(--resume\)"):
         run(tmp_path, Recipe(epochs=1))
     assert before == {p: p.read_bytes() for p in tmp_path.rglob("*") if p.is_file()}
 
@@ -625,7 +625,7 @@ def test_a_run_is_not_overwritten(tmp_path):
 def test_a_folder_that_is_no_run_cannot_be_resumed(tmp_path):
     (tmp_path / "run").mkdir()
     (tmp_path / "run" / "best.keras").touch()
-    with pytest.raises(FileNotFoundError, match=r"no config\.json"):
+    with pytest.raises(FileExistsError, match=r"holds no run of this package, and best\.keras"):
         run(tmp_path, resume=True)
 
 

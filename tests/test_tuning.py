@@ -300,8 +300,15 @@ def test_another_search_in_the_folder_is_refused(tmp_path):
         search(tmp_path / "s", data=untrained, max_trials=1)
     with pytest.raises(ValueError, match="another search: seed: 0 -> 1"):
         search(tmp_path / "s", data=untrained, max_trials=1, resume=True, seed=1)
+    trials = tmp_path / "s" / "trials"
+    for name in ("trial_7", "trial_notes"):  # one that was killed when it began, and notes
+        (trials / name).mkdir()
+    for name in ("trial_7/candidate.json", "trial_7/.writing-trial.json", "trial_notes/thesis"):
+        (trials / name).write_text('{"skipped": "too large", "same_as": ""}')
     more = search(tmp_path / "s", data=untrained, max_trials=2, resume=True)
     assert len(more.trials) == 2
+    assert [path.name for path in (trials / "trial_notes").iterdir()] == ["thesis"]
+    assert not (trials / "trial_7").exists()
 
 
 def troubled(batch_size=32, augment=None):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import itertools
 import json
 import math
 import re
@@ -276,6 +277,26 @@ def test_pareto_front_takes_only_completed_trials(search):
     assert pareto_front(failed) == []
 
 
+@pytest.mark.parametrize(
+    ("costs", "some"),
+    [
+        ([272_474, 272_600], "272,500"),
+        ([200_000, 1_500_000], "500 k"),
+        ([1e5, 3e6], "2 M"),
+        ([1e4, 1e9], "100 M"),
+    ],
+)
+def test_ticks_of_costs_are_short_and_no_two_alike(costs, some):
+    figure = plots.pareto(priced(*((0.5 + i / 10, cost) for i, cost in enumerate(costs))))
+    (axes,) = figure.axes
+    texts = [label.get_text() for label in axes.get_xticklabels()]
+    assert some in texts
+    assert len(set(texts)) == len(texts) <= 8
+    figure.draw_without_rendering()
+    boxes = [label.get_window_extent() for label in axes.get_xticklabels()]
+    assert not any(a.overlaps(b) for a, b in itertools.pairwise(boxes))
+
+
 def test_scores_show_the_best_so_far_and_every_status(search):
     ends = [("failed", "killed"), ("skipped", "macs 9 M > 5 M"), ("running", "")]
     others = [
@@ -453,6 +474,10 @@ def test_report_leaves_a_stale_best_json_alone(tmp_path):
         file = write_report(result, tmp_path / "new folder")
         assert file == tmp_path / "new folder" / "report.html"
         assert "zoo.create" not in file.read_text("utf-8")
+    (tmp_path / "thesis.html").write_text("<html>kept</html>")
+    with pytest.raises(FileExistsError, match=r"thesis\.html exists and was not written by this"):
+        write_report(result, tmp_path / "thesis.html")
+    assert (tmp_path / "thesis.html").read_text() == "<html>kept</html>"
 
 
 def test_rebuild_runs():

@@ -18,23 +18,29 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
-import zoo  # noqa: F401  # before KerasTuner imports TensorFlow
+import zoo  # before KerasTuner imports TensorFlow
+
+if not hasattr(zoo, "list_models"):
+    raise ImportError(
+        f"zoo is {zoo.__file__}, not that of keras-modelzoo: rename it, or run from another folder"
+    )
 
 if TYPE_CHECKING:
     from tuning.budget import Budget
     from tuning.hypermodel import HyperClassifier
-    from tuning.results import SearchResult, Trial, read
+    from tuning.results import SearchError, SearchResult, Trial, read
     from tuning.searching import search
 
 WHERE = {
     "Budget": "budget",
     "HyperClassifier": "hypermodel",
+    "SearchError": "results",
     "SearchResult": "results",
     "Trial": "results",
     "read": "results",
     "search": "searching",
 }
-__all__ = ["Budget", "HyperClassifier", "SearchResult", "Trial", "read", "search"]
+__all__ = ["Budget", "HyperClassifier", "SearchError", "SearchResult", "Trial", "read", "search"]
 
 
 def __getattr__(name: str) -> Any:

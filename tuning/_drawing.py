@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from zoo.plots import FAINT, _shorten, render
+from zoo.plots import FAINT, _shorten, blank
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -41,14 +40,9 @@ def canvas(
         bottom: Inches below them.
         sharey: Whether the panels have one scale.
     """
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
     width = left + columns * size[0] + (columns - 1) * gaps[0] + RIGHT
     height = TOP + rows * size[1] + (rows - 1) * gaps[1] + bottom
-    figure = Figure(figsize=(width, height), dpi=120)
-    FigureCanvasAgg(figure)
-    vars(figure)["_repr_png_"] = partial(render, figure)  # a notebook shows it, without pyplot
+    figure = blank((width, height))
     figure.text(0.15 / width, 1 - 0.14 / height, title, fontsize=12, fontweight="bold", va="top")
     room = int(width * 15)
     figure.text(

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from html import escape
 from typing import TYPE_CHECKING
 
+from zoo._files import MARK
 from zoo.plots import render
 
 if TYPE_CHECKING:
@@ -86,6 +87,7 @@ def page(title: str, body: Iterable[str]) -> str:
         [
             '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">',
             '<meta name="viewport" content="width=device-width, initial-scale=1">',
+            f'<meta name="generator" content="{MARK}">',
             f"<title>{escape(title)}</title>\n<style>{STYLE}</style>\n</head>\n<body>",
             *body,
             f"<script>{SCRIPT}</script>\n</body>\n</html>\n",

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import numbers
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
+from zoo._plain import plain_fields
 from zoo.profile import human
 
 UNITS = {"parameters": "", "macs": "", "activation_memory": "B", "disk": "B"}
@@ -40,10 +43,37 @@ class Budget:
     latency: float | None = None
 
     def __post_init__(self) -> None:
+        plain_fields(self)
         for name, limit in self.limits.items():
-            number = isinstance(limit, int | float) and not isinstance(limit, bool)
+            number = isinstance(limit, numbers.Real) and not isinstance(limit, bool)
             if not number or not 0 < limit < math.inf:
                 raise ValueError(f"Budget: {name} must be a number above 0. Received: {limit!r}")
+
+    @classmethod
+    def of(cls, limits: Budget | Mapping[str, Any] | None) -> Budget:
+        """A budget from one, from its limits as numbers or text, or from None: no limits.
+
+        Raises:
+            TypeError: If it is something else, or there is no such limit.
+            ValueError: If a limit is not a number above 0.
+
+        Example:
+            >>> Budget.of({"macs": "50M"}).macs
+            50000000.0
+        """
+        if isinstance(limits, Budget):
+            return limits
+        names = ", ".join(field.name for field in dataclasses.fields(cls))
+        if limits is not None and not isinstance(limits, Mapping):
+            raise TypeError(
+                'budget must be a tuning.Budget, or its limits, such as {"macs": "50M"}, of '
+                f"{names}; received {limits!r}"
+            )
+        for name in limits or {}:
+            if name not in names.split(", "):
+                raise TypeError(f"a budget has no limit {name!r}; it has {names}")
+        found = (limits or {}).items()
+        return cls(**{name: parse(v) if isinstance(v, str) else v for name, v in found})
 
     @property
     def limits(self) -> dict[str, float]:
@@ -62,7 +92,7 @@ class Budget:
 def _shown(name: str, value: float) -> str:
     if name == "latency":
         return f"{value * 1e3:.3g} ms"
-    return f"{human(value, 1024 if UNITS[name] else 1000)}{UNITS[name]}"
+    return f"{human(value, 1024 if UNITS[name] else 1000)}{UNITS[name]}".strip()
 
 
 def parse(text: str) -> float:

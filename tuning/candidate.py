@@ -14,11 +14,15 @@ import keras
 
 import zoo
 from zoo import transfer
+from zoo._plain import plain
+from zoo._siblings import check_ours
 from zoo._symbolic import symbolic
 from zoo.training import Recipe
+from zoo.training.recipe import OF_SGD
 
 RECIPE = frozenset(f.name for f in dataclasses.fields(Recipe))
 DATA = ("batch_size", "augment")
+STARTED = ("weights", "frozen_through")
 
 
 @dataclass(frozen=True)
@@ -49,12 +53,14 @@ class Candidate:
             >>> Candidate.of("resnet20", {"dropout": 0.2, "mixup": 0.1}).recipe
             {'mixup': 0.1}
         """
-        left = dict(settings)
+        left = plain(dict(settings))
         builder = left.pop("variant", builder)
-        started = {name: left.pop(name, None) for name in ("weights", "frozen_through")}
+        started = {name: left.pop(name, None) for name in STARTED}
         known = {name: None if value == "none" else value for name, value in started.items()}
         if known["weights"] is None:
             known["frozen_through"] = None
+        if left.get("optimizer", "sgd") != "sgd":
+            left = {name: value for name, value in left.items() if name not in OF_SGD}
         return cls(
             builder,
             options={k: v for k, v in left.items() if k not in RECIPE and k not in DATA},
@@ -90,6 +96,7 @@ class Candidate:
         """
         if self.weights is None:
             return zoo.create(self.builder, **_tuples(self.options))
+        check_ours("applications")
         import applications
 
         model = applications.load(self.builder, self.weights, **_tuples(self.options))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import shutil
 from collections.abc import Callable
@@ -130,11 +131,13 @@ class Durable(keras_tuner.Oracle):
         folder = Path(self._get_oracle_fname()).parent
         remove_temporaries(folder)
         begun = json.loads(Path(self._get_oracle_fname()).read_text("utf-8"))["start_order"]
-        for path in folder.glob("trial_*"):
+        for path in folder.glob("trial_*/"):
+            remove_temporaries(path)
             if path.name.removeprefix("trial_") not in begun or not (path / "trial.json").exists():
-                shutil.rmtree(path)
-            else:
-                remove_temporaries(path)
+                for name in ("trial.json", "candidate.json"):  # nothing was trained yet
+                    (path / name).unlink(missing_ok=True)
+                with contextlib.suppress(OSError):  # it holds something else
+                    path.rmdir()
         super().reload()
         self._retry_queue = [id for id in self._retry_queue if id not in self._running.values()]
         self.ongoing_trials = {}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import keras
@@ -12,9 +12,24 @@ import keras_tuner
 
 import zoo
 from tuning import space as spaces
-from tuning.candidate import Candidate
+from tuning.candidate import DATA, RECIPE, STARTED, Candidate
 from tuning.space import Network, Space
+from zoo._options import check_names
+from zoo._plain import plain
+from zoo.catalogue import builder_of
 from zoo.training import Recipe, gives_probabilities, mix, optimizer
+
+# What `tuning.search` takes, and a tuner of KerasTuner does not: `fit` knows nothing of it.
+NOT_IN_FIT = (
+    "augment",
+    "class_weights",
+    "deterministic",
+    "early_stopping",
+    "ema",
+    "jit_compile",
+    "mixed_precision",
+    "steps_per_execution",
+)
 
 
 class HyperClassifier(keras_tuner.HyperModel):
@@ -22,21 +37,24 @@ class HyperClassifier(keras_tuner.HyperModel):
 
     It works with every tuner of KerasTuner; `tuning.search` does more with it (a budget, a process
     for each trial, resuming, a report). With a tuner of KerasTuner the labels are whole numbers,
-    and `batch_size` and what mixes images take effect in `fit`; "augment" needs `tuning.search`.
+    and `batch_size` and what mixes images take effect in `fit`; "augment", and what else of a
+    recipe `fit` cannot do, needs `tuning.search` and is refused there.
 
     Args:
         builder: A model's name, or its function: `"resnet20"` or `resnet.resnet20`.
         input_shape: (height, width, channels) of the images, pixels in [0, 255].
         num_classes: Number of classes.
-        space: Which choices to search, by default `space.stride | space.pooling | space.dropout`.
-        recipe: What is fixed of the training.
+        space: Which choices to search: a sum of spaces, or their names; by default
+            `space.stride | space.pooling | space.dropout`.
+        recipe: What is fixed of the training: a `zoo.training.Recipe`, or its fields.
         steps_per_epoch: Batches in an epoch, for the schedule of the learning rate where a tuner
             of KerasTuner trains; by default the rate is constant there.
-        **options: What is fixed of the builder's options; the space's choices come before them.
+        **options: What is fixed of the builder's options.
 
     Raises:
-        ValueError: If there is no such model.
-        TypeError: If `builder` is something else, or the space is not one.
+        ValueError: If there is no such model, the space has nothing to choose, or something is
+            both fixed and searched.
+        TypeError: If `builder` is something else, the space is not one, or an option is unknown.
 
     Example:
         >>> hypermodel = HyperClassifier("resnet20", input_shape=(32, 32, 3), num_classes=10,
@@ -54,8 +72,8 @@ class HyperClassifier(keras_tuner.HyperModel):
         *,
         input_shape: tuple[int | None, int | None, int],
         num_classes: int,
-        space: Space | Callable[..., Any] | None = None,
-        recipe: Recipe | None = None,
+        space: Space | str | Sequence[Any] | Callable[..., Any] | None = None,
+        recipe: Recipe | Mapping[str, Any] | None = None,
         steps_per_epoch: int | None = None,
         **options: Any,
     ) -> None:
@@ -63,11 +81,39 @@ class HyperClassifier(keras_tuner.HyperModel):
         self.builder = _name(builder)
         self.input_shape = input_shape
         self.num_classes = num_classes
-        self.space = _space(space)
-        self.recipe = recipe or Recipe()
+        self.space = spaces.space_of(space)
+        self.recipe = Recipe.of(recipe)
         self.steps_per_epoch = steps_per_epoch
-        self.options = options
+        self.options = plain(options)
         self.network = Network.of(self.builder, self.input_shape)
+        self.space.check_used(self.network)
+        self._check_fixed()
+
+    def _check_fixed(self) -> None:
+        """Refuse options that there are not, and what is searched as well as fixed."""
+        check_names(builder_of(self.builder), self.options.keys() - RECIPE - {*DATA, *STARTED})
+        drawn = self.space.settings(keras_tuner.HyperParameters(), self.network)
+        for name, value in {**self.options, **self._fixed_recipe()}.items():
+            if name in drawn:
+                raise ValueError(
+                    f"{name}={value!r} is fixed, and the space searches {name}: leave one of the "
+                    "two out"
+                )
+
+        if "frozen_through" in self.options and not {"weights"} & {*self.options, *drawn}:
+            raise ValueError(
+                f"frozen_through={self.options['frozen_through']!r} freezes pretrained weights, "
+                "and there are none: give weights, too"
+            )
+
+    def _fixed_recipe(self) -> dict[str, Any]:
+        """Fields of the recipe that differ from the defaults."""
+        plain = Recipe()
+        return {
+            field.name: value
+            for field in dataclasses.fields(Recipe)
+            if (value := getattr(self.recipe, field.name)) != getattr(plain, field.name)
+        }
 
     def describe(self) -> dict[str, Any]:
         """What is searched, in plain values."""
@@ -86,17 +132,11 @@ class HyperClassifier(keras_tuner.HyperModel):
         Args:
             hp: `keras_tuner.HyperParameters`.
         """
-        plain = Recipe()
-        recipe = {
-            field.name: value
-            for field in dataclasses.fields(Recipe)
-            if (value := getattr(self.recipe, field.name)) != getattr(plain, field.name)
-        }
         fixed = {
             "input_shape": self.input_shape,
             "num_classes": self.num_classes,
             **self.options,
-            **recipe,
+            **self._fixed_recipe(),
         }
         return Candidate.of(self.builder, fixed | self.space.settings(hp, self.network))
 
@@ -110,6 +150,11 @@ class HyperClassifier(keras_tuner.HyperModel):
             keras_tuner.errors.FailedTrialError: If the choices do not fit together.
         """
         candidate = self.candidate(hp)
+        if unused := sorted({*NOT_IN_FIT} & {*candidate.recipe, *candidate.data}):
+            raise ValueError(
+                f"{', '.join(unused)} take effect with tuning.search alone: leave them out, or "
+                "search with it"
+            )
         try:
             model = candidate.build()
             recipe = candidate.make_recipe()
@@ -145,8 +190,13 @@ class HyperClassifier(keras_tuner.HyperModel):
         """
         candidate = self.candidate(hp)
         recipe = candidate.make_recipe()
-        size = candidate.data.get("batch_size", arguments.pop("batch_size", None) or 32)
-        arguments.pop("batch_size", None)
+        asked = arguments.pop("batch_size", None)
+        searched = candidate.data.get("batch_size")
+        if searched and (asked or hasattr(x, "element_spec")):
+            raise ValueError(
+                "batch_size is searched: give arrays instead of batches, and no batch_size"
+            )
+        size = searched or asked or 32
         training = mix(
             _batches(x, y, size, shuffle=arguments.pop("shuffle", True)),
             num_classes=self.num_classes,
@@ -176,18 +226,6 @@ def _name(builder: str | Callable[..., keras.Model]) -> str:
             f"received {builder!r}"
         )
     return name
-
-
-def _space(space: Any) -> Space:
-    if space is None:
-        return spaces.stride | spaces.pooling | spaces.dropout
-    if isinstance(space, str):
-        return spaces.named(space)
-    if isinstance(space, Space):
-        return space
-    if callable(space):
-        return Space("own", space)
-    raise TypeError(f"space must be a sum of tuning.space's, or their names; received {space!r}")
 
 
 def _batches(x: Any, y: Any, size: int, *, shuffle: bool) -> Any:

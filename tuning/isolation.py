@@ -27,6 +27,8 @@ from tuning.work import SkippedError, Work
 from zoo._files import write_json
 
 PRELOADED = ["tuning.preloaded"]
+SAFE_PATH = "PYTHONSAFEPATH"
+LOG = "log.txt"  # what a trial's processes print
 POLL = 0.25  # seconds between two looks at a process
 
 
@@ -84,7 +86,7 @@ class Process:
         theirs, self._ours = context().Pipe(duplex=False)
         self._process = context().Process(target=_main, args=(theirs, function, *arguments))
         script = b"__main__" in pickle.dumps(users)
-        with contextlib.nullcontext() if script else _hidden_script():
+        with _safe_path(), contextlib.nullcontext() if script else _hidden_script():
             self._process.start()
         theirs.close()
 
@@ -148,7 +150,25 @@ def _hidden_script() -> Iterator[None]:
         main.__dict__.update({name: value for name, value in hidden.items() if value is not None})
 
 
+@contextlib.contextmanager
+def _safe_path() -> Iterator[None]:
+    """Keep the working folder, and a user's tuning.py in it, off the path of the server.
+
+    It imports before it gets our path; the processes that it forks have ours from the start.
+    """
+    if os.environ.get(SAFE_PATH):
+        yield
+        return
+    os.environ[SAFE_PATH] = __name__
+    try:
+        yield
+    finally:
+        os.environ.pop(SAFE_PATH, None)
+
+
 def _main(parent: Connection, function: Callable[..., None], *arguments: Any) -> None:
+    if os.environ.get(SAFE_PATH) == __name__:
+        del os.environ[SAFE_PATH]
     threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
     function(*arguments)
 
@@ -226,7 +246,7 @@ def run(
         finally:
             process.kill()
         if not path.exists():
-            _write(path, failed=_why(process.exitcode))
+            _write(path, failed=_why(process.exitcode, work.folder / LOG))
     return outcome(path)
 
 
@@ -245,16 +265,17 @@ def _write(path: Path, *, failed: str = "", skipped: str = "", metrics: Any = No
     write_json(path, {"failed": failed, "skipped": skipped, "metrics": metrics or {}})
 
 
-def _why(exitcode: int | None) -> str:
+def _why(exitcode: int | None, log: Path | None = None) -> str:
     if exitcode == -signal.SIGKILL:
         return "was killed (SIGKILL), which is what the system does when memory runs out"
     if exitcode is not None and exitcode < 0:
         return f"was ended by {signal.Signals(-exitcode).name}"
-    return f"ended with exit code {exitcode} and without a result; see log.txt"
+    told = f"; see {log}" if log and log.exists() else ""
+    return f"ended with exit code {exitcode} and without a result{told}"
 
 
 def _execute(work: Work, share: Share, path: Path) -> None:
-    with (work.folder / "log.txt").open("a", encoding="utf-8") as log:
+    with (work.folder / LOG).open("a", encoding="utf-8") as log:
         os.dup2(log.fileno(), 1)
         os.dup2(log.fileno(), 2)
     print(f"{time.ctime()}: this is process {os.getpid()}", flush=True)

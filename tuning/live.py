@@ -64,11 +64,16 @@ class Live:
         if self._screen is not None:
             self._screen.update(self._table(found), refresh=True)
             return
-        for trial in found.trials:
-            if trial.status != "running" and trial.id not in self._told:
-                self._told.add(trial.id)
+        ended = [t for t in found.trials if t.status != "running" and t.id not in self._told]
+        skipped = [trial for trial in ended if trial.status == "skipped"]
+        for trial in ended:
+            self._told.add(trial.id)
+            if trial.status != "skipped" or len(skipped) == 1:
                 print(f"trial {trial.id} {trial.status}: {_told(trial, found.objective)}")
-                sys.stdout.flush()
+        if len(skipped) > 1:
+            first = skipped[0]
+            print(f"{len(skipped)} candidates skipped, trial {first.id} since {first.reason}")
+        sys.stdout.flush()
 
     def _table(self, found: SearchResult) -> Any:
         from rich.table import Table

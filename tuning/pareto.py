@@ -44,9 +44,10 @@ def pareto_front(result: SearchResult, cost: str = "macs") -> list[Trial]:
 
 
 def costs(result: SearchResult) -> list[str]:
-    """The costs worth a picture: those in which the completed trials differ."""
+    """The costs worth a picture: those in which the completed trials differ by a hundredth."""
     found = []
     for cost in COSTS:
-        if len({t.metrics[cost] for t in scored(result) if cost in t.metrics}) > 1:
+        values = [t.metrics[cost] for t in scored(result) if cost in t.metrics]
+        if values and max(values) > 1.01 * min(values):
             found.append(cost)
     return found

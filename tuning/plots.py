@@ -8,6 +8,7 @@ not, and return a `matplotlib.figure.Figure` that no window or pyplot knows and 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from itertools import accumulate
 from typing import TYPE_CHECKING, Any
 
@@ -104,13 +105,13 @@ def scores(result: SearchResult) -> Figure:
         facts.append(f"best {result.objective} {best.score:.4g} in trial {best.id}")
     with _style():
         figure, (axes,) = canvas("Scores", "  ·  ".join(facts))
-        numbers = {trial.id: i for i, trial in enumerate(result.trials, 1)}
+        numbers = {trial.id: i for i, trial in enumerate(result.trials)}
         known = scored(result)
         x, y = [numbers[trial.id] for trial in known], [float(t.score or 0) for t in known]
         axes.plot(x, y, "o", color=TRAIN)
         so_far = list(accumulate(y, max if result.direction == "max" else min))
         if best:
-            x, so_far = [*x, len(result.trials)], [*so_far, so_far[-1]]
+            x, so_far = [*x, len(result.trials) - 1], [*so_far, so_far[-1]]
         axes.plot(x, so_far, drawstyle="steps-post", color=VALIDATION, linewidth=1.6)
         handles = [
             Line2D([], [], color=TRAIN, marker="o", linestyle="", label="trial"),
@@ -202,6 +203,8 @@ def learning_curves(result: SearchResult, metric: str | None = None) -> Figure:
         _value_axis(axes, shown, values)
         axes.set_xlabel("epoch", color=FAINT, labelpad=2)
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        if axes.dataLim.width == 0:  # of one epoch, which has no line
+            axes.set_xticks([axes.dataLim.x0])
         handles = [Line2D([], [], color=TRAIN, linewidth=1, label="trial")]
         if best:
             handles.insert(0, Line2D([], [], color=VALIDATION, linewidth=2.2, label="best"))
@@ -234,7 +237,7 @@ def pareto(result: SearchResult, cost: str = "macs") -> Figure:
         '2 of 3 trials are on the front: 02, 00'
     """
     from matplotlib.lines import Line2D
-    from matplotlib.ticker import LogLocator, NullFormatter
+    from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
 
     title = f"{result.objective} against {cost}"
     front = pareto_front(result, cost)
@@ -267,10 +270,14 @@ def pareto(result: SearchResult, cost: str = "macs") -> Figure:
             axes.set_xscale("log")
             axes.xaxis.set_major_locator(LogLocator(subs=[1, 2, 5], numticks=20))
             axes.xaxis.set_minor_formatter(NullFormatter())
-        axes.xaxis.set_major_formatter(lambda value, _: cost_text(cost, value))
+        else:
+            axes.xaxis.set_major_locator(MaxNLocator(nbins=6))
         axes.set_xlabel(f"{cost} (less is better)", color=FAINT, labelpad=2)
         axes.set_ylabel(result.objective, color=FAINT)
         axes.margins(0.07, 0.12)
+        least, most = axes.get_xlim()
+        ticks = [tick for tick in axes.get_xticks() if least <= tick <= most]
+        axes.set_xticks(ticks, cost_texts(cost, ticks))
         handles = [
             Line2D([], [], color=VALIDATION, marker="o", linewidth=1.2, label="front"),
             Line2D([], [], color=TRAIN, marker="o", linestyle="", label="other trials"),
@@ -293,6 +300,21 @@ def cost_text(cost: str, value: float) -> str:
     return human(value).strip()
 
 
+def cost_texts(cost: str, values: Sequence[float]) -> list[str]:
+    """Write costs with their unit; those that are alike in three digits, in full.
+
+    Example:
+        >>> cost_texts("parameters", [1e6, 1.5e6]), cost_texts("parameters", [103_978, 103_980])
+        (['1.00 M', '1.50 M'], ['103,978', '103,980'])
+    """
+    texts = [cost_text(cost, value) for value in values]
+    if len(set(texts)) == len(texts):
+        return texts
+    if cost == "latency":
+        return [f"{1000 * value:.6g} ms" for value in values]
+    return [f"{value:,.6g}" if value % 1 else f"{value:,.0f}" for value in values]
+
+
 def _counts(result: SearchResult) -> list[str]:
     """How many trials ended how, such as "3 failed"."""
     names = ("completed", *MARKS)
@@ -313,10 +335,10 @@ def _runs(result: SearchResult) -> tuple[list[tuple[Trial, Columns]], int]:
 
 
 def _trial_axis(axes: Axes, trials: int) -> None:
-    """Number the trials along the x axis, from 1."""
+    """Number the trials along the x axis, from 0 as their ids are."""
     from matplotlib.ticker import MaxNLocator
 
-    axes.set_xlim(0.5, trials + 0.5)
+    axes.set_xlim(-0.5, trials - 0.5)
     axes.xaxis.set_major_locator(MaxNLocator(nbins=10, integer=True))
     axes.set_xlabel("trials in the order of their start", color=FAINT, labelpad=2)
 

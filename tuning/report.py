@@ -16,7 +16,8 @@ from tuning._drawing import count
 from tuning._page import Cell, element, page, picture, table
 from tuning.importance import advice, explain
 from tuning.pareto import pareto_front
-from zoo._files import atomic
+from zoo._files import atomic, check_replaceable
+from zoo._runs import kind_of
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -49,7 +50,7 @@ def write_report(
         The file.
 
     Raises:
-        OSError: If it cannot be written.
+        OSError: If it cannot be written, or is a file that this package did not write.
 
     Example:
         >>> import tempfile
@@ -62,6 +63,8 @@ def write_report(
     file = Path(path)
     if file.is_dir() or not file.suffix:
         file = file / "report.html"
+    if kind_of(file.parent) != "tune":
+        check_replaceable(file)
     file.parent.mkdir(parents=True, exist_ok=True)
     name = Path(os.path.abspath(result.run_dir)).name
     drawn = plots.figures(result) if figures is None else figures
@@ -121,8 +124,8 @@ def _best(result: SearchResult) -> list[str]:
         parts.append(element("p", "To build it again:"))
         parts.append(element("pre", rebuild(told)))
     if (result.run_dir / MODEL).exists():
-        text = f"As it was trained: keras.saving.load_model({str(result.run_dir / MODEL)!r})"
-        parts.append(element("p", text, "note"))
+        parts.append(element("p", "As it was trained, in any process:"))
+        parts.append(element("pre", load_line(result.run_dir / MODEL)))
     return parts
 
 
@@ -166,6 +169,18 @@ def rebuild(told: Mapping[str, Any]) -> str:
     if recipe:
         lines.append("# trained with " + ", ".join(f"{k}={_literal(v)}" for k, v in recipe.items()))
     return "\n".join(lines)
+
+
+def load_line(path: Path) -> str:
+    """Write the Python that opens a model from whatever folder it is run in.
+
+    Example:
+        >>> print(load_line(Path("/runs/a/best.keras")))
+        import zoo
+        <BLANKLINE>
+        model = zoo.load("/runs/a/best.keras")
+    """
+    return f"import zoo\n\nmodel = zoo.load({_literal(os.path.abspath(path))})"
 
 
 def _literal(value: Any) -> str:

@@ -6,13 +6,15 @@ import csv
 import io
 import json
 import os
+import re
 import shutil
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-from zoo import history
+from zoo import _notebook, history
 from zoo._files import atomic, write_json
 from zoo.profile import human
 
@@ -33,6 +35,10 @@ KEPT = (
     "activation_memory",
     "latency",
 )
+
+
+class SearchError(RuntimeError):
+    """A search in which no candidate could be trained."""
 
 
 @dataclass(frozen=True)
@@ -106,13 +112,52 @@ class SearchResult:
                 for name, told in (("macs", "MACs"), ("parameters", "parameters"))
                 if name in best.metrics
             ]
-            chosen = ", ".join(
-                f"{name}={value:.6g}" if isinstance(value, float) else f"{name}={value}"
-                for name, value in best.values.items()
-                if name != EPOCHS
-            )
-            lines += [f"best: trial {best.id}, {', '.join(metrics)}", f"  {chosen}"]
+            lines += [f"best: trial {best.id}, {', '.join(metrics)}", f"  {_chosen(best)}"]
         return "\n".join(lines)
+
+    def _repr_html_(self) -> str:
+        from tuning.plots import scores
+
+        done = [trial for trial in self.trials if trial.score is not None]
+        done.sort(key=lambda trial: trial.score or 0.0, reverse=self.direction == "max")
+        rows = [(t.id, f"{t.score:.4g}", t.epochs, _chosen(t)) for t in done[:5]]
+        facts = {s: self.count(s) or None for s in get_args(Status)}
+        best = _notebook.table(("trial", self.objective, "epochs", "choices"), rows)
+        picture = scores(self) if self.trials else None
+        return _notebook.card(str(self.run_dir), facts, *[best] * bool(rows), picture=picture)
+
+
+def _chosen(trial: Trial) -> str:
+    """The choices of a trial in a line."""
+    return ", ".join(
+        f"{name}={value:.6g}" if isinstance(value, float) else f"{name}={value}"
+        for name, value in trial.values.items()
+        if name != EPOCHS
+    )
+
+
+def why_nothing(result: SearchResult) -> str:
+    """One sentence about a search without a completed trial: the commonest reason, what to do.
+
+    Args:
+        result: The search.
+    """
+    ended = [trial for trial in result.trials if trial.status in ("failed", "skipped")]
+    counts = f"{result.count('skipped')} skipped, {result.count('failed')} failed"
+    text = f"{result.run_dir}: no candidate could be trained ({counts})"
+    if not ended:
+        return text
+    kinds = Counter(re.sub(r"[0-9.]+", "0", trial.reason) for trial in ended)
+    kind, number = kinds.most_common(1)[0]
+    trial = next(t for t in ended if re.sub(r"[0-9.]+", "0", t.reason) == kind)
+    log = trial.folder / "log.txt"
+    if log.exists():
+        advice = f"see {log}"
+    elif "over the budget" in trial.reason:
+        advice = "raise the budget, or search smaller networks"
+    else:
+        advice = "change the space, or what is fixed"
+    return f"{text}; {number} of them as trial {trial.id}: {trial.reason}. To go on, {advice}"
 
 
 def read(run_dir: str | os.PathLike[str]) -> SearchResult:

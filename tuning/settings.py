@@ -4,23 +4,24 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import numbers
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import keras_tuner
+import numpy as np
 
 from tuning.budget import Budget
 from tuning.engines import ENGINES, Engine
 from tuning.work import Data
 from zoo import history
 from zoo._files import write_json
+from zoo._plain import plain_fields
 
 COSTS = ("parameters", "macs", "activation_memory", "latency")
-METRICS = tuple(
-    f"{split}{name}" for split in ("val_", "") for name in ("accuracy", "loss", "top5_accuracy")
-)
+METRICS = ("val_accuracy", "val_loss", "val_top5_accuracy")
 EXPONENT = 0.07  # of a cost in the score of several objectives (Tan et al. 2019, MnasNet)
 FREE = ("max_trials", "time_limit", "keep", "in_process")  # may change when a search goes on
 
@@ -63,23 +64,32 @@ class Settings:
     reference: Mapping[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        plain_fields(self)
         if self.engine not in ENGINES:
             known = ", ".join(map(repr, ENGINES))
             raise ValueError(f"engine must be one of {known}; received {self.engine!r}")
         for name, least in (("max_epochs", 1), ("executions_per_trial", 1), ("keep", 1)):
-            _check(name, getattr(self, name), least)
-        _check("seed", self.seed, 0)
+            check_count(name, getattr(self, name), least)
+        check_count("seed", self.seed, 0)
         if self.max_trials is not None:
-            _check("max_trials", self.max_trials, 1)
+            check_count("max_trials", self.max_trials, 1)
         elif self.engine in ("random", "bayesian"):
             raise ValueError(f'engine="{self.engine}" never ends by itself: give max_trials')
-        if self.time_limit is not None and not self.time_limit > 0:
-            raise ValueError(f"time_limit must be above 0 seconds; received {self.time_limit!r}")
+        limit = self.time_limit
+        if limit is not None and not (_is_number(limit) and limit > 0):
+            raise ValueError(f"time_limit must be above 0 seconds; received {limit!r}")
+        if limit is not None and self.in_process:
+            raise ValueError(
+                "time_limit ends the process of a trial, and with in_process there is none: leave "
+                "one of the two out"
+            )
         metric, *costs = self.objectives or ("",)
         if metric not in METRICS or any(cost not in COSTS for cost in costs):
+            trained = isinstance(metric, str) and f"val_{metric}" in METRICS
             raise ValueError(
                 f"objective must be one of {', '.join(METRICS)}, alone or before costs of "
-                f"{', '.join(COSTS)}; received {', '.join(self.objectives)}"
+                f"{', '.join(COSTS)}; received {', '.join(map(str, self.objectives))}"
+                + (f", which training images alone decide: say val_{metric}" if trained else "")
             )
 
     @property
@@ -133,12 +143,19 @@ class Settings:
         write_json(path, told)
 
 
-def _check(name: str, value: Any, least: int) -> None:
-    if not isinstance(value, int) or isinstance(value, bool) or value < least:
+def check_count(name: str, value: Any, least: int) -> None:
+    """Raise ValueError unless a value is a whole number, Python's or NumPy's, and large enough."""
+    if not isinstance(value, numbers.Integral) or isinstance(value, bool) or value < least:
         raise ValueError(f"{name} must be a whole number of at least {least}; received {value!r}")
 
 
-def _plain(value: Any) -> str:
+def _is_number(value: Any) -> bool:
+    return isinstance(value, numbers.Real) and not isinstance(value, bool)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, np.generic):
+        return value.item()
     return f"{value.__module__}.{value.__qualname__}" if callable(value) else str(value)
 
 

@@ -20,6 +20,7 @@ of the hyperparameters are in users' files, so they stay as they are.
 
 from __future__ import annotations
 
+import difflib
 import functools
 import importlib
 import inspect
@@ -30,6 +31,8 @@ from typing import Any, get_args
 
 import zoo
 from zoo._options import Config, Downsample, paper_values
+from zoo._plain import plain
+from zoo.catalogue import builder_of
 
 Settings = Mapping[str, Any]
 
@@ -55,7 +58,7 @@ class Network:
         Raises:
             ValueError: If there is no such model.
         """
-        return cls(name, input_shape, paper_values(getattr(_family(name), name)))
+        return cls(name, input_shape, paper_values(builder_of(name)))
 
     def takes(self, option: str) -> bool:
         """Whether the architecture leaves an option free."""
@@ -65,6 +68,8 @@ class Network:
     def siblings(self) -> tuple[str, ...]:
         """The variants of its family that differ from it in numbers alone, smallest first."""
         variants = _family(self.name).VARIANTS
+        if not isinstance(variants, Mapping):  # one network alone
+            return (self.name,)
         kind = _kind(variants[self.name])
         alike = [name for name in variants if _kind(variants[name]) == kind]
         return tuple(sorted(alike, key=lambda name: zoo.info(name).macs))
@@ -112,7 +117,7 @@ class Space:
                 f"space {self.name!r} has no limit {', '.join(sorted(unknown))}; "
                 f"it takes {', '.join(known) or 'none'}"
             )
-        return Space(self.name, functools.partial(part, **limits))
+        return Space(self.name, functools.partial(part, **plain(limits)))
 
     def __or__(self, other: Space | Callable[..., Settings]) -> Space:
         if not callable(other):
@@ -145,8 +150,40 @@ class Space:
             drawn |= found
         return drawn
 
+    def check_used(self, network: Network) -> None:
+        """Raise ValueError if a named space in the sum has nothing to choose in a network.
+
+        Those of "all", and of the default, are there as far as they have.
+        """
+        if self.name == ALL:
+            return
+        for part in self.parts:
+            named = [s for s in NAMED.values() if getattr(part, "func", part) in s.parts]
+            if named and not choices(Space(named[0].name, part), network):
+                why = NOTHING.get(named[0].name, "which leaves none of its options free")
+                raise ValueError(
+                    f"space {named[0].name!r} has nothing to choose for {network.name}, {why}: "
+                    "leave it out"
+                )
+
     def __repr__(self) -> str:
         return f"<Space {self.name}>"
+
+
+ALL = "all"
+NOTHING = {  # why a space has nothing to choose
+    "width_depth": "which has no variants that differ from it in numbers alone",
+    "finetune": "which has no published weights",
+}
+
+
+def choices(space: Space, network: Network) -> list[str]:
+    """Names of the hyperparameters that a space declares."""
+    import keras_tuner
+
+    hp = keras_tuner.HyperParameters()
+    space.settings(hp, network)
+    return [each.name for each in hp.space]
 
 
 def _name(part: Callable[..., Any]) -> str:
@@ -326,6 +363,17 @@ def _finetune(
     return {"weights": start, **_while(hp, "weights", tags, freeze)}
 
 
+def at_a_constant_rate(space: Space) -> Space:
+    """The same space without its choice of a schedule, unless schedules were asked for.
+
+    Args:
+        space: Any.
+    """
+    constant = functools.partial(_optimizer, schedules=("constant",))
+    parts = [constant if part is _optimizer else part for part in space.parts]
+    return Space(space.name, *parts)
+
+
 stride = Space("stride", _stride)
 pooling = Space("pooling", _pooling)
 dropout = Space("dropout", _dropout)
@@ -372,7 +420,8 @@ def named(text: str) -> Space:
     """The sum of spaces that are named in a text, as the command line takes it.
 
     Args:
-        text: Such as "stride,pooling,dropout"; "all" for every one except finetune.
+        text: Such as "stride,pooling,dropout"; "all" for every one except finetune, as far as the
+            network has something to choose there.
 
     Raises:
         ValueError: If there is no space of a name; the message lists those that there are.
@@ -382,12 +431,45 @@ def named(text: str) -> Space:
         <Space stride | dropout>
     """
     names = [name.strip() for name in text.split(",") if name.strip()]
-    if names == ["all"]:
-        names = [name for name in NAMED if name != "finetune"]
+    if names == [ALL]:
+        parts = [part for s in NAMED.values() if s is not finetune for part in s.parts]
+        return Space(ALL, *parts)
     unknown = [name for name in names if name not in NAMED]
     if unknown or not names:
+        close = difflib.get_close_matches(unknown[0], NAMED, n=1) if unknown else []
+        hint = f" (did you mean {close[0]!r}?)" if close else ""
         raise ValueError(
-            f"there is no space {', '.join(map(repr, unknown)) or repr(text)}; "
+            f"there is no space {', '.join(map(repr, unknown)) or repr(text)}{hint}; "
             f"the spaces are {', '.join(NAMED)}, or all"
         )
     return functools.reduce(Space.__or__, (NAMED[name] for name in names))
+
+
+def space_of(value: Any) -> Space:
+    """What a user gives as a space: one, its name, a list of both, a function, or None.
+
+    Args:
+        value: None: strides, pooling and dropout, as far as the network has them.
+
+    Raises:
+        ValueError: If there is no space of a name.
+        TypeError: If it is something else.
+
+    Example:
+        >>> space_of(["stride", dropout(max=0.2)])
+        <Space stride | dropout>
+    """
+    if value is None:
+        return Space(ALL, *stride.parts, *pooling.parts, *dropout.parts)
+    if isinstance(value, str):
+        return named(value)
+    if isinstance(value, Space):
+        return value
+    if isinstance(value, list | tuple) and value:
+        return functools.reduce(Space.__or__, map(space_of, value))
+    if callable(value):
+        return Space(_name(value), value)
+    raise TypeError(
+        "space must be a sum of tuning.space's, such as space.stride | space.pooling, or their "
+        f'names, such as "stride,pooling"; received {value!r}'
+    )

@@ -33,7 +33,7 @@ class Data:
     Attributes:
         source: A name that `zoo.data.load` takes, or an importable function of (batch_size,
             augment) that returns `zoo.data.ImageData`.
-        arguments: Further ones of `zoo.data.load`.
+        arguments: Further ones of `zoo.data.load`, or of the function.
     """
 
     source: str | Callable[..., ImageData]
@@ -143,7 +143,8 @@ def latency(model: keras.Model) -> float:
 
     shape = [side or 224 for side in model.inputs[0].shape[1:]]
     images = tf.zeros((1, *shape))
-    infer = tf.function(lambda x: model(x, training=False))
+    image = tf.TensorSpec(images.shape, images.dtype)
+    infer = tf.function(lambda x: model(x, training=False)).get_concrete_function(image)
     times = []
     for _ in range(WARM_UP + RUNS):
         start = time.perf_counter()

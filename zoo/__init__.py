@@ -12,6 +12,7 @@ import importlib
 import os
 from typing import TYPE_CHECKING, Any
 
+from zoo._habits import unknown_name
 from zoo._registration import register_layers
 from zoo.card import Card, Preprocess, Stretch, Whole
 from zoo.catalogue import ModelInfo, create, info, list_models
@@ -64,4 +65,4 @@ def __getattr__(name: str) -> Any:
         except ModuleNotFoundError as error:
             if error.name != f"zoo.{name}":
                 raise
-    raise AttributeError(f"module 'zoo' has no attribute {name!r}")
+    raise AttributeError(unknown_name("zoo", name, list_models()))

@@ -68,6 +68,7 @@ def find_fastest(
     run = subprocess.run(
         [
             sys.executable,
+            "-P",  # a user's zoo.py in the working folder is not ours
             "-m",
             __name__,
             str(folder),

@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import Any
 
 TEMPORARY = ".writing-"  # how the names of files begin that are not whole yet
+MARK = "made by keras-modelzoo"  # in pictures and reports, so that they can be told from others
+MARKED = 2**16  # bytes at either end of a file, in which the mark is looked for
 
 
 def cache_dir() -> Path:
@@ -40,7 +42,11 @@ def cache_dir() -> Path:
 
 @contextlib.contextmanager
 def atomic(path: Path) -> Iterator[Path]:
-    """Give a temporary path to write to, which becomes `path` when the block ends well."""
+    """Give a temporary path to write to, which becomes `path` when the block ends well.
+
+    Where `path` is a link, it stays one, and the file that it names is replaced.
+    """
+    path = Path(os.path.realpath(path))
     temporary = path.with_name(f"{TEMPORARY}{path.name}")  # keeps the suffix
     try:
         yield temporary
@@ -64,7 +70,23 @@ def write_json(path: Path, value: Any) -> None:
         temporary.write_text(text, encoding="utf-8")
 
 
+def check_replaceable(path: Path) -> None:
+    """Raise FileExistsError if a file holds something and does not bear this package's mark."""
+    if not path.exists():
+        return
+    with path.open("rb") as file:
+        ends = file.read(MARKED)
+        file.seek(max(0, path.stat().st_size - MARKED))
+        ends += file.read(MARKED)
+    if ends and MARK.encode() not in ends:
+        raise FileExistsError(
+            f"{path} exists and was not written by this package: give another name, or move the "
+            "file away"
+        )
+
+
 def remove_temporaries(folder: Path) -> None:
-    """Remove what a killed run was writing in `folder`."""
+    """Remove the files that a killed run was writing in `folder`."""
     for path in folder.glob(f"{TEMPORARY}*"):
-        path.unlink(missing_ok=True)
+        if path.is_file():
+            path.unlink(missing_ok=True)

@@ -11,7 +11,7 @@ import keras
 import numpy as np
 from keras import layers
 
-from zoo._graph import Node, functional, nodes
+from zoo._graph import Node, copied, functional, nodes
 from zoo._symbolic import adopt, aligned
 from zoo.fold import FoldReport
 from zoo.layers import GroupedConv2D
@@ -54,7 +54,7 @@ def folded_copy(model: keras.Model) -> tuple[keras.Model, FoldReport]:
         if layer.name in plan.after or layer.name in plan.before or layer.name in plan.merged:
             config["use_bias"] = True
         grouped = type(layer) is layers.Conv2D and layer.groups > 1
-        return (GroupedConv2D if grouped else type(layer)).from_config(config)
+        return GroupedConv2D.from_config(config) if grouped else copied(layer, config)
 
     def call(layer: Any, *args: Any, **kwargs: Any) -> Any:
         if layer.name in plan.gone:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from zoo.card import card_of, with_card
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -45,22 +47,90 @@ def nodes(model: keras.Model) -> list[Node]:
     return list(found.values())
 
 
-def functional(model: keras.Model) -> keras.Model:
-    """A Sequential model as a functional one with the same layers; others as they are."""
+def functional(model: Any, taker: str = "this", inputs: int | None = None) -> keras.Model:
+    """A functional model as it is, or a Sequential one as a functional one with the same layers.
+
+    A batch that is fixed, as that of a Sequential model which was built by a call, becomes free:
+    Keras does not insist on it either.
+
+    Args:
+        model: The model.
+        taker: What takes it, in an error.
+        inputs: How many inputs it may have; None for any number.
+
+    Raises:
+        ValueError: If there is no graph to be read: it is no model, is not built, or it or a model
+            inside is a subclass with a `call` of its own; or if it has other inputs.
+    """
     import keras
 
-    if not isinstance(model, keras.Sequential):
+    if not isinstance(model, keras.Model):
+        raise ValueError(f"{taker} takes a Keras model; received {type(model).__name__}")
+    _check_graph(model, taker, model.name)
+    if inputs is not None and len(model.inputs) != inputs:
+        raise ValueError(
+            f"{taker} takes a model with {inputs} input{'s' * (inputs > 1)}; {model.name} has "
+            f"{len(model.inputs)}"
+        )
+    sequential = isinstance(model, keras.Sequential)
+    if any(x.shape[0] is not None for x in model.inputs):
+        free = [keras.Input(x.shape[1:], dtype=x.dtype, name=x.name) for x in model.inputs]
+        given = {id(old): new for old, new in zip(model.inputs, free, strict=True)}
+        outputs = replay(model, given, lambda layer, *args, **kwargs: layer(*args, **kwargs))
+        if sequential:
+            made = keras.Model(free[0], outputs[0], name=model.name)
+            return with_card(made, card_of(model))
+        inputs = keras.tree.pack_sequence_as(model._inputs_struct, free)
+        packed = keras.tree.pack_sequence_as(model._outputs_struct, outputs)
+        return with_card(keras.Model(inputs, packed, name=model.name), card_of(model))
+    if not sequential:
         return model
-    return keras.Model(model.inputs[0], model.outputs[0], name=model.name)
+    made = keras.Model(model.inputs[0], model.outputs[0], name=model.name)
+    return with_card(made, card_of(model))
+
+
+def _check_graph(model: keras.Model, taker: str, place: str) -> None:
+    import keras
+
+    if isinstance(model, keras.Sequential) and not model.built:
+        raise ValueError(
+            f"{place} is not built, so {taker} cannot know its shapes: begin it with "
+            "keras.Input((height, width, channels)), or call it once on a batch"
+        )
+    if not isinstance(model, keras.Sequential) and not hasattr(model, "operations"):
+        raise ValueError(
+            f"{place} is a subclass of keras.Model, whose graph {taker} cannot read: write it with "
+            "the functional API or keras.Sequential"
+        )
+    for layer in model.layers:
+        if isinstance(layer, keras.Model):
+            _check_graph(layer, taker, f"{layer.name} inside {place}")
+
+
+def copied(layer: Any, config: dict[str, Any] | None = None) -> Any:
+    """A new layer from a layer's configuration, or another one.
+
+    Raises:
+        ValueError: If its class cannot be made from it.
+    """
+    import keras
+
+    if isinstance(layer, keras.layers.Lambda):  # no weights, and a function that Keras won't load
+        return layer
+    try:
+        return type(layer).from_config(layer.get_config() if config is None else config)
+    except Exception as error:  # what the `__init__` of a class of the user's raises
+        raise ValueError(
+            f"{layer.name} cannot be copied: {type(layer).__name__}.from_config does not take its "
+            f"get_config() ({error}); give the class a get_config with all its arguments"
+        ) from error
 
 
 def uncompiled(model: keras.Model) -> keras.Model:
     """The model without optimizer, loss and metrics, with the same layers and variables."""
     import keras
 
-    if not getattr(model, "inputs", None):
-        raise ValueError(f"{model.name} is a subclass of keras.Model, which has no graph to save")
-    model = functional(model)
+    model = functional(model, "saving")
     return keras.Model(model.input, model.output, name=model.name)
 
 

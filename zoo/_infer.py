@@ -19,5 +19,7 @@ def compiled(model: keras.Model) -> Callable[[Any], np.ndarray]:
         return lambda images: np.asarray(model.predict_on_batch(np.asarray(images)))
     import tensorflow as tf
 
-    infer = tf.function(lambda images: model(images, training=False), reduce_retracing=True)
-    return lambda images: infer(images).numpy()
+    image = tf.TensorSpec((None, *model.inputs[0].shape[1:]), tf.float32)
+    call = tf.function(lambda images: model(images, training=False))
+    infer = call.get_concrete_function(image)  # traced once, for batches of any size
+    return lambda images: infer(tf.cast(images, tf.float32)).numpy()

@@ -31,6 +31,8 @@ def write_onnx(saved: Path, names: tuple[str, ...], path: Path, *, apart: bool) 
     import tensorflow as tf
     from tf2onnx import convert
 
+    from zoo._quiet import DEPRECATED, quiet, unlogged
+
     loaded = tf.saved_model.load(str(saved))
     function = loaded.stateless
     graph = function.graph.as_graph_def()
@@ -45,13 +47,14 @@ def write_onnx(saved: Path, names: tuple[str, ...], path: Path, *, apart: bool) 
         elif node.op == "Const" and _is_added_number(operation):
             _become_constant(node, tf.make_ndarray(node.attr["value"].tensor)[None])
     results = {x.name: name for x, name in zip(function.outputs, sorted(names), strict=True)}
-    model, _ = convert.from_graph_def(
-        graph,
-        input_names=[f"{image}:0", *(f"{name}:0" for name in weights)],
-        output_names=[*results],
-        opset=OPSET,
-        tensors_to_rename={f"{image}:0": "image", **results},
-    )
+    with quiet(), unlogged(DEPRECATED):
+        model, _ = convert.from_graph_def(
+            graph,
+            input_names=[f"{image}:0", *(f"{name}:0" for name in weights)],
+            output_names=[*results],
+            opset=OPSET,
+            tensors_to_rename={f"{image}:0": "image", **results},
+        )
     given = {f"{name}:0" for name in weights}
     kept = [each for each in model.graph.input if each.name not in given]
     del model.graph.input[:]

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import difflib
 import functools
+import inspect
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal, TypedDict, TypeVar, cast, get_args
+from typing import Any, Literal, TypedDict, TypeVar, cast, get_args, get_type_hints
 
 import keras
 
+from zoo._habits import unknown_option
+from zoo._plain import plain
 from zoo._symbolic import initialized, symbolic
 from zoo.card import Card, with_card
 
@@ -143,6 +146,15 @@ class ShrinkError(ValueError):
         )
 
 
+class UnknownOptionError(TypeError):
+    """A builder has no such option."""
+
+    def __init__(self, model: str, option: str, known: Iterable[str]) -> None:
+        self.model = model
+        self.option = option
+        super().__init__(unknown_option(model, option, known))
+
+
 class _Asked(Exception):
     """Carries the paper's values out of a builder, before anything is built."""
 
@@ -171,6 +183,28 @@ def paper_values(builder: Callable[..., keras.Model]) -> Config:
     raise TypeError(f"{builder!r} is no builder of this zoo")
 
 
+def option_names(builder: Callable[..., keras.Model]) -> tuple[str, ...]:
+    """Names of the options that a builder of this zoo takes, its own first.
+
+    Example:
+        >>> from zoo import lenet
+        >>> option_names(lenet.lenet5)[:3]
+        ('padding', 'input_shape', 'num_classes')
+    """
+    parameters = inspect.signature(builder).parameters.values()
+    own = [each.name for each in parameters if each.kind is each.KEYWORD_ONLY]
+    (shared,) = get_args(get_type_hints(builder)["options"])
+    return tuple(dict.fromkeys([*own, *shared.__annotations__]))
+
+
+def check_names(builder: Callable[..., keras.Model], options: Iterable[str]) -> None:
+    """Raise a TypeError with the nearest name if a builder does not take one of these options."""
+    known = option_names(builder)
+    for option in options:
+        if option not in known:
+            raise UnknownOptionError(builder.__name__, option, known)
+
+
 def resolve(paper: Config, options: Mapping[str, Any]) -> Config:
     """Lay the caller's options over the paper's values and check them.
 
@@ -180,13 +214,11 @@ def resolve(paper: Config, options: Mapping[str, Any]) -> Config:
     """
     if _asking.get():
         raise _Asked(paper)
-    model = paper.name
+    model, options = paper.name, plain(dict(options))
     known = Options.__annotations__
     for option in options:
         if option not in known:
-            close = difflib.get_close_matches(option, known, n=1)
-            hint = f"did you mean {close[0]!r}?" if close else f"the options are {', '.join(known)}"
-            raise TypeError(f"{model} has no option {option!r}; {hint}")
+            raise UnknownOptionError(model, option, known)
     config = replace(paper, **options)
     if keras.config.image_data_format() != "channels_last":
         raise ValueError(
@@ -355,11 +387,15 @@ def propose_fixes(*alternatives: Mapping[str, Any]) -> Callable[[Builder], Build
 
         @functools.wraps(builder)
         def build(*args: Any, **options: Any) -> keras.Model:
+            options = plain(options)
             try:
                 model = initialized(builder, *args, **options)
                 return with_card(model, Card(builder=args[0] if args else name, options=options))
             except ShrinkError as error:
                 shrunk = error
+            except UnknownOptionError as error:
+                known = option_names(builder)
+                raise UnknownOptionError(error.model, error.option, known) from None
             config, works = shrunk.config, []
             for change in (*alternatives, *_smaller_strides(config)):
                 try:

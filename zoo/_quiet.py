@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import sys
 from collections.abc import Iterator
+
+RETRACING = "triggered tf.function retracing"  # each model that is trained has to be traced
+DEPRECATED = "is deprecated and will be removed"  # what a package of others calls
 
 
 @contextlib.contextmanager
@@ -26,3 +30,23 @@ def quiet() -> Iterator[None]:
     finally:
         os.dup2(stderr, 2)
         os.close(stderr)
+
+
+@contextlib.contextmanager
+def unlogged(*texts: str) -> Iterator[None]:
+    """Keep TensorFlow's log messages that contain one of the texts off the terminal.
+
+    Example:
+        >>> with unlogged("of no use"):
+        ...     logging.getLogger("tensorflow").warning("This warning is of no use.")
+    """
+
+    def is_wanted(record: logging.LogRecord) -> bool:
+        return not any(text in record.getMessage() for text in texts)
+
+    logger = logging.getLogger("tensorflow")
+    logger.addFilter(is_wanted)
+    try:
+        yield
+    finally:
+        logger.removeFilter(is_wanted)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import importlib.util
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
+
+from zoo._quiet import quiet
 
 if TYPE_CHECKING:
     import numpy as np
@@ -39,6 +41,23 @@ class Job:
 
 
 @dataclass(frozen=True)
+class Network:
+    """A file that was read; call it with a batch, float32, to get its outputs by name.
+
+    Attributes:
+        shape: Of its input, with the batch axis; None where a size is free.
+        infer: Computes the outputs.
+    """
+
+    shape: tuple[int | None, ...]
+    infer: Infer
+
+    def __call__(self, images: np.ndarray) -> Mapping[str, np.ndarray]:
+        """The outputs by name."""
+        return self.infer(images)
+
+
+@dataclass(frozen=True)
 class Runtime:
     """One way to run a model outside of Keras.
 
@@ -48,7 +67,7 @@ class Runtime:
         extra: Of this package, which brings them; "" if it brings them itself.
         precisions: Those that it can be exported in.
         write: Writes a file for a `Job`.
-        read: Makes a function of a file, for a number of CPU threads.
+        read: Reads a file, for a number of CPU threads.
     """
 
     suffix: str
@@ -56,7 +75,7 @@ class Runtime:
     extra: str
     precisions: tuple[Precision, ...]
     write: Callable[[Job, Path], None]
-    read: Callable[[Path, int], Infer]
+    read: Callable[[Path, int], Network]
 
     @property
     def missing(self) -> tuple[str, ...]:
@@ -108,11 +127,18 @@ def save(model: Any, names: tuple[str, ...], path: Path, *, anywhere: bool = Fal
     tf.saved_model.save(module, str(path), {"serving_default": module.serve})
 
 
+def _only(inputs: Collection[Any]) -> Any:
+    """The input of a file."""
+    if len(inputs) != 1:
+        raise ValueError(f"it has {len(inputs)} inputs instead of one")
+    return next(iter(inputs))
+
+
 def _write_savedmodel(job: Job, path: Path) -> None:
     os.replace(job.saved, path)
 
 
-def _read_savedmodel(path: Path, threads: int) -> Infer:
+def _read_savedmodel(path: Path, threads: int) -> Network:
     import tensorflow as tf
 
     loaded = tf.saved_model.load(str(path))
@@ -121,7 +147,8 @@ def _read_savedmodel(path: Path, threads: int) -> Infer:
         made = loaded.serve(tf.constant(images))  # `loaded` has to live as long as its function
         return {name: output.numpy() for name, output in made.items()}
 
-    return infer
+    image = _only(loaded.signatures["serving_default"].structured_input_signature[1].values())
+    return Network(tuple(image.shape), infer)
 
 
 def _write_litert(job: Job, path: Path) -> None:
@@ -136,14 +163,16 @@ def _write_litert(job: Job, path: Path) -> None:
     if job.calibration is not None:
         images = job.calibration
         converter.representative_dataset = lambda: ([image[None]] for image in images)
-    path.write_bytes(converter.convert())
+    with quiet():
+        path.write_bytes(converter.convert())
 
 
-def _read_litert(path: Path, threads: int) -> Infer:
+def _read_litert(path: Path, threads: int) -> Network:
     from ai_edge_litert.interpreter import Interpreter
 
     interpreter = Interpreter(model_path=str(path), num_threads=threads)
-    image = interpreter.get_input_details()[0]["index"]
+    detail = _only(interpreter.get_input_details())
+    image = detail["index"]
     signature = interpreter.get_signature_runner()
     outputs = {name: detail["index"] for name, detail in signature.get_output_details().items()}
     shape: tuple[int, ...] = ()
@@ -158,7 +187,7 @@ def _read_litert(path: Path, threads: int) -> Infer:
         interpreter.invoke()
         return {name: interpreter.get_tensor(index) for name, index in outputs.items()}
 
-    return infer
+    return Network(tuple(n if n >= 0 else None for n in map(int, detail["shape_signature"])), infer)
 
 
 def _write_onnx(job: Job, path: Path) -> None:
@@ -167,7 +196,7 @@ def _write_onnx(job: Job, path: Path) -> None:
     write_onnx(job.saved, job.names, path, apart=job.apart)
 
 
-def _read_onnx(path: Path, threads: int) -> Infer:
+def _read_onnx(path: Path, threads: int) -> Network:
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
@@ -175,9 +204,12 @@ def _read_onnx(path: Path, threads: int) -> Infer:
     options.log_severity_level = 3  # errors
     options.add_session_config_entry("session.force_spinning_stop", "1")  # after each call
     session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
-    image = session.get_inputs()[0].name
+    image = _only(session.get_inputs())
     names = [output.name.split(":")[0] for output in session.get_outputs()]
-    return lambda images: dict(zip(names, session.run(None, {image: images}), strict=True))
+    return Network(
+        tuple(size if isinstance(size, int) else None for size in image.shape),
+        lambda images: dict(zip(names, session.run(None, {image.name: images}), strict=True)),
+    )
 
 
 def _openvino() -> Any:
@@ -202,7 +234,7 @@ def _write_openvino(job: Job, path: Path) -> None:
     openvino.save_model(converted, str(path), compress_to_fp16=job.precision == "float16")
 
 
-def _read_openvino(path: Path, threads: int) -> Infer:
+def _read_openvino(path: Path, threads: int) -> Network:
     import numpy as np
 
     from zoo._memory import kept_on_disk, map_file
@@ -237,7 +269,8 @@ def _read_openvino(path: Path, threads: int) -> Infer:
         made = compiled[images.shape](images)
         return {port.any_name: array for port, array in made.items()}
 
-    return infer
+    sizes = _only(network.inputs).partial_shape
+    return Network(tuple(n.get_length() if n.is_static else None for n in sizes), infer)
 
 
 RUNTIMES = {

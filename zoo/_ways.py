@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from zoo._runtimes import KERAS, RUNTIMES
+from zoo._runtimes import KERAS, RUNTIMES, Network
 
 if TYPE_CHECKING:
     import numpy as np
@@ -38,8 +38,8 @@ class Way(NamedTuple):
         runtime, _, rest = text.partition(", ")
         return cls(runtime, int(rest.split()[0]) if rest else 0)
 
-    def read(self, path: Path, threads: int, batch_size: int) -> Infer:
-        """A function of a runtime's file, which has to stay where it is if it takes few at a time.
+    def read(self, path: Path, threads: int, batch_size: int) -> Network:
+        """Read a runtime's file, which has to stay where it is if it takes few images at a time.
 
         Args:
             path: The file; of Keras a SavedModel.
@@ -52,7 +52,7 @@ class Way(NamedTuple):
         count = max(1, min(threads, -(-batch_size // self.at_a_time)))
         side_by_side = [read(path, threads // count) for _ in range(count)]
         whole = functools.cache(lambda: read(path, threads))
-        return _dealt_out(side_by_side, self.at_a_time, whole)
+        return Network(side_by_side[0].shape, _dealt_out(side_by_side, self.at_a_time, whole))
 
 
 def file_of(folder: Path, runtime: str) -> Path:

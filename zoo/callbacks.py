@@ -19,6 +19,7 @@ from typing import Any
 import keras
 
 from zoo import history, plots
+from zoo._files import check_replaceable
 
 # The columns that stand after the metrics, in this order.
 LAST_COLUMNS = ("learning_rate", "seconds", *[n for n in plots.OTHERS if n != "learning_rate"])
@@ -51,7 +52,8 @@ class LearningCurves(keras.callbacks.Callback):
     Args:
         path: Figure to write, ending in .png, .svg or .pdf, such as "runs/a/curves.png"; the CSV
             gets the same name with .csv. Missing folders are made.
-        monitor: Column whose best epoch is marked. By default "val_loss", else "loss".
+        monitor: Column whose best epoch is marked. By default "val_accuracy", else "val_loss", else
+            "loss".
         mode: Whether its best is the "min" or the "max"; "auto" asks the metric, as Keras does,
             else its name.
         min_interval: Least time between two drawings, in seconds, at least 0.
@@ -64,8 +66,10 @@ class LearningCurves(keras.callbacks.Callback):
 
     Raises:
         ValueError: If the path has another suffix, is a folder or cannot be written, or another
-            argument is out of its range. When training starts: if the CSV exists and is not one of
-            learning curves; it is left as it is.
+            argument is out of its range. When training starts: if the CSV exists and is not one
+            that this callback wrote; it is left as it is.
+        FileExistsError: When training starts: if there is a picture without such a CSV, and this
+            package did not draw it.
 
     Example:
         >>> import numpy as np, tempfile
@@ -249,9 +253,16 @@ class _Files:
         """Read the rows that are there."""
         if os.path.lexists(self.table):
             columns = history.read_history(self.table)
+            if columns["epoch"] and "seconds" not in columns:
+                raise ValueError(
+                    f"{self.table} has no column 'seconds', so LearningCurves, which would replace "
+                    "it, did not write it; give another name, or move it away."
+                )
             for i, epoch in enumerate(columns.pop("epoch")):
                 cells = {name: column[i] for name, column in columns.items()}
                 self.rows[int(epoch or 0)] = {n: v for n, v in cells.items() if v is not None}
+        else:
+            check_replaceable(self.path)
 
     def continue_at(self, epoch: int) -> None:
         """Keep the rows before an epoch."""

@@ -24,6 +24,10 @@ if TYPE_CHECKING:
 KEY = "keras-modelzoo"  # of the card in a file's metadata
 MEMBER = "card.json"  # of a zip archive
 SCHEMA = 1
+UNKNOWN = (
+    "the model does not say how its images are preprocessed: load it with applications.load or "
+    "zoo.load, or give weights= one of applications.list_weights"
+)
 MAX_BYTES = 16 * 2**20  # of a card's text: some 100,000 class names
 
 
@@ -127,10 +131,7 @@ class Card:
             ValueError: If the image cannot be read, or the card does not say how to preprocess.
         """
         if self.preprocess is None:
-            raise ValueError(
-                "the model does not say how its images are preprocessed: load it with "
-                "applications.load or zoo.load, or give weights= one of applications.list_weights"
-            )
+            raise ValueError(UNKNOWN)
         channels = self.input_shape[-1] if self.input_shape else None
         return self.preprocess(image, channels or 3).astype("float32")
 

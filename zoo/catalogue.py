@@ -7,9 +7,13 @@ import fnmatch
 import functools
 import importlib
 import json
+import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from zoo import _notebook
 
 if TYPE_CHECKING:
     import keras
@@ -32,7 +36,7 @@ class ModelInfo:
         num_classes: By default.
         levels: What `zoo.features` finds in it.
         weights: Tags of its published weights, for `applications.load`; the default first.
-        top1: Published accuracy of the first of them on ImageNet-1k, in %; None if not told.
+        top1: Published accuracy of the first of them on ImageNet-1k, in %; None if there is none.
     """
 
     name: str
@@ -49,6 +53,25 @@ class ModelInfo:
     weights: tuple[str, ...]
     top1: float | None
 
+    def facts(self) -> dict[str, str]:
+        """What there is to say, in words."""
+        published = f"{self.top1} % with {self.weights[0]}, as published" if self.top1 else ""
+        return {
+            "name": self.title,
+            "paper": f"{self.paper}, {self.url}",
+            "parameters": f"{self.parameters:,}",
+            "MACs": f"{self.macs:,} for one image",
+            "input": f"{' x '.join(map(str, self.input_shape))}, pixels in [0, 255]",
+            "classes": str(self.num_classes),
+            "features": ", ".join(self.levels),
+            "weights": ", ".join(self.weights) or "none published",
+            "top-1": published or "not published",
+            "in Python": f"from zoo import {self.module}; {self.module}.{self.name}()",
+        }
+
+    def _repr_html_(self) -> str:
+        return _notebook.card(self.name, self.facts())
+
 
 @functools.cache
 def _table() -> dict[str, ModelInfo]:
@@ -59,14 +82,39 @@ def _table() -> dict[str, ModelInfo]:
     return {row["name"]: ModelInfo(**row) for row in rows}
 
 
-def list_models(pattern: str = "*") -> list[str]:
-    """The models' names, those that match a pattern such as "resnet*" or "*_bn".
+def list_models(pattern: str = "*", *, pretrained: bool = False) -> list[str]:
+    """The models' names.
+
+    Args:
+        pattern: Which of them: a pattern for the whole name, such as "resnet*" or "*_bn"; or a
+            word without *, ? and [: the model of that name, else all whose names contain it.
+            Capitals do not matter.
+        pretrained: Only those with published weights.
+
+    Returns:
+        The names in the order of the catalogue: by family.
 
     Example:
         >>> list_models("vgg1?")
         ['vgg11', 'vgg13', 'vgg16', 'vgg19']
+        >>> list_models("lite4"), list_models("resnet50")
+        (['efficientnet_lite4'], ['resnet50'])
     """
-    return [name for name in _table() if fnmatch.fnmatchcase(name, pattern.lower())]
+    wanted = pattern.lower()
+    if not set(wanted) & set("*?["):
+        wanted = wanted.replace("-", "_")
+        wanted = wanted if wanted in _table() else f"*{wanted}*"
+    rows = _table().values()
+    names = [row.name for row in rows if row.weights or not pretrained]
+    return [name for name in names if fnmatch.fnmatchcase(name, wanted)]
+
+
+def close_names(name: str) -> list[str]:
+    """Up to three models of nearly that name; what differs in punctuation alone comes first."""
+    plain = {re.sub(r"[^a-z0-9]", "", known): known for known in _table()}
+    wanted = re.sub(r"[^a-z0-9]", "", name.lower())
+    close = difflib.get_close_matches(wanted, plain, n=3)
+    return [plain[each] for each in close] or [n for n in _table() if wanted and wanted in n][:3]
 
 
 def info(name: str) -> ModelInfo:
@@ -80,7 +128,7 @@ def info(name: str) -> ModelInfo:
         25557032
     """
     if name not in _table():
-        close = difflib.get_close_matches(str(name).lower(), _table(), n=3)
+        close = close_names(str(name))
         hint = f"did you mean {' or '.join(close)}?" if close else "zoo.list_models() has them all"
         raise ValueError(f"there is no model {name!r}; {hint}")
     return _table()[name]
@@ -105,5 +153,16 @@ def create(name: str, /, **options: Any) -> keras.Model:
         >>> create("resnet20", num_classes=3).output_shape
         (None, 3)
     """
-    builder = getattr(importlib.import_module(f"zoo.{info(name).module}"), name)
-    return builder(**options)
+    return builder_of(name)(**options)
+
+
+def builder_of(name: str) -> Callable[..., keras.Model]:
+    """The function that builds a model.
+
+    Raises:
+        ValueError: If there is no such model.
+    """
+    made: Callable[..., keras.Model] = getattr(
+        importlib.import_module(f"zoo.{info(name).module}"), name
+    )
+    return made

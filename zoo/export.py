@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import math
 import os
-import shutil
 import warnings
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from zoo import _notebook
 from zoo._cards import sign
+from zoo._files import TEMPORARY
+from zoo._graph import functional
+from zoo._inputs import checked
+from zoo._onnx import LARGEST
 from zoo._runtimes import RUNTIMES, Job, Precision, save
+from zoo._targets import check_target, mark, put
 from zoo.card import card_of
 
 if TYPE_CHECKING:
@@ -56,6 +61,15 @@ class Exported:
             f"differ by {self.error:.1g} of the largest, {self.agreement:.0%} with the same top-1"
         )
 
+    def _repr_html_(self) -> str:
+        facts = {
+            "runtime": f"{self.runtime}, {self.precision}",
+            "size": f"{self.size / 2**20:.1f} MiB",
+            "outputs differ by": f"{self.error:.1g} of the largest",
+            "the same top-1": f"{self.agreement:.0%}",
+        }
+        return _notebook.card(str(self.path), facts)
+
 
 def export(
     model: keras.Model,
@@ -72,10 +86,12 @@ def export(
     size, and images where the model takes any. `zoo.Predictor(path)` runs the file.
 
     Args:
-        model: A functional model with one input.
+        model: A functional or Sequential model with one input, of this zoo or not.
         path: A file whose suffix tells the runtime (.tflite, .onnx, .xml), or a folder for a
-            SavedModel. What is there is replaced once the new one is whole and compared. OpenVINO's
-            weights are in a .bin beside it, and those of ONNX from 2 GB on in a .onnx.data.
+            SavedModel. OpenVINO's weights are in a .bin beside it, and those of ONNX from 2 GB on
+            in a .onnx.data. Only an earlier export is replaced, once the new one is whole and
+            compared: a SavedModel that this package wrote and nobody changed since, or a file of
+            the same format. An empty folder is filled.
         runtime: "savedmodel", "litert", "onnx" or "openvino", where the suffix does not tell.
         precision: "float32", "float16" or "int8", as far as the runtime has it. Weights of int8
             take a quarter of the space, and activations are int8, too.
@@ -87,6 +103,7 @@ def export(
 
     Raises:
         ValueError: If model, runtime, precision or calibration are wrong.
+        FileExistsError: If something else is at the path, or the path is a link.
         ModuleNotFoundError: If the runtime is not installed; the message names the extra.
         ExportError: If the runtime lacks what the model does, or the file's outputs differ from
             the model's. Nothing is written then.
@@ -103,7 +120,6 @@ def export(
     import tempfile
 
     import keras
-    import numpy as np
 
     target = Path(path).expanduser()
     name = check_export(target, runtime, precision)
@@ -117,16 +133,16 @@ def export(
             f"export runs on Keras's TensorFlow backend; this is {keras.backend.backend()}. "
             "Save the weights, and export from a process with KERAS_BACKEND=tensorflow"
         )
-    check_model(model)
-    images = None if calibration is None else np.ascontiguousarray(calibration, "float32")
-    if images is not None and (images.ndim != 4 or not len(images)):
-        raise ValueError(f"calibration must be (N, H, W, C); received {images.shape}")
-
-    target.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=target.parent, prefix=".writing-") as folder:
+    model = functional(model, "export", inputs=1)
+    images = None
+    if calibration is not None:
+        images = checked(calibration, model.inputs[0].shape, "calibration")
+    beside = beside_of(target, name, model)
+    check_target(target, name, beside)
+    with tempfile.TemporaryDirectory(dir=_near(target), prefix=TEMPORARY) as folder:
         saved, made = Path(folder, "saved"), Path(folder, "made")
         made.mkdir()
-        written = made / target.name
+        written = made / (target.name if kind.suffix else "model")
         try:
             save(exportable(model), output_names(model), saved, anywhere=name == "savedmodel")
             kind.write(Job(saved, output_names(model), precision, images), written)
@@ -152,9 +168,12 @@ def export(
                 f"millionth, and as {name} they differ by {error:.1g}",
                 stacklevel=2,
             )
-        sign(written, name, card_of(model))
+        shape = tuple(model.inputs[0].shape[1:])
+        sign(written, name, replace(card_of(model), input_shape=shape))
+        if not kind.suffix:
+            mark(written)
         size = sum(file.stat().st_size for file in made.rglob("*") if file.is_file())
-        _move(written, target)
+        put(written, target, name)
     return Exported(target, name, precision, size, error, agreement)
 
 
@@ -175,15 +194,6 @@ def check_export(path: Path, runtime: str | None, precision: str) -> str:
         )
     kind.require()
     return name
-
-
-def check_model(model: keras.Model) -> None:
-    """Raise ValueError for what is no functional model with one input."""
-    if len(getattr(model, "inputs", None) or ()) != 1:
-        raise ValueError(
-            "export and Predictor take a functional Keras model with one input; received "
-            f"{type(model).__name__} {getattr(model, 'name', model)!r}"
-        )
 
 
 def runtime_of(path: Path, asked: str | None = None) -> str:
@@ -239,17 +249,20 @@ def in_a_graph(model: keras.Model) -> Infer:
     import keras
     import numpy as np
 
-    names = output_names(model)
     if keras.backend.backend() == "tensorflow":
         import tensorflow as tf
 
-        call = tf.function(lambda images: model(images, training=False), reduce_retracing=True)
+        # one graph for batches of any size: TensorFlow warns of those who trace many
+        image = tf.TensorSpec(model.inputs[0].shape, tf.float32)
+        call = tf.function(lambda x: model(x, training=False)).get_concrete_function(image)
+        convert = tf.constant
     else:
-        call = model.predict_on_batch
+        call, convert = model.predict_on_batch, np.asarray
 
     def infer(images: np.ndarray) -> Mapping[str, np.ndarray]:
-        made = [np.asarray(output, "float32") for output in keras.tree.flatten(call(images))]
-        return dict(zip(names, made, strict=True))
+        outputs = keras.tree.flatten(call(convert(images, "float32")))
+        names = output_names(model)  # whose variables have to live as long as the graph
+        return dict(zip(names, (np.asarray(x, "float32") for x in outputs), strict=True))
 
     return infer
 
@@ -289,16 +302,14 @@ def allowed(
     return max(limit, UNSTEADY * moved)
 
 
-def _move(written: Path, target: Path) -> None:
-    """Put a file or a folder, and what belongs to it, in the place of what was there."""
-    if written.is_dir():
-        old = written.with_name("replaced")
-        if target.is_dir():
-            os.replace(target, old)
-        os.replace(written, target)
-        shutil.rmtree(old, ignore_errors=True)
-        return
-    for beside in written.parent.iterdir():  # weights in a file of their own come first
-        if beside != written:
-            os.replace(beside, target.with_name(beside.name))
-    os.replace(written, target)
+def beside_of(path: Path, runtime: str, model: keras.Model) -> tuple[str, ...]:
+    """Names of the files that an export needs beside its own."""
+    if runtime == "openvino":
+        return (path.with_suffix(".bin").name,)
+    large = sum(math.prod(weight.shape) * 4 for weight in model.weights) > LARGEST
+    return (f"{path.name}.data",) if runtime == "onnx" and large else ()
+
+
+def _near(target: Path) -> Path:
+    """A folder on the disk that a target is on, or will be."""
+    return next(path for path in (target, *target.absolute().parents) if path.is_dir())

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from zoo._graph import nodes
+from zoo._graph import functional, nodes
 
 if TYPE_CHECKING:
     import keras
@@ -19,7 +19,7 @@ def features(model: keras.Model, levels: Sequence[str] | None = None) -> keras.M
     weights are those of `model`, which may also be one that was saved and loaded.
 
     Args:
-        model: A model of this zoo, with or without its classifier.
+        model: A model of this zoo, with or without its classifier, or one with such a model inside.
         levels: Names of levels, such as ("C3", "C4", "C5"). By default those of C2 to C5 that the
             model has.
 
@@ -28,7 +28,8 @@ def features(model: keras.Model, levels: Sequence[str] | None = None) -> keras.M
         {"C2": (B, H/4, W/4, C2), "C3": (B, H/8, W/8, C3)}.
 
     Raises:
-        ValueError: If the model lacks a level; the message lists those that it has.
+        ValueError: If the model lacks a level; the message lists those that it has. If it is
+            neither functional nor Sequential.
 
     Example:
         >>> import zoo
@@ -38,6 +39,9 @@ def features(model: keras.Model, levels: Sequence[str] | None = None) -> keras.M
     """
     import keras
 
+    from zoo.flatten import inlined
+
+    model = inlined(functional(model, "features"))
     present = [f"C{i}" for i in range(6) if any(x.name == f"C{i}" for x in model.layers)]
     if not present:
         raise ValueError(

@@ -6,7 +6,7 @@ from typing import Any
 
 import keras
 
-from zoo._graph import functional, replay
+from zoo._graph import copied, functional, replay
 from zoo.card import card_of, with_card
 
 
@@ -24,7 +24,7 @@ def flatten(model: keras.Model) -> keras.Model:
         own.
 
     Raises:
-        ValueError: If a model inside is no functional one.
+        ValueError: If the model, or one inside, is neither functional nor Sequential.
 
     Example:
         >>> import zoo
@@ -44,17 +44,12 @@ def flatten(model: keras.Model) -> keras.Model:
             while name in taken:
                 name = f"{prefix}_{name}"
             taken.add(name)
-            copies[id(layer)] = type(layer).from_config({**layer.get_config(), "name": name})
+            copies[id(layer)] = copied(layer, {**layer.get_config(), "name": name})
             originals.append(layer)
         return copies[id(layer)]
 
     def replayed(inside: keras.Model, tensors: list[Any]) -> Any:
         """The outputs of a model on other tensors, layer by layer."""
-        if not getattr(inside, "inputs", None):
-            raise ValueError(
-                f"{inside.name} inside {model.name} is a subclass of keras.Model: what its `call` "
-                "does cannot become part of a graph; write it with the functional API"
-            )
 
         def call(layer: Any, *arguments: Any, **keywords: Any) -> Any:
             if isinstance(layer, keras.Model):
@@ -65,11 +60,37 @@ def flatten(model: keras.Model) -> keras.Model:
         outputs = functional(inside).output
         return keras.tree.pack_sequence_as(outputs, replay(inside, given, call))
 
+    model = functional(model, "flatten")
     images = [keras.Input(batch_shape=x.shape, dtype=x.dtype, name=x.name) for x in model.inputs]
-    inputs = keras.tree.pack_sequence_as(functional(model).input, images)
+    inputs = keras.tree.pack_sequence_as(model.input, images)
     flat = keras.Model(inputs, replayed(model, images), name=model.name)
     for original in originals:
         copy = copies[id(original)]
         copy.trainable = original.trainable
         copy.set_weights(original.get_weights())
     return with_card(flat, card_of(model))
+
+
+def inlined(model: keras.Model) -> keras.Model:
+    """One flat graph of the same layers; of copies where two models inside have a layer of a name.
+
+    Args:
+        model: A functional model; without models inside it is returned as it is.
+    """
+    if not any(isinstance(layer, keras.Model) for layer in model.layers):
+        return model
+
+    def call(layer: Any, *arguments: Any, **keywords: Any) -> Any:
+        if isinstance(layer, keras.Model):
+            inside = functional(layer)
+            given = keras.tree.flatten(arguments)
+            tensors = {id(old): new for old, new in zip(inside.inputs, given, strict=True)}
+            return keras.tree.pack_sequence_as(inside.output, replay(inside, tensors, call))
+        return layer(*arguments, **keywords)
+
+    outputs = replay(model, {id(x): x for x in model.inputs}, call)
+    try:
+        packed = keras.tree.pack_sequence_as(model.output, outputs)
+        return keras.Model(model.input, packed, name=model.name)
+    except ValueError:  # names that are not unique
+        return flatten(model)

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from zoo import _notebook
 from zoo.card import card_of, with_card
 
 if TYPE_CHECKING:
@@ -31,6 +32,11 @@ class FoldReport:
         lines += [f"  {name} kept: {why}" for name, why in self.kept.items()]
         return "\n".join(lines)
 
+    def _repr_html_(self) -> str:
+        facts = {"layers folded": len(self.folded), "layers removed": len(self.removed)}
+        kept = _notebook.table(("layer that was kept", "why"), self.kept.items())
+        return _notebook.card("fold", facts, *[kept] * bool(self.kept))
+
 
 def fold(model: keras.Model) -> keras.Model:
     """Make a model for inference that computes the same with fewer layers.
@@ -41,7 +47,8 @@ def fold(model: keras.Model) -> keras.Model:
     become `zoo.layers.GroupedConv2D`, which computes the same faster.
 
     Args:
-        model: A functional Keras model, of this zoo or not. It is left as it is.
+        model: A functional or Sequential Keras model, of this zoo or not, which may have others
+            inside. It is left as it is.
 
     Returns:
         A model with weights of its own and the same inputs and outputs, equal to about 1e-6 of the
@@ -49,7 +56,7 @@ def fold(model: keras.Model) -> keras.Model:
         works on it; training it is pointless.
 
     Raises:
-        ValueError: If the model is not functional.
+        ValueError: If the model is neither functional nor Sequential, or a layer cannot be copied.
 
     Example:
         >>> import zoo
@@ -61,9 +68,9 @@ def fold(model: keras.Model) -> keras.Model:
     import keras
 
     from zoo._folding import folded_copy
+    from zoo._graph import functional
 
-    if not hasattr(model, "operations") or not model.inputs:
-        raise ValueError(f"fold takes a functional Keras model; received {model!r}")
+    model = functional(model, "fold")
     with keras.StatelessScope():
         folded, report = folded_copy(model)
     folded.fold_report = report

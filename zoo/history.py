@@ -20,6 +20,7 @@ from typing import Any, Literal, TypeAlias
 Mode = Literal["auto", "min", "max"]
 Columns: TypeAlias = dict[str, list[float | None]]
 Points: TypeAlias = list[tuple[float, float]]
+MONITORED = ("val_accuracy", "val_loss", "loss")  # what says by default which epoch is best
 LOW = re.compile(
     r"loss|err|mae$|mse$|mape$|rmse|mean_(abs|sq)|perplexity|entropy|diverg|hinge|poisson|logcosh"
 )
@@ -105,7 +106,8 @@ def best_epoch(columns: Columns, monitor: str | None = None, mode: Mode = "auto"
 
     Args:
         columns: A history.
-        monitor: The column. By default "val_loss", else "loss".
+        monitor: The column. By default "val_accuracy", else "val_loss", else "loss": as training
+            chooses its best epoch.
         mode: "min", "max", or "auto" to tell it from the name.
 
     Returns:
@@ -237,9 +239,9 @@ def points_of(columns: Columns, column: str) -> Points:
 
 
 def monitored(columns: Iterable[str], monitor: str | None) -> str | None:
-    """The column to monitor: the given one, "val_loss" or "loss"; None for "" or where none is."""
+    """The given column, by default the first of `MONITORED` that is there; None for "" or none."""
     if monitor is None:
-        return next((name for name in ("val_loss", "loss") if name in columns), None)
+        return next((name for name in MONITORED if name in columns), None)
     if not monitor:
         return None
     if monitor not in columns:

@@ -17,7 +17,8 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from zoo._files import atomic
+from zoo import _fonts
+from zoo._files import MARK, atomic, check_replaceable
 from zoo.history import (
     Best,
     Columns,
@@ -96,14 +97,17 @@ def curves(
     Args:
         history: A CSV file or a folder that holds `curves.csv`, a Keras `History`, or a mapping of
             columns (see the module) of equal length.
-        monitor: Column whose best epoch is marked. By default "val_loss", else "loss"; "" for none.
+        monitor: Column whose best epoch is marked. By default "val_accuracy", else "val_loss", else
+            "loss"; "" for none.
         mode: Whether the best is the "min" or the "max"; "auto" tells it from the name.
         metrics: Names of metrics without "val_", or patterns such as "*loss", to draw only these.
             By default all, up to 48 panels.
         epochs: Number of planned epochs, at least 1.
         ended: Whether training is over: if so and epochs are missing, the figure says that it
             stopped early, and where.
-        phases: Parts of the training to be marked: name -> first epoch, counted from 1.
+        phases: Parts of the training to be marked: name -> first epoch, counted from 1. Learning
+            rate and throughput are drawn apart for each; where they differ by more than ten the
+            scale is logarithmic.
         title: Of the figure.
 
     Returns:
@@ -138,23 +142,9 @@ def curves(
     with _style():
         figure, grid = _canvas(len(panels), title or "Learning curves", "  ·  ".join(facts))
         for axes, panel in zip(grid, panels, strict=True):
-            _draw_panel(axes, panel, columns, best)
+            _draw_panel(axes, panel, columns, best, phases or {})
             if stopped:
                 axes.axvline(last, color=BEST, linewidth=1.0, linestyle=STOP, zorder=1)
-            for name, first in (phases or {}).items():
-                axes.axvline(first - 0.5, color=FAINT, linewidth=0.8, linestyle=STOP, zorder=1)
-                axes.annotate(
-                    name,
-                    (max(first - 0.5, 1), 0.98),
-                    xycoords=("data", "axes fraction"),
-                    xytext=(2, 0),
-                    textcoords="offset points",
-                    rotation=90,
-                    va="top",
-                    color=FAINT,
-                    fontsize=7,
-                    bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.7, "pad": 0.5},
-                )
         if any(panel.is_metric for panel in panels):
             _draw_legend(figure, panels, best is not None, stopped)
     return figure
@@ -171,7 +161,9 @@ def compare(
 ) -> Figure:
     """Lay the learning curves of several runs over each other, a colour a run.
 
-    Training is dashed, validation solid; the legend gives each run's best value.
+    Training is dashed, validation solid; the legend gives each run's best epoch, which is chosen as
+    `zoo.training.train` chooses it: the highest validation accuracy, and among equals the lowest
+    validation loss.
 
     Args:
         runs: Runs by name, or a sequence of runs, each a run folder (holding `curves.csv`), a CSV
@@ -179,7 +171,8 @@ def compare(
             their folders.
         path: File to write, ending in .png, .svg or .pdf. None writes nothing.
         metrics: Names of metrics without "val_", or patterns; by default all of all runs.
-        monitor: Column of the best value. By default "val_loss" if a run has it, else "loss".
+        monitor: Column of the best value. By default "val_accuracy" if a run has it, else
+            "val_loss", else "loss".
         mode: Whether the best is the "min" or the "max"; "auto" tells it from the name.
         title: Of the figure.
 
@@ -241,12 +234,15 @@ def compare(
 def save(figure: Figure, path: str | os.PathLike[str]) -> None:
     """Write a figure atomically: under its name there is the old file or the whole new one.
 
+    Only a figure that this package drew is replaced.
+
     Args:
         figure: Any Matplotlib figure.
         path: File to write, ending in .png, .svg or .pdf. Missing folders are made.
 
     Raises:
         ValueError: If the path has another suffix, or cannot be written.
+        FileExistsError: If another file is there.
 
     Example:
         >>> import pathlib, tempfile
@@ -256,16 +252,44 @@ def save(figure: Figure, path: str | os.PathLike[str]) -> None:
         '<?xml'
     """
     file = check_path(path)
+    check_replaceable(file)
     write(file, render(figure, file.suffix[1:]))
+
+
+def blank(size: tuple[float, float], *, dpi: int = 120, layout: Any = None) -> Figure:
+    """Return an empty figure that no window or pyplot knows; a notebook shows it.
+
+    Args:
+        size: (width, height) in inches.
+        dpi: Pixels an inch.
+        layout: As Matplotlib's `Figure` takes it.
+    """
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=size, dpi=dpi, layout=layout)
+    FigureCanvasAgg(figure)
+    vars(figure)["_repr_png_"] = partial(render, figure)
+    return figure
 
 
 def render(figure: Figure, suffix: str = "png") -> bytes:
     """Return a figure as the contents of a "png", "svg" or "pdf" file."""
     buffer = io.BytesIO()
-    undated = {} if suffix == "png" else {"Date" if suffix == "svg" else "CreationDate": None}
-    with _style():
-        figure.savefig(buffer, format=suffix.lower(), metadata=undated)
+    with _style(), _fonts.readable(figure):
+        figure.savefig(buffer, format=suffix.lower(), metadata=metadata(suffix))
     return buffer.getvalue()
+
+
+def metadata(suffix: str) -> dict[str, str | None]:
+    """What a picture says of itself: that this package drew it, and not when.
+
+    Args:
+        suffix: "png", "svg" or "pdf".
+    """
+    if suffix.lower() == "png":
+        return {"Software": MARK}
+    return {"Creator": MARK, "Date" if suffix.lower() == "svg" else "CreationDate": None}
 
 
 def write(path: Path, data: bytes) -> None:
@@ -291,7 +315,7 @@ def check_path(path: str | os.PathLike[str]) -> Path:
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
         probe = file.with_name(f".{file.name}.{os.getpid()}.probe")
-        probe.touch()
+        probe.touch(exist_ok=False)
         probe.unlink()
     except OSError as error:
         raise ValueError(
@@ -344,16 +368,20 @@ def _panels(
     return [*drawn, *others], len(bases[room:])
 
 
-def _draw_panel(axes: Axes, panel: Panel, columns: Columns, best: Best | None) -> None:
+def _draw_panel(
+    axes: Axes, panel: Panel, columns: Columns, best: Best | None, phases: Mapping[str, int]
+) -> None:
     """Draw the lines of one run into a panel."""
     train = [TRAIN] if panel.is_metric else [OTHER, *RUNS]
     lines = [(column, train[i % len(train)], 1.2) for i, column in enumerate(panel.train)]
     if panel.validation:
         lines.append((panel.validation, VALIDATION, 2.0))
     drawn = [points_of(columns, column) for column, _, _ in lines]
+    if not panel.is_metric:  # what it was in one phase does not lead to the next
+        drawn = [_parted(points, list(phases.values())) for points in drawn]
     for (column, colour, width), points in zip(lines, drawn, strict=True):
         _line(axes, points, label=column, color=colour, linewidth=width)
-    _finish_panel(axes, panel, drawn)
+    _finish_panel(axes, panel, drawn, is_parted=len(phases) > 1)
 
     odd = {
         int(epoch or 0) + 1
@@ -367,11 +395,13 @@ def _draw_panel(axes: Axes, panel: Panel, columns: Columns, best: Best | None) -
     if not panel.is_metric:
         if len(lines) > 1:
             axes.legend(frameon=False, fontsize=7)
+        _mark_phases(axes, phases)
         return
     if best:
         axes.axvline(best.epoch, color=BEST, linewidth=0.8, alpha=0.6, zorder=1)
         if best.monitor in (panel.validation, *panel.train):
             _mark_best(axes, best)
+    _mark_phases(axes, phases)
     offset = 0.0
     for (_, colour, _), points in zip(reversed(lines), reversed(drawn), strict=True):
         value = next((y for _, y in reversed(points) if math.isfinite(y)), None)
@@ -379,6 +409,43 @@ def _draw_panel(axes: Axes, panel: Panel, columns: Columns, best: Best | None) -
             colour = "#3b82c4" if colour == TRAIN else colour
             _above(axes, _short(value), 1, -offset, color=colour, ha="right", fontsize=7.5)
             offset += 4.4 * len(_short(value)) + 6
+
+
+def _parted(points: Points, firsts: Sequence[int]) -> Points:
+    """Leave a gap before each phase, which begins with the epoch `first`."""
+    gaps = [(first - 0.5, math.nan) for first in firsts if points and first > points[0][0]]
+    return sorted([*points, *gaps], key=lambda point: point[0])
+
+
+def _mark_phases(axes: Axes, phases: Mapping[str, int]) -> None:
+    """Draw a line where each phase begins, and write its name in a margin above the curves."""
+    if not phases:
+        return
+    left, right = axes.get_xlim()
+    starts = [max(first - 0.5, left) for first in phases.values()]
+    points_wide = axes.get_position().width * axes.figure.bbox.width / axes.figure.dpi * 72
+    rooms = [
+        (end - start) / (right - left) * points_wide
+        for start, end in zip(starts, [*starts[1:], right], strict=True)
+    ]
+    fits = all(room > 4.2 * len(name) + 6 for room, name in zip(rooms, phases, strict=True))
+    bottom, top = axes.transScale.transform([(1, y) for y in axes.get_ylim()])[:, 1]
+    margin = 0.1 if fits else 0.02 + 0.032 * max(map(len, phases))
+    highest = axes.transScale.inverted().transform((1, top + margin * (top - bottom)))[1]
+    axes.set_ylim(top=highest)
+    for name, start in zip(phases, starts, strict=True):
+        axes.axvline(start, color=FAINT, linewidth=0.8, linestyle=STOP, zorder=1)
+        axes.annotate(
+            name,
+            (start, 1),
+            xycoords=("data", "axes fraction"),
+            xytext=(3, -2),
+            textcoords="offset points",
+            rotation=0 if fits else 90,
+            va="top",
+            color=FAINT,
+            fontsize=7,
+        )
 
 
 def _compare_panel(
@@ -405,8 +472,10 @@ def _line(axes: Axes, points: Points, **style: Any) -> None:
     axes.plot([x for x, _ in points], y, marker="o", markevery=dots, **style)
 
 
-def _finish_panel(axes: Axes, panel: Panel, lines: Sequence[Points]) -> None:
-    """Set the title, the scales and the ticks of a panel."""
+def _finish_panel(
+    axes: Axes, panel: Panel, lines: Sequence[Points], is_parted: bool = False
+) -> None:
+    """Set the title, the scales and the ticks of a panel; `is_parted`: it has several phases."""
     from matplotlib.ticker import FixedLocator, LogLocator, MaxNLocator, NullLocator
 
     values = [y for points in lines for _, y in points if math.isfinite(y)]
@@ -416,10 +485,13 @@ def _finish_panel(axes: Axes, panel: Panel, lines: Sequence[Points]) -> None:
     is_short = len(panel.title) <= 12 * width - 12  # fits beside the last values, else above them
     title = _shorten(panel.title, int(13 * width))
     is_rate = panel.title == OTHERS["learning_rate"]
-    if (is_rate and 10 < ratio < 1e8) or (panel.title.endswith("loss") and ratio > 100):
+    is_speed = panel.title in (OTHERS["images_per_second"], OTHERS["steps_per_second"])
+    spans_decades = (is_rate or (is_speed and is_parted)) and 10 < ratio < 1e8
+    if spans_decades or (panel.title.endswith("loss") and ratio > 100):
         title += " (log)"
         axes.set_yscale("log")
-        axes.yaxis.set_major_locator(LogLocator(numticks=5))
+        subs = (1.0, 2.0, 5.0) if ratio < 30 else (1.0, 3.0) if ratio < 1000 else (1.0,)
+        axes.yaxis.set_major_locator(LogLocator(subs=subs, numticks=6))
         axes.yaxis.set_minor_locator(NullLocator())
         axes.set_ylim(low / ratio**0.1, high * ratio**0.1)
     else:
@@ -427,7 +499,8 @@ def _finish_panel(axes: Axes, panel: Panel, lines: Sequence[Points]) -> None:
         from_zero = not panel.is_metric and low >= 0  # a rate or a memory that halves looks halved
         axes.set_ylim(0.0 if from_zero else low - margin, high + margin)
         axes.yaxis.set_major_locator(MaxNLocator(nbins=5, steps=[1, 2, 2.5, 5, 10]))
-    axes.yaxis.set_major_formatter(lambda value, _: f"{value:.6g}")
+    most = 1.0 if high <= 1 and panel.is_metric else math.inf  # no accuracy is 1.2
+    axes.yaxis.set_major_formatter(lambda value, _: f"{value:,.6g}" if value <= most else "")
     axes.set_title(
         title, fontsize=9 if is_short else 8, fontweight="bold", pad=5 if is_short else 15
     )
@@ -493,17 +566,12 @@ def _draw_legend(figure: Figure, panels: Sequence[Panel], marked: bool, stopped:
 
 def _canvas(panels: int, title: str, facts: str, legend: float = 0.0) -> tuple[Figure, list[Axes]]:
     """Return a figure with a heading and a grid of empty panels, sizes in inches."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
     columns = next(n for n, most in ((1, 1), (2, 4), (3, 9), (4, 24), (5, 99)) if panels <= most)
     rows = max(1, math.ceil(panels / columns))
     width, height = {1: 6.4, 2: 4.2, 3: 3.6}.get(columns, 3.2), 2.6 if columns < 4 else 2.2
     top, bottom = 0.9 + legend, 0.5
     size = (columns * width, top + rows * height - 0.35 + bottom - 0.2)
-    figure = Figure(figsize=size, dpi=120)
-    FigureCanvasAgg(figure)
-    vars(figure)["_repr_png_"] = partial(render, figure)  # a notebook shows it, without pyplot
+    figure = blank(size)
     figure.text(0.15 / size[0], 1 - 0.14 / size[1], title, fontsize=12, fontweight="bold", va="top")
     figure.text(0.15 / size[0], 1 - 0.4 / size[1], facts, fontsize=8.5, color=FAINT, va="top")
     if not panels:

@@ -8,6 +8,7 @@ import os
 import shutil
 import tempfile
 import time
+import warnings
 import weakref
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -15,7 +16,10 @@ from typing import TYPE_CHECKING, Any
 
 from zoo._cards import card_in
 from zoo._files import cache_dir, write_json
+from zoo._graph import functional
+from zoo._inputs import checked
 from zoo._memory import give_back
+from zoo._plain import plain
 from zoo._runtimes import KERAS, RUNTIMES
 from zoo._ways import Way, file_of, ways_of
 from zoo.card import card_of
@@ -23,7 +27,6 @@ from zoo.export import (
     LIMITS,
     ExportError,
     allowed,
-    check_model,
     compare,
     export,
     in_a_graph,
@@ -37,6 +40,7 @@ if TYPE_CHECKING:
     import keras
     import numpy as np
 
+    from zoo._inputs import Shape
     from zoo._runtimes import Infer
 
 EXPORTED = ("litert", "onnx", "openvino")  # a SavedModel is that graph again
@@ -50,7 +54,8 @@ class Predictor:
     """Images in, outputs out, as the model gives them, as fast as this machine can.
 
     Args:
-        model: A functional model, which is left as it is; or the path of what `zoo.export` wrote.
+        model: A functional or Sequential model, of this zoo or not, which is left as it is; or the
+            path of what `zoo.export` wrote.
         runtime: "keras" for the folded model in a compiled graph; "litert", "onnx" or "openvino",
             whose extras have to be installed; "auto" exports to each that is there, takes the
             fastest on a few batches, and remembers the choice for this network on this machine. It
@@ -69,8 +74,8 @@ class Predictor:
             measured them, now or once.
 
     Raises:
-        ValueError: If there is no such runtime, or the model is not functional or has more inputs;
-            or the file is damaged.
+        ValueError: If there is no such runtime, or the model is neither functional nor Sequential
+            or has several inputs; or the file is damaged.
         FileNotFoundError: If there is no such file.
         ModuleNotFoundError: If it is not installed; the message names the extra.
         RuntimeError: If "auto" could not measure.
@@ -91,6 +96,8 @@ class Predictor:
         at_a_time: int = 0,
         threads: int = 0,
     ) -> None:
+        batch_size, at_a_time, threads = plain((batch_size, at_a_time, threads))
+        self._doubtful = False  # whether the first batch's range is to be looked at
         self.seconds: dict[str, float] = {}
         self._threads = threads or os.cpu_count() or 1
         if isinstance(model, (str, os.PathLike)):
@@ -101,11 +108,13 @@ class Predictor:
                 raise FileNotFoundError(f"there is no file {path}; zoo.export writes one")
             RUNTIMES[way.runtime].require()
             try:
-                self._infer = way.read(path, self._threads, batch_size)
+                network = way.read(path, self._threads, batch_size)
             except Exception as broken:  # whatever its packages raise
                 raise ValueError(
                     f"{path} cannot be read as {way.runtime}: {reason_of(broken)}; export it anew"
                 ) from broken
+            self._infer: Infer = network
+            self._shape: Shape = network.shape
             self._pack: Callable[[Mapping[str, Any]], Any] = _alone
             self.card = card_in(path, way.runtime)
         else:
@@ -113,8 +122,10 @@ class Predictor:
             _check_way(way)
             if runtime != "auto":
                 check_runtime(runtime)
-            check_model(model)
             self.card = card_of(model)
+            model = functional(model, "Predictor", inputs=1)
+            self._doubtful = normalizes(model)
+            self._shape = tuple(model.inputs[0].shape)
             names, structure = output_names(model), model._outputs_struct
             self._pack = lambda made: _packed(structure, [made[name] for name in names])
             if runtime == KERAS:
@@ -168,15 +179,27 @@ class Predictor:
         """The outputs for a batch.
 
         Args:
-            images: (B, H, W, C), pixels in [0, 255], of any numeric type.
+            images: (B, H, W, C), B at least 1, pixels in [0, 255], of any numeric type.
 
         Returns:
             float32 arrays, structured as the model's outputs; from a file with several outputs, by
             name.
-        """
-        import numpy as np
 
-        return self._pack(self._infer(np.ascontiguousarray(images, "float32")))
+        Raises:
+            ValueError: If the network takes no such batch, in every runtime alike.
+            RuntimeError: If the runtime fails.
+        """
+        if self._doubtful:
+            self._doubtful = False
+            warn_of_divided(images)
+        batch = checked(images, self._shape)
+        try:
+            made = self._infer(batch)
+        except Exception as broken:  # whatever its packages raise
+            raise RuntimeError(
+                f"{self.runtime} failed on images {batch.shape}: {reason_of(broken)}"
+            ) from broken
+        return self._pack(made)
 
     def __repr__(self) -> str:
         how = f"runtime={self.runtime!r}, at_a_time={self.at_a_time}, threads={self._threads}"
@@ -189,7 +212,7 @@ def bench(
     """Seconds for a batch of random images in each runtime, on all cores.
 
     Args:
-        model: A functional model.
+        model: A functional or Sequential model with one input.
         runtimes: "keras", "litert", "onnx", "openvino"; by default those that are installed.
         batch_size: Images in a batch.
 
@@ -209,6 +232,7 @@ def bench(
     """
     for name in runtimes or ():
         check_runtime(name)
+    model = functional(model, "bench", inputs=1)
     threads = os.cpu_count() or 1
     images = some_images(model, 1 + batch_size)  # one alone, and a batch
     answer = in_a_graph(model)
@@ -233,6 +257,26 @@ def bench(
         names = installed() if runtimes is None else runtimes
         ways = ways_of(names, batch_size, threads, model.count_params())
         return measure_ways([AS_IT_IS, *ways], read, images[1:], turns=3 * TURNS)
+
+
+def normalizes(model: keras.Model) -> bool:
+    """Whether a model begins by normalising pixels in [0, 255] itself."""
+    import keras
+
+    return any(isinstance(layer, keras.layers.Rescaling) for layer in model.layers[:2])
+
+
+def warn_of_divided(images: Any) -> None:
+    """Warn of a batch whose pixels have been divided by 255, as other packages ask for it."""
+    import numpy as np
+
+    pixels = np.asarray(images)
+    if pixels.dtype.kind == "f" and pixels.size and pixels.min() >= 0 and 0 < pixels.max() <= 1:
+        warnings.warn(
+            f"the pixels are at most {pixels.max():g}: this model takes them in [0, 255] and "
+            "normalises them itself, so they are not to be divided by 255",
+            stacklevel=3,
+        )
 
 
 def _check_way(way: Way) -> None:

@@ -7,12 +7,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from zoo._graph import Node, nodes
+from zoo import _notebook
+from zoo._graph import Node, functional, nodes
+from zoo._plain import plain
 
 if TYPE_CHECKING:
     import keras
 
 Pair = tuple[float, float]
+HEADS = ("layer", "kind", "output", "parameters", "MACs", "memory", "receptive field")
 
 
 @dataclass(frozen=True)
@@ -70,9 +73,8 @@ class Profile:
     uncounted: tuple[str, ...] = ()
 
     def __str__(self) -> str:
-        heads = ("layer", "kind", "output", "parameters", "MACs", "memory", "receptive field")
-        rows = [heads, *(_row(layer) for layer in self.layers)]
-        widths = [max(len(row[i]) for row in rows) for i in range(len(heads))]
+        rows = [HEADS, *(_row(layer) for layer in self.layers)]
+        widths = [max(len(row[i]) for row in rows) for i in range(len(HEADS))]
         lines = [_line(row, widths) for row in rows]
         lines.insert(1, "-" * len(lines[0]))
         size = " x ".join(map(str, self.input_shape))
@@ -88,12 +90,27 @@ class Profile:
             lines.append(f"MACs not counted for: {', '.join(self.uncounted)}")
         return "\n".join(lines)
 
+    def _repr_html_(self) -> str:
+        facts = {
+            "parameters": f"{self.parameters:,} (and {self.non_trainable:,} not trainable)",
+            "multiply-accumulates": f"{human(self.macs).strip()} for one image",
+            "activations in training": f"{human(self.activation_bytes, 1024)}B for one image",
+            "at the peak of inference": f"{human(self.peak_activation_bytes, 1024)}B for one image",
+            "receptive field": f"{_field(self.receptive_field)} pixels",
+            "MACs not counted for": ", ".join(self.uncounted) or None,
+        }
+        rows = [_row(layer) for layer in self.layers]
+        layers = _notebook.table(HEADS, rows, folded=f"{len(rows)} layers")
+        title = f"{self.name} at {' x '.join(map(str, self.input_shape))}"
+        return _notebook.card(title, facts, layers)
+
 
 def profile(model: keras.Model, input_shape: Sequence[int] | None = None) -> Profile:
     """Count what a model costs, without running it.
 
     Args:
-        model: A functional model with one input; every layer is one row.
+        model: A functional or Sequential model with one input; every layer is one row, those of
+            models inside, too.
         input_shape: (height, width, channels), for a model whose height and width are free, or to
             ask for another size. By default the model's own.
 
@@ -101,7 +118,8 @@ def profile(model: keras.Model, input_shape: Sequence[int] | None = None) -> Pro
         A `Profile` for one image. Its numbers agree with those that torchvision publishes.
 
     Raises:
-        ValueError: If the model is not functional, or the size is free and not given.
+        ValueError: If the model is neither functional nor Sequential or has several inputs, or if
+            the size is free and not given.
 
     Example:
         >>> import zoo
@@ -110,9 +128,10 @@ def profile(model: keras.Model, input_shape: Sequence[int] | None = None) -> Pro
     """
     import keras
 
-    if len(getattr(model, "inputs", None) or ()) != 1:
-        raise ValueError(f"profile takes a functional model with one input; received {model!r}")
-    shape = tuple(model.inputs[0].shape[1:] if input_shape is None else input_shape)
+    from zoo.flatten import inlined
+
+    model = inlined(functional(model, "profile", inputs=1))
+    shape = tuple(model.inputs[0].shape[1:] if input_shape is None else plain(input_shape))
     if any(size is None for size in shape):
         raise ValueError(
             f"{model.name!r} takes images of any size; "
@@ -196,10 +215,6 @@ def _macs(layer: Any, inputs: list[tuple[int, ...]], output: tuple[int, ...]) ->
         return math.prod(output[1:-1]) * math.prod(layer.kernel.shape)
     if hasattr(layer, "macs"):
         return layer.macs(*inputs)
-    if hasattr(layer, "macs"):
-        return layer.macs(*inputs)
-    if hasattr(layer, "operations"):  # a model inside the model
-        return profile(layer, inputs[0][1:]).macs
     known = any(len(weight.shape) > 1 for weight in getattr(layer, "trainable_weights", []))
     return None if known else 0
 

@@ -29,6 +29,7 @@ def save(model: keras.Model, path: str | os.PathLike[str]) -> Path:
 
     Raises:
         ValueError: If the path does not end in .keras.
+        FileExistsError: If a file is there that this package did not save.
 
     Example:
         >>> import tempfile, zoo
@@ -41,6 +42,8 @@ def save(model: keras.Model, path: str | os.PathLike[str]) -> Path:
     path = Path(path).expanduser()
     if path.suffix != ".keras":
         raise ValueError(f"{path}: the name of a saved model ends in .keras")
+    if path.exists() and read_member(path) is None:
+        raise FileExistsError(f"{path} exists and was not saved by zoo.save: give another name")
     with atomic(path) as temporary:
         write_keras(model, temporary, card_of(model))
     return path

@@ -18,6 +18,7 @@ import keras
 from keras import layers
 
 from zoo._graph import Node, functional, nodes, replay
+from zoo._plain import plain
 from zoo.card import card_of, with_card
 
 HEADS = ("head_dense", "head_distilled_dense")  # the layers of this zoo that make logits
@@ -125,6 +126,7 @@ def replace_head(
         >>> replace_head(zoo.create("resnet20"), 3).output_shape
         (None, 3)
     """
+    num_classes, dropout = plain((num_classes, dropout))
     if not isinstance(num_classes, int) or isinstance(num_classes, bool) or num_classes < 1:
         raise ValueError(f"num_classes must be a whole number above 0; received {num_classes!r}")
     if dropout is not None and not 0 <= dropout < 1:

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 import typer
 
 import zoo
+from zoo._siblings import check_ours
 from zoo.cli.app import app
 from zoo.cli.shared import (
     DataDir,
@@ -32,10 +33,13 @@ def convert(
     ] = None,
 ) -> None:
     """Rewrite a checkpoint in another format, bit for bit."""
+    check_ours("applications")
     from applications import formats
 
     if target.name.endswith(".weights.h5") and model is None:
         raise ValueError("a .weights.h5 holds a model's layers: say which model with --model")
+    if target.exists() or target.is_symlink():
+        raise FileExistsError(f"{target} exists: give OUT another name, or move it away")
     carries = target.suffix == ".safetensors"
     if model is None:
         with formats.read(source) as checkpoint:
@@ -67,6 +71,7 @@ def convert(
 
 @app.command()
 def export(
+    context: typer.Context,
     model: ModelOrFile,
     path: Annotated[
         Path,
@@ -87,12 +92,13 @@ def export(
     data_dir: DataDir = None,
 ) -> None:
     """Write a model for another runtime, and compare what it answers."""
+    from zoo._targets import check_target
     from zoo.export import check_export
 
     check_model(model)
     if weights is not None and not is_name(model):
         raise ValueError(f"{model} has its weights inside: leave --weights out")
-    check_export(path, None, precision)
+    check_target(path, check_export(path, None, precision))
     if (precision == "int8") != (data is not None):
         raise ValueError("int8, and only int8, takes images to learn from: --data folder:PATH")
     with quiet_import():

@@ -2,35 +2,34 @@
 
 from __future__ import annotations
 
-import dataclasses
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-import zoo
 from zoo.cli.app import app
 from zoo.cli.shared import (
     Augment,
     BatchSize,
     DataDir,
     DataName,
-    ModelName,
+    ModelOrFile,
     Optimizer,
     Seed,
     Settings,
     StartWeights,
-    checkpoint,
     create_or_load,
+    name_and_weights,
     quiet_import,
-    setting,
     slug,
+    sort_settings,
 )
 
 
 @app.command("find-lr")
 def find_lr(
-    model: ModelName,
+    context: typer.Context,
+    model: ModelOrFile,
     data: DataName,
     batch_size: BatchSize = 32,
     optimizer: Optimizer = "sgd",
@@ -51,17 +50,14 @@ def find_lr(
     set_: Settings = None,
 ) -> None:
     """Find a learning rate by a short training in which it grows at every step."""
-    zoo.info(model)
-    weights = None if weights is None else checkpoint(weights)
-    settings = dict(setting(text) for text in set_ or []) | {"optimizer": optimizer, "seed": seed}
+    model, weights = name_and_weights(model, weights)
+    options, fields = sort_settings(context, model, set_)
     path = picture or Path(f"runs/find-lr-{model}-{slug(data)}.png")
     with quiet_import():
         from zoo import plots, training
         from zoo.data import load
 
     plots.check_path(path)
-    fields = {field.name for field in dataclasses.fields(training.Recipe)}
-    options = {k: v for k, v in settings.items() if k not in fields}
     training.setup_devices()
     images = load(
         data,
@@ -79,7 +75,7 @@ def find_lr(
     found = training.find_learning_rate(
         build,
         images,
-        training.Recipe(**{k: v for k, v in settings.items() if k in fields}),
+        training.Recipe(optimizer=optimizer, seed=seed, **fields),  # type: ignore[arg-type]
         lowest=lowest,
         highest=highest,
         steps=steps,

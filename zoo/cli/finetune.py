@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import re
 from pathlib import Path
 from typing import Annotated
@@ -10,33 +9,40 @@ from typing import Annotated
 import typer
 
 import zoo
+from zoo._runs import check as check_run
+from zoo._siblings import check_ours
 from zoo.cli.app import app
 from zoo.cli.shared import (
     Augment,
     BatchSize,
     DataDir,
     DataName,
-    ModelName,
+    ModelOrFile,
     Resume,
     Seed,
     Settings,
-    checkpoint,
+    SkipUnreadable,
     free_folder,
+    name_and_weights,
     quiet_import,
     resumable,
-    setting,
     slug,
+    sort_settings,
 )
 
 
 @app.command()
 def finetune(
-    model: ModelName,
+    context: typer.Context,
+    model: ModelOrFile,
     data: DataName,
     weights: Annotated[
-        str,
-        typer.Option(help="imagenet, a tag of `zoo info`, a checkpoint, or the folder of a run."),
-    ] = "imagenet",
+        str | None,
+        typer.Option(
+            help="Of a model by name: imagenet (the default), a tag of `zoo info`, a checkpoint, "
+            "or a run folder."
+        ),
+    ] = None,
     epochs: Annotated[
         str, typer.Option(help="Of the head, the last stage, and everything, at most.")
     ] = "30,10,20",
@@ -46,6 +52,7 @@ def finetune(
         int | None, typer.Option(help="Height and width; by default the model's.")
     ] = None,
     data_dir: DataDir = None,
+    skip_unreadable: SkipUnreadable = False,
     run_dir: Annotated[
         Path | None, typer.Option(help="Where all files go; by default runs/finetune-MODEL-DATA.")
     ] = None,
@@ -54,17 +61,18 @@ def finetune(
     set_: Settings = None,
 ) -> None:
     """Fine-tune pretrained weights for other classes."""
+    model, weights = name_and_weights(model, weights)
     row = zoo.info(model)
     if not re.fullmatch(r"[1-9]\d*(,[1-9]\d*){0,2}", epochs):
         raise ValueError(f"--epochs must be 1 to 3 whole numbers, such as 30,10,20; got {epochs!r}")
-    settings = dict(setting(text) for text in set_ or [])
+    options, recipe = sort_settings(context, model, set_)
     folder = run_dir or free_folder(f"runs/finetune-{model}-{slug(data)}", resume)
+    check_run(folder, "finetune", resume=resume)
+    check_ours("applications")
     with quiet_import():
         import applications
         from zoo.data import load
-        from zoo.training import Recipe
 
-    fields = {field.name for field in dataclasses.fields(Recipe)}
     images = load(
         data,
         image_size=image_size or row.input_shape[:2],
@@ -72,17 +80,18 @@ def finetune(
         batch_size=batch_size,
         augment=augment,
         data_dir=data_dir,
+        skip_unreadable=skip_unreadable,
         seed=seed,
     )
     with resumable(folder, run_dir, resume):
         result = applications.finetune(
             model,
             images,
-            weights=checkpoint(weights),
+            weights=weights or "imagenet",
             epochs=[int(number) for number in epochs.split(",")],
-            recipe={k: v for k, v in settings.items() if k in fields},
+            recipe=recipe,
             run_dir=folder,
-            options={k: v for k, v in settings.items() if k not in fields},
+            options=options,
             seed=seed,
             resume=resume,
         )

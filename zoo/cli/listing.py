@@ -12,6 +12,7 @@ import typer
 
 import zoo
 from zoo.card import read_member
+from zoo.catalogue import close_names
 from zoo.cli.app import app
 from zoo.cli.shared import ModelOrFile, is_name, open_model, quiet_import
 from zoo.profile import human
@@ -20,16 +21,25 @@ from zoo.saving import model_file
 
 @app.command("list")
 def list_command(
-    pattern: Annotated[str, typer.Argument(help='Names to show, such as "resnet*".')] = "*",
+    pattern: Annotated[
+        str,
+        typer.Argument(help='Names to show: a part of them, such as resnet, or a pattern: "*_bn".'),
+    ] = "*",
     sort: Annotated[
         Literal["name", "year", "parameters", "macs", "top1"],
         typer.Option(help="Order of the rows."),
     ] = "name",
+    pretrained: Annotated[
+        bool, typer.Option("--pretrained", help="Only models with published weights.")
+    ] = False,
 ) -> None:
     """List the models."""
-    rows = [zoo.info(name) for name in zoo.list_models(pattern)]
+    rows = [zoo.info(name) for name in zoo.list_models(pattern, pretrained=pretrained)]
     if not rows:
-        raise ValueError(f"no model matches {pattern!r}; `zoo list` shows all")
+        option, published = (" --pretrained", " with published weights") if pretrained else ("", "")
+        close = [] if zoo.list_models(pattern) else close_names(pattern)
+        hint = f"did you mean {' or '.join(close)}?" if close else f"`zoo list{option}` shows all"
+        raise ValueError(f"no model{published} matches {pattern!r}; {hint}")
     rows.sort(key=lambda row: natural(row.name) if sort == "name" else getattr(row, sort) or 0)
     cells = [("model", "parameters", "MACs", "top-1", "input", "paper")]
     for row in rows:

@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal
 import typer
 
 import zoo
+from zoo._siblings import check_ours
 from zoo.cli.app import app
 from zoo.cli.shared import (
     BatchSize,
@@ -62,6 +63,7 @@ def predict(
     header = ["image", *(f"{what}_{i}" for i in places for what in ("class", "probability"))]
     if table is not None:
         _check_table(table, header)
+    check_ours("applications")
     with quiet_import():
         import applications
         from zoo.data.folder import images_in
@@ -117,6 +119,7 @@ def evaluate(
     """Measure a model on labelled images: accuracy, confusion, calibration, mistakes."""
     named = _check(model, weights)
     folder = out or free_folder(f"runs/evaluate-{slug(Path(model).name)}-{slug(data)}", False)
+    check_ours("applications")
     with quiet_import():
         import applications
         from zoo.data import load

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import contextlib
+import dataclasses
 import re
 import shlex
 from collections.abc import Collection, Iterator
@@ -13,7 +14,10 @@ from typing import Annotated, Any
 import typer
 
 import zoo
+from zoo._habits import unknown_option
 from zoo._quiet import quiet
+from zoo.card import read_member
+from zoo.catalogue import builder_of
 from zoo.saving import model_file
 
 ModelName = Annotated[str, typer.Argument(metavar="MODEL", help="A model, such as resnet20.")]
@@ -36,7 +40,14 @@ Augment = Annotated[
     ),
 ]
 DataDir = Annotated[
-    Path | None, typer.Option(help="Where the data's files are, if not where they are put.")
+    Path | None,
+    typer.Option(help="The folder of fashion_mnist's files, or that of tensorflow-datasets."),
+]
+SkipUnreadable = Annotated[
+    bool,
+    typer.Option(
+        "--skip-unreadable", help="Leave out a folder's images that are damaged, and name them."
+    ),
 ]
 Resume = Annotated[bool, typer.Option("--resume", help="Continue after the last finished epoch.")]
 Optimizer = Annotated[str, typer.Option(help="sgd, adam, adamw, rmsprop or lamb.")]
@@ -60,6 +71,8 @@ Settings = Annotated[
         "may be repeated.",
     ),
 ]
+
+TRUTH = {"true": True, "false": False}
 
 
 def is_name(model: str) -> bool:
@@ -96,6 +109,31 @@ def open_model(model: str, weights: str | None) -> Any:
     return applications.load(model, weights)
 
 
+def name_and_weights(model: str, weights: str | None) -> tuple[str, str | None]:
+    """The builder that MODEL means, and the weights to begin with.
+
+    Args:
+        model: A name; or a .keras or run folder, whose card has the name, and which has weights.
+        weights: What --weights says.
+
+    Raises:
+        ValueError: If there is no such model, weights are given twice, or the card has no name.
+        FileNotFoundError: If there is no such file.
+    """
+    if is_name(model):
+        return model, None if weights is None else checkpoint(weights)
+    if weights is not None:
+        raise ValueError(f"{model} has its weights inside: leave --weights out")
+    file = model_file(model)
+    card = read_member(file)
+    if card is None or not card.builder:
+        raise ValueError(
+            f"{file} is of no builder of this zoo, so it can be trained further from Python alone: "
+            "zoo.training.train(zoo.load(path), ...) or applications.finetune(zoo.load(path), ...)"
+        )
+    return card.builder, str(file)
+
+
 def checkpoint(weights: str) -> str:
     """What --weights names: a tag or a file; a run's folder stands for its best.keras.
 
@@ -121,11 +159,52 @@ def create_or_load(model: str, weights: str | None, options: dict[str, Any]) -> 
     return loaded
 
 
+def sort_settings(
+    context: typer.Context, model: str, texts: list[str] | None
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """What `--set` says: options of the model, and fields of the recipe.
+
+    Raises:
+        ValueError: If one is given twice, or has a flag of its own.
+        TypeError: If neither the model nor the recipe has it.
+    """
+    if not texts:
+        return {}, {}
+    settings = [setting(text) for text in texts]
+    with quiet_import():
+        from zoo._options import option_names
+        from zoo.training import Recipe
+
+    parameters = context.command.params
+    flags = {str(each.name): each.opts[0] for each in parameters if "--" in each.opts[0]}
+    fields = [field.name for field in dataclasses.fields(Recipe)]
+    known = option_names(builder_of(model))
+    options: dict[str, Any] = {}
+    recipe: dict[str, Any] = {}
+    for name, value in settings:
+        if name in flags:
+            raise ValueError(f"--set {name}={value} has a flag of its own: say {flags[name]}")
+        if name in options or name in recipe:
+            raise ValueError(f"--set {name} is given twice")
+        if name not in known and name not in fields:
+            raise TypeError(unknown_option(model, name, [*known, *fields], flags))
+        (recipe if name in fields else options)[name] = value
+    return options, recipe
+
+
+def given(context: typer.Context, name: str) -> bool:
+    """Whether the user typed a flag, rather than left it at its default."""
+    source = context.get_parameter_source(name)
+    return source is not None and source.name == "COMMANDLINE"
+
+
 def setting(text: str) -> tuple[str, Any]:
     """From "dropout=0.2" to ("dropout", 0.2); what is no Python value is a string."""
     name, equals, value = text.partition("=")
     if not equals or not name.isidentifier():
         raise ValueError(f"--set takes NAME=VALUE, such as --set dropout=0.2; received {text!r}")
+    if value in TRUTH:
+        return name, TRUTH[value]
     try:
         return name, ast.literal_eval(value)
     except (ValueError, SyntaxError):

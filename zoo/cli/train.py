@@ -2,38 +2,39 @@
 
 from __future__ import annotations
 
-import dataclasses
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-import zoo
+from zoo._runs import check as check_run
 from zoo.cli.app import app
 from zoo.cli.shared import (
     Augment,
     BatchSize,
     DataDir,
     DataName,
-    ModelName,
+    ModelOrFile,
     Optimizer,
     Resume,
     Seed,
     Settings,
+    SkipUnreadable,
     StartWeights,
-    checkpoint,
     create_or_load,
     free_folder,
+    name_and_weights,
     quiet_import,
     resumable,
-    setting,
     slug,
+    sort_settings,
 )
 
 
 @app.command()
 def train(
-    model: ModelName,
+    context: typer.Context,
+    model: ModelOrFile,
     data: DataName,
     epochs: Annotated[int, typer.Option(help="Passes over the training images.")] = 30,
     batch_size: BatchSize = 32,
@@ -46,6 +47,7 @@ def train(
         int | None, typer.Option(help="Height and width; by default the data's.")
     ] = None,
     data_dir: DataDir = None,
+    skip_unreadable: SkipUnreadable = False,
     run_dir: Annotated[
         Path | None, typer.Option(help="Where all files go; by default runs/MODEL-DATA.")
     ] = None,
@@ -58,23 +60,21 @@ def train(
     set_: Settings = None,
 ) -> None:
     """Train a model, and draw its learning curves."""
-    zoo.info(model)  # an unknown name is told before the seconds that TensorFlow takes
-    weights = None if weights is None else checkpoint(weights)
-    settings = dict(setting(text) for text in set_ or [])
+    model, weights = name_and_weights(model, weights)
+    options, fields = sort_settings(context, model, set_)
     folder = run_dir or free_folder(f"runs/{model}-{slug(data)}", resume)
+    check_run(folder, "train", resume=resume)
     with quiet_import():
         from zoo import training
         from zoo.data import load
 
-    settings |= {
-        "epochs": epochs,
-        "optimizer": optimizer,
-        "learning_rate": learning_rate,
-        "seed": seed,
-    }
-    fields = {field.name for field in dataclasses.fields(training.Recipe)}
-    recipe = training.Recipe(**{k: v for k, v in settings.items() if k in fields})
-    options = {k: v for k, v in settings.items() if k not in fields}
+    recipe = training.Recipe(
+        epochs=epochs,
+        optimizer=optimizer,  # type: ignore[arg-type]  # checked there
+        learning_rate=learning_rate,
+        seed=seed,
+        **fields,
+    )
     training.setup_devices()
     images = load(
         data,
@@ -82,6 +82,7 @@ def train(
         augment=augment,
         image_size=image_size,
         data_dir=data_dir,
+        skip_unreadable=skip_unreadable,
         seed=seed,
     )
     options = {

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import dataclasses
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-import zoo
+from zoo._runs import check as check_run
+from zoo._siblings import check_ours
 from zoo.cli.app import app
 from zoo.cli.shared import (
-    Augment,
-    BatchSize,
     BudgetLimit,
     DataDir,
     DataName,
@@ -20,16 +18,20 @@ from zoo.cli.shared import (
     Resume,
     Seed,
     Settings,
+    SkipUnreadable,
     free_folder,
+    is_name,
+    name_and_weights,
     quiet_import,
     resumable,
-    setting,
     slug,
+    sort_settings,
 )
 
 
 @app.command()
 def tune(
+    context: typer.Context,
     model: ModelName,
     data: DataName,
     space: Annotated[
@@ -65,12 +67,18 @@ def tune(
     time_limit: Annotated[
         float | None, typer.Option(help="Seconds after which a training has failed.")
     ] = None,
-    batch_size: BatchSize = 32,
-    augment: Augment = "auto",
+    batch_size: Annotated[
+        int | None, typer.Option(help="Images a step; by default 32, or what is searched.")
+    ] = None,
+    augment: Annotated[
+        str | None,
+        typer.Option(help="As of `zoo train`; by default auto, or what is searched."),
+    ] = None,
     image_size: Annotated[
         int | None, typer.Option(help="Height and width; by default the data's.")
     ] = None,
     data_dir: DataDir = None,
+    skip_unreadable: SkipUnreadable = False,
     run_dir: Annotated[
         Path | None, typer.Option(help="Where all files go; by default runs/tune-MODEL-DATA.")
     ] = None,
@@ -79,13 +87,17 @@ def tune(
     set_: Settings = None,
 ) -> None:
     """Search over a model's choices, and report what matters."""
-    zoo.info(model)
-    fixed = dict(setting(text) for text in set_ or [])
+    if not is_name(model):
+        name, _ = name_and_weights(model, None)
+        raise ValueError(f"candidates are trained from random weights: zoo tune {name}")
+    options, fields = sort_settings(context, model, set_)
     folder = run_dir or free_folder(f"runs/tune-{model}-{slug(data)}", resume)
+    check_run(folder, "tune", resume=resume)
+    check_ours("applications", "tuning")
     with quiet_import():
         import tuning
         from tuning.budget import parse
-        from tuning.space import named
+        from tuning.space import augmentation, named
         from zoo import training
 
     limits = {
@@ -94,35 +106,37 @@ def tune(
         "activation_memory": budget_memory,
         "disk": budget_disk,
     }
-    fields = {field.name for field in dataclasses.fields(training.Recipe)}
+    sought = named(space)
+    data_options = {
+        "batch_size": batch_size,
+        "augment": augment,
+        "image_size": image_size,
+        "data_dir": data_dir,
+        "skip_unreadable": skip_unreadable or None,
+        "seed": seed,
+    }
+    if not set(augmentation.parts) & set(sought.parts):
+        data_options["augment"] = augment or "auto"
     with resumable(folder, run_dir, resume):
         tuning.search(
             model,
             data,
             run_dir=folder,
-            space=named(space),
+            space=sought,
             engine=engine,  # type: ignore[arg-type]  # checked there
             max_trials=max_trials,
             max_epochs=epochs,
             executions_per_trial=executions,
-            objective=[part.strip() for part in objective.split(",")],
+            objective=objective,
             budget=tuning.Budget(
                 **{name: parse(limit) for name, limit in limits.items() if limit is not None},
                 latency=None if budget_latency is None else budget_latency / 1e3,
             ),
-            recipe=training.Recipe(
-                epochs=epochs, **{k: v for k, v in fixed.items() if k in fields}
-            ),
+            recipe=training.Recipe(epochs=epochs, **fields),
             workers=workers,
             time_limit=time_limit,
             seed=seed,
             resume=resume,
-            data_options={
-                "batch_size": batch_size,
-                "augment": augment,
-                "image_size": image_size,
-                "data_dir": data_dir,
-                "seed": seed,
-            },
-            options={k: v for k, v in fixed.items() if k not in fields},
+            data_options={name: value for name, value in data_options.items() if value is not None},
+            options=options,
         )

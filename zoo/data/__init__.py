@@ -15,8 +15,9 @@ from __future__ import annotations
 
 import contextlib
 import difflib
+import functools
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from zoo._plain import plain
 from zoo.data import augment as augmentation
 from zoo.data import embedded, folder, tfds
 from zoo.data.arrays import arrays_source
@@ -32,7 +34,16 @@ from zoo.data.image_data import ImageData, assemble
 from zoo.data.scenes import Shapes, shapes
 from zoo.data.splits import Request, Source, array_source, three_ways
 
-__all__ = ["Augment", "ImageData", "Shapes", "from_arrays", "list_datasets", "load", "shapes"]
+__all__ = [
+    "Augment",
+    "ImageData",
+    "Shapes",
+    "as_data",
+    "from_arrays",
+    "list_datasets",
+    "load",
+    "shapes",
+]
 
 SHAPES_IMAGES = 4000  # that load("shapes") draws
 
@@ -60,6 +71,7 @@ def load(
     seed: int = 0,
     data_dir: str | os.PathLike[str] | None = None,
     cache: bool = True,
+    skip_unreadable: bool = False,
 ) -> ImageData:
     """Load a data set for image classification.
 
@@ -70,14 +82,16 @@ def load(
         name: One of
 
             - "digits": the UCI digits, 1,797 images of 8 x 8 x 1, in this package;
-            - "fashion_mnist": 70,000 images of 28 x 28 x 1, from the four IDX files in `data_dir`
-              or one of the usual folders, else by tensorflow-datasets;
+            - "fashion_mnist": 70,000 images of 28 x 28 x 1, from `data_dir`; without it from one of
+              the usual folders of its four IDX files, else by tensorflow-datasets;
             - "shapes": 4,000 drawn images of 64 x 64 x 3, see `shapes`;
             - "tfds:NAME": an image-classification set of tensorflow-datasets, such as
               "tfds:cifar10". One too large for the memory is streamed, and is then split by seed
               but not class by class;
-            - "folder:PATH": a folder with one folder a class (jpg, png, bmp, gif, webp), or with
-              train, val and test folders that are laid out so; read when needed.
+            - "folder:PATH": a folder with one folder a class, or with train, val and test folders
+              that are laid out so. Every image that Pillow reads is taken (jpg, png, tif, webp,
+              avif, ...), as `zoo.data.reading.open_image` describes. All are decoded once before
+              training, on all cores; a long check is remembered. Later they are read when needed.
         image_size: Pixels a side, or (height, width); the whole picture is resized, bilinear and
             antialiased. None: the source's size, or 224 x 224 where it has no common one.
         batch_size: Images in a batch, at least 1.
@@ -92,9 +106,11 @@ def load(
         fold: For cross-validation, (i, k): the i-th of k parts of the training images, counted from
             0, is the validation split.
         seed: Of the split, the order and the augmentation: 0 to 2^63 - 1.
-        data_dir: Where "fashion_mnist" looks for its files first, and the folder of
-            tensorflow-datasets.
+        data_dir: The folder of the four files of "fashion_mnist", packed by gzip or not, or that
+            of tensorflow-datasets. Only for "fashion_mnist" and "tfds:NAME".
         cache: Keep images in memory once they are read, up to 1 GiB.
+        skip_unreadable: Leave out the images of "folder:PATH" that cannot be read, with a warning
+            that names them; otherwise they are an error.
 
     Returns:
         The data set, see `ImageData`.
@@ -118,6 +134,7 @@ def load(
         seed=seed,
         data_dir=None if data_dir is None else Path(data_dir).expanduser(),
         cache=cache,
+        skip_unreadable=skip_unreadable,
     )
     _begin(request)
     return _made(name, _source(name, request), request, augment)
@@ -143,7 +160,7 @@ def from_arrays(
 
     Args:
         train: (images, labels): numbers (N, H, W) or (N, H, W, 1, 3 or 4), pixels in [0, 255], and
-            whole numbers (N,) from 0.
+            whole numbers (N,) or (N, 1) from 0, or one-hot (N, K).
         validation: Likewise; None to split it off the training images, class by class.
         test: Likewise.
         class_names: The name of class 0, 1, ...; by default the numbers.
@@ -188,22 +205,113 @@ def _made(name: str, source: Source, request: Request, augment: Augment) -> Imag
     return assemble(name, source, request, augmented, augmentation.describe(augment))
 
 
-def _source(name: str, request: Request) -> Source:
+def as_data(
+    data: ImageData | str | tuple[Any, Any],
+    validation: tuple[Any, Any] | None = None,
+    **options: Any,
+) -> ImageData:
+    """A data set of whatever stands for one; all that take a data set go through this.
+
+    Args:
+        data: An `ImageData`, which is returned as it is; a name that `load` takes, such as
+            "folder:PATH"; or a pair of arrays (images, labels), as `from_arrays` takes it.
+        validation: A pair likewise; only beside a pair.
+        **options: Of `load` or `from_arrays`, such as `image_size`; None stands for the default.
+
+    Returns:
+        The data set.
+
+    Raises:
+        ValueError: As `load` and `from_arrays`; or if options are given for a data set.
+        TypeError: If `data` is something else; the message says how to give that.
+
+    Example:
+        >>> as_data((np.full((20, 8, 8, 1), 9), np.arange(20) % 2), batch_size=4).num_classes
+        2
+    """
+    options = {name: value for name, value in options.items() if value is not None}
+    if isinstance(data, ImageData):
+        if options or validation is not None:
+            given = [*options, *["validation"] * (validation is not None)]
+            raise ValueError(
+                f"{', '.join(given)} cannot be changed in a data set that is loaded: give them to "
+                "zoo.data.load or zoo.data.from_arrays"
+            )
+        return data
+    if isinstance(data, str | os.PathLike):
+        if validation is not None:
+            raise ValueError(f"{data} has validation images of its own: give no others")
+        return load(data, **options)  # a path is answered there
+    if isinstance(data, tuple | list) and len(data) == 2:
+        return from_arrays((data[0], data[1]), validation, **options)
+    if isinstance(data, tf.data.Dataset):
+        what = "a tf.data.Dataset"
+    elif isinstance(data, np.ndarray):
+        what = "an array without labels"
+    else:
+        what = type(data).__name__
+    raise TypeError(
+        "data must be a data set of zoo.data.load, a name that it takes, such as 'folder:photos', "
+        f"or a pair of arrays (images, labels); received {what}. Batches of a pipeline of your own "
+        "can be joined to such arrays, or saved as a folder with one folder a class"
+    )
+
+
+def data_for(model: keras.Model, data: Any, **options: Any) -> ImageData:
+    """A data set of whatever stands for one, its images resized for a model.
+
+    Args:
+        model: Takes images (B, H, W, C).
+        data: As `as_data` takes it.
+        **options: Likewise, beside `image_size` and `channels`.
+    """
+    if isinstance(data, ImageData):
+        return as_data(data, **options)
+    *size, channels = model.input_shape[1:]
+    options["image_size"] = None if None in size else tuple(size)
+    options["channels"] = channels if channels in (1, 3) else None
+    return as_data(data, **options)
+
+
+def _source(name: Any, request: Request) -> Source:
     kind, colon, argument = name.partition(":") if isinstance(name, str) else ("", "", "")
-    if name == "digits":
-        return embedded.digits(request)
-    if name == "fashion_mnist":
-        return embedded.fashion_mnist(request)
-    if name == "shapes":
-        return _drawn(request)
+    known = {
+        "digits": embedded.digits,
+        "fashion_mnist": embedded.fashion_mnist,
+        "shapes": _drawn,
+    }
     if kind == "folder" and colon:
-        return folder.folder_source(argument, request)
-    if kind == "tfds" and argument:
-        return tfds.tfds_source(argument, request)
+        source: Callable[[Request], Source] = functools.partial(folder.folder_source, argument)
+    elif kind == "tfds" and argument:
+        source = functools.partial(tfds.tfds_source, argument)
+    elif not colon and kind in known:
+        source = known[kind]
+    else:
+        raise ValueError(f"unknown data set {_shown(name)}; {_advice(name)}")
+    if request.data_dir is not None and kind not in ("fashion_mnist", "tfds"):
+        raise ValueError(
+            f"data_dir is for fashion_mnist and tfds:NAME; {name!r} has no use for it: leave it out"
+        )
+    if request.skip_unreadable and kind != "folder":
+        raise ValueError(
+            f"skip_unreadable is for folder:PATH; {name!r} has no use for it: leave it out"
+        )
+    return source(request)
+
+
+def _shown(name: Any) -> str:
+    return repr(os.fspath(name) if isinstance(name, os.PathLike) else name)
+
+
+def _advice(name: Any) -> str:
+    """What was meant by a name that is none."""
+    with contextlib.suppress(TypeError, ValueError, OSError):
+        if name and Path(name).expanduser().is_dir():
+            return f"it is a folder: did you mean {f'folder:{os.fspath(name)}'!r}?"
     known = list_datasets()
     close = difflib.get_close_matches(str(name).lower().replace("-", "_"), known, n=2)
     hint = f"; did you mean {' or '.join(map(repr, close))}?" if close else ""
-    raise ValueError(f"unknown data set {name!r}; accepted are {', '.join(known)}{hint}")
+    return f"accepted are {', '.join(known)}{hint}"
 
 
 def _drawn(request: Request) -> Source:
@@ -216,17 +324,18 @@ def _drawn(request: Request) -> Source:
 def _image_size(value: Any) -> tuple[int, int] | None:
     if value is None:
         return None
+    value = plain(value)
     sides = tuple(value) if isinstance(value, tuple | list) else (value, value)
     if len(sides) != 2 or not all(_is_whole(side) and side >= 1 for side in sides):
         raise ValueError(
             "image_size must be a whole number of at least 1, or a pair of them (height, width); "
             f"received {value!r}"
         )
-    return int(sides[0]), int(sides[1])
+    return sides[0], sides[1]
 
 
 def _is_whole(value: Any) -> bool:
-    return isinstance(value, int | np.integer) and not isinstance(value, bool)
+    return isinstance(value, int) and not isinstance(value, bool)
 
 
 def _begin(request: Request) -> None:
@@ -250,7 +359,7 @@ def _begin(request: Request) -> None:
             )
     shares = (request.validation_split, request.test_split)
     for argument, share in zip(("validation_split", "test_split"), shares, strict=True):
-        if not isinstance(share, int | float | np.number) or not 0 <= share < 1:
+        if not isinstance(share, int | float) or not 0 <= share < 1:
             raise ValueError(f"{argument} must be in [0, 1); received {share!r}")
     if sum(shares) >= 1:
         raise ValueError(

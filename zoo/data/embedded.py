@@ -49,14 +49,17 @@ def digits(request: Request) -> Source:
 
 
 def fashion_mnist(request: Request) -> Source:
-    """From `data_dir`, the usual folders, or tensorflow-datasets, whichever has it first."""
-    places = [Path(folder).expanduser() for folder in FASHION_FOLDERS]
-    if request.data_dir is not None:
-        places.insert(0, request.data_dir)
-    for folder in places:
-        files = _fashion_files(folder)
+    """From `data_dir`; without it from the usual folders, or by tensorflow-datasets."""
+    given = request.data_dir
+    for folder in FASHION_FOLDERS if given is None else [given]:
+        files = _fashion_files(Path(folder).expanduser())
         if files is not None:
             return _fashion_source(files, request)
+    if given is not None and not (given / "fashion_mnist").is_dir():  # of tensorflow-datasets
+        raise FileNotFoundError(
+            f"{given} has none of Fashion-MNIST's four files ({', '.join(FASHION_FILES)}, or the "
+            "same with .gz): give their folder as data_dir, or leave it out"
+        )
     remedy = (
         f"put its four files ({', '.join(f'{name}.gz' for name in FASHION_FILES)}) into a folder "
         "and pass it as data_dir, or, on Debian and Ubuntu, apt-get install dataset-fashion-mnist"

@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 import atexit
+import contextlib
 import functools
 import gc
 import hashlib
 import os
+import re
 import warnings
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image
 
 from zoo._threads import CORES, threads
+from zoo.data import checking
+from zoo.data.reading import CANNOT, stretched
 from zoo.data.splits import (
     DEFAULT_SIZE,
     MEMORY_LIMIT,
@@ -27,14 +32,15 @@ from zoo.data.splits import (
     three_ways,
 )
 
-SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp")
+# Files that Pillow knows and that are no pictures, or that it opens only with other programs.
+NO_PICTURES = {"BUFR", "EPS", "GRIB", "HDF5", "IPTC", "MPEG", "WMF"}
+MOST_LISTED = 20_000  # files that a run keeps by name, to say later which are gone
+USUAL = ".jpg, .png, .gif, .bmp, .tif, .webp"
 SPLIT_FOLDERS = {
     "train": ("train", "training"),
     "validation": ("val", "valid", "validation"),
     "test": ("test", "testing"),
 }
-MOST_CHECKED = 20_000  # files whose header is looked at beforehand
-_ENDS = {".jpg": b"\xff\xd9", ".jpeg": b"\xff\xd9", ".png": b"IEND\xaeB`\x82", ".gif": b";"}
 
 
 @dataclass(frozen=True)
@@ -45,22 +51,47 @@ class _Files:
     paths: list[Path]
     labels: np.ndarray
 
+    def without(self, bad: Container[Path]) -> _Files:
+        """The same without some of the files."""
+        rows = [row for row, path in enumerate(self.paths) if path not in bad]
+        return _Files(self.class_names, [self.paths[row] for row in rows], self.labels[rows])
+
 
 def folder_source(path: str, request: Request) -> Source:
     """Scan PATH/CLASS/**/image, or PATH/train/CLASS/** and so on for validation and test."""
+    if not path:
+        raise ValueError("folder: lacks a path; give it as folder:PATH, such as folder:photos")
     root = Path(path).expanduser()
-    if not path or not root.exists():
+    if not root.exists():
         raise FileNotFoundError(f"there is no folder {str(root)!r}; give the path as folder:PATH")
     if not root.is_dir():
         raise ValueError(f"{root} is a file; folder:PATH takes a folder with one folder a class")
     folders = _split_folders(root)
-    parts = {"train": _scan(folders.pop("train", root))}
+    others: Counter[str] = Counter()
+    parts = {"train": _scan(folders.pop("train", root), others)}
     names = parts["train"].class_names
     for split, folder in folders.items():
-        parts[split] = _scan(folder, names)
+        parts[split] = _scan(folder, others, names)
+    if others:
+        count = others.total()
+        what = (
+            "1 file is not an image and was"
+            if count == 1
+            else f"{count:,} files are not images and were"
+        )
+        _warn(f"{root}: {what} left out: {_listed(others)}")
+    found = checking.check(root, [path for part in parts.values() for path in part.paths])
+    if unreadable := checking.sentence(root, found):
+        if not request.skip_unreadable:
+            raise ValueError(
+                f"{unreadable}; repair or remove what is damaged, or leave it out with "
+                "skip_unreadable=True (--skip-unreadable)"
+            )
+        parts = _readable(root, parts, found)
+        _warn(f"left out: {unreadable}")
     paths = [path for part in parts.values() for path in part.paths]
     labels = np.concatenate([part.labels for part in parts.values()])
-    grey = _check(paths)
+    grey = all(found[path].grey for path in paths)
 
     size = request.image_size or DEFAULT_SIZE
     channels = request.channels or (1 if grey else 3)
@@ -75,7 +106,7 @@ def folder_source(path: str, request: Request) -> Source:
 def _fingerprint(root: Path, paths: Sequence[Path]) -> dict[str, Any]:
     """What tells whether the files are still the same, see `ImageData.files`."""
     names = [path.relative_to(root).as_posix() for path in paths]
-    if len(names) <= MOST_CHECKED:
+    if len(names) <= MOST_LISTED:
         return {name: path.stat().st_size for name, path in zip(names, paths, strict=True)}
     folders: dict[str, list[str]] = {}
     for name in names:
@@ -89,19 +120,96 @@ def _hash(names: Sequence[str]) -> str:
     return hashlib.sha256("\n".join(names).encode()).hexdigest()[:16]
 
 
+@functools.cache
+def suffixes() -> frozenset[str]:
+    """The suffixes of the files that Pillow reads here, such as ".jpg"; in small letters."""
+    by_suffix = Image.registered_extensions()
+    readable = ({*Image.OPEN} | {"MPO"}) - NO_PICTURES  # MPO, of cameras, is opened as JPEG
+    return frozenset(suffix for suffix, kind in by_suffix.items() if kind in readable)
+
+
+def _is_image(path: Path) -> bool:
+    return path.suffix.lower() in suffixes()
+
+
+def _readable(
+    root: Path, parts: dict[str, _Files], found: Mapping[Path, checking.Finding]
+) -> dict[str, _Files]:
+    """The splits without the files that cannot be read."""
+    bad = {path for path, finding in found.items() if finding.why}
+    kept = {split: part.without(bad) for split, part in parts.items()}
+    train = kept["train"]
+    for label, name in enumerate(train.class_names):
+        if label not in train.labels:
+            raise ValueError(
+                f"{root}: none of the training images of class {name!r} can be read; repair them, "
+                "or remove the class"
+            )
+    return {split: part for split, part in kept.items() if part.paths}
+
+
+def _listed(others: Counter[str]) -> str:
+    """Such as ".txt 2, .pdf 1"."""
+    return ", ".join(f"{suffix} {count:,}" for suffix, count in others.most_common())
+
+
+def _warn(text: str, depth: int = 3) -> None:
+    """Warn where `load` is called, so many calls above the one that asks for it."""
+    warnings.warn(text, stacklevel=2 + depth)
+
+
+def _entries(folder: Path) -> list[Path]:
+    """What is in a folder, sorted by name."""
+    try:
+        return sorted(folder.iterdir())
+    except OSError as error:
+        raise _unlisted(error) from error
+
+
+def _unlisted(error: OSError) -> OSError:
+    return type(error)(f"cannot look into the folder {error.filename}: {error.strerror}")
+
+
 def _folders(root: Path) -> list[Path]:
     """The folders in `root` that could hold images, sorted by name."""
-    found = (entry for entry in root.iterdir() if entry.is_dir())
-    return sorted(f for f in found if not f.name.startswith(".") and f.name != "__MACOSX")
+    found = [f for f in _entries(root) if f.is_dir() and _is_shown(f.name)]
+    for folder in found:
+        if _is_above(folder, root):
+            raise ValueError(
+                f"{folder} is a link to a folder that it lies in; remove it: a class has a folder "
+                "of its own"
+            )
+    return found
+
+
+def _is_shown(name: str) -> bool:
+    return not name.startswith(".") and name != "__MACOSX"
+
+
+def _is_above(link: str | Path, folder: Path) -> bool:
+    """Whether a link leads to `folder` or to one that it lies in."""
+    return os.path.islink(link) and folder.resolve().is_relative_to(os.path.realpath(link))
 
 
 def images_in(folder: Path) -> list[Path]:
     """The images in a folder and the folders in it, hidden ones left out, in a fixed order."""
-    found = []
-    for here, folders, files in os.walk(folder):
-        folders[:] = [f for f in folders if not f.startswith(".") and f != "__MACOSX"]
-        names = (f for f in files if f.lower().endswith(SUFFIXES) and not f.startswith("."))
-        found += [Path(here, name) for name in names]
+    return [file for file in _files(folder) if _is_image(file)]
+
+
+def _files(folder: Path) -> list[Path]:
+    """The files in a folder and the folders in it, hidden ones left out, in a fixed order."""
+
+    def fail(error: OSError) -> None:
+        raise _unlisted(error) from error
+
+    found, seen = [], set()
+    for here, folders, files in os.walk(folder, onerror=fail, followlinks=True):
+        if (real := os.path.realpath(here)) in seen:
+            folders.clear()
+            continue
+        seen.add(real)
+        folders[:] = [f for f in folders if _is_shown(f) and not _is_above(Path(here, f), folder)]
+        found += [Path(here, name) for name in files if not name.startswith(".")]
     return sorted(found, key=lambda path: path.relative_to(folder).as_posix())
 
 
@@ -118,28 +226,31 @@ def _split_folders(root: Path) -> dict[str, Path]:
                 found[split] = by_name[name]
     if "train" not in found or not _folders(found["train"]):
         return {}
-    top_level = (f for f in found["train"].iterdir() if f.suffix.lower() in SUFFIXES)
-    return {} if any(top_level) else found
+    return {} if any(_is_image(f) for f in _entries(found["train"])) else found
 
 
-def _scan(root: Path, class_names: Sequence[str] = ()) -> _Files:
+def _scan(root: Path, others: Counter[str], class_names: Sequence[str] = ()) -> _Files:
     """Find the classes of a folder and their images.
 
     Args:
         root: Has one folder a class.
+        others: Suffix -> number of files that are not images; what is found is added.
         class_names: The classes of the train split, when `root` is another one: it may lack some
             of them and must have no others.
     """
-    loose = sum(1 for f in root.iterdir() if f.suffix.lower() in SUFFIXES and f.is_file())
-    classes = {folder.name: images_in(folder) for folder in _folders(root)}
+    loose = sum(1 for f in _entries(root) if _is_image(f) and f.is_file())
+    files = {folder.name: _files(folder) for folder in _folders(root)}
+    classes = {name: [f for f in found if _is_image(f)] for name, found in files.items()}
+    here = {
+        name: Counter(f.suffix.lower() or "without suffix" for f in found if not _is_image(f))
+        for name, found in files.items()
+    }
+    others.update(sum(here.values(), Counter()))
     if not classes:
         has = f"has {loose} image(s) but no class folders" if loose else "has no class folders"
         raise ValueError(f"{root} {has}; put the images of each class into a folder of its own")
     if loose:
-        warnings.warn(
-            f"{root} has {loose} image(s) outside the class folders: they are left out",
-            stacklevel=4,
-        )
+        _warn(f"{root} has {loose} image(s) outside the class folders: they are left out", 4)
     if class_names:
         unknown = sorted(set(classes) - set(class_names))
         if unknown:
@@ -153,9 +264,10 @@ def _scan(root: Path, class_names: Sequence[str] = ()) -> _Files:
         class_names = tuple(classes)
         for name, images in classes.items():
             if not images:
+                but = f", but other files ({_listed(here[name])})" if here[name] else ""
                 raise ValueError(
-                    f"the class folder {root / name} has no images "
-                    f"(accepted: {', '.join(SUFFIXES)}); add some, or remove the folder"
+                    f"the class folder {root / name} has no images{but}; add some ({USUAL} and "
+                    "whatever else Pillow reads), or remove the folder"
                 )
         if len(classes) == 1:
             raise ValueError(
@@ -165,46 +277,6 @@ def _scan(root: Path, class_names: Sequence[str] = ()) -> _Files:
     paths = [path for name in class_names for path in classes.get(name, [])]
     counts = [len(classes.get(name, [])) for name in class_names]
     return _Files(tuple(class_names), paths, np.repeat(np.arange(len(counts)), counts))
-
-
-def _check(paths: Sequence[Path]) -> bool:
-    """Open every file's header, of very many a sample; tell whether all are grey.
-
-    Raises:
-        ValueError: If a file is no image, or is cut short.
-    """
-    step = -(-len(paths) // MOST_CHECKED)
-    return all(list(threads().map(_is_grey, paths[::step])))
-
-
-def _is_grey(path: Path) -> bool:
-    try:
-        with Image.open(path) as image:
-            if not _looks_whole(path):
-                image.load()  # decides: a whole file may have something else at its end
-            return image.mode in ("1", "L") or image.mode.startswith("I")
-    except Exception as error:
-        raise _unreadable(path, error) from error
-
-
-def _looks_whole(path: Path) -> bool:
-    """Whether the file ends as its format should; a cheap test that says no too often."""
-    with path.open("rb") as file:
-        head = file.read(12)
-        size = file.seek(0, os.SEEK_END)
-        file.seek(max(0, size - 64))
-        tail = file.read()
-    if head.startswith(b"BM"):
-        return int.from_bytes(head[2:6], "little") == size
-    if head.startswith(b"RIFF"):
-        return int.from_bytes(head[4:8], "little") + 8 <= size
-    return _ENDS.get(path.suffix.lower(), b"") in tail
-
-
-def _unreadable(path: Path, error: Exception) -> ValueError:
-    # Pillow's own words for a file that is no image name it by an object's address
-    why = "it is no image" if isinstance(error, UnidentifiedImageError) else str(error)
-    return ValueError(f"cannot read the image {path}: {why}; repair or remove the file")
 
 
 class _Reader:
@@ -259,39 +331,21 @@ def _end_before_python() -> None:
     atexit.register(end)
 
 
-def read_image(path: Path, shape: tuple[int, int, int]) -> np.ndarray:
-    """Read an image file as the zoo's data sets do.
+@contextlib.contextmanager
+def reader_errors() -> Iterator[None]:
+    """An image that cannot be read any more is told in the reader's sentence.
 
-    The first frame is turned upright as its EXIF data say, laid on white where it is transparent,
-    brought from 16 bits to 8, and resized as a whole, bilinear and antialiased.
-
-    Args:
-        path: A file of any format that Pillow reads.
-        shape: (height, width, 1 or 3) of the result.
-
-    Returns:
-        A uint8 array of that shape, 0 to 255.
-
-    Raises:
-        ValueError: If the file cannot be read; it names the file.
+    TensorFlow, in whose pipeline it is read, says the same in a hundred lines.
     """
-    height, width, channels = shape
     try:
-        with Image.open(path) as opened:
-            opened.draft(None, (2 * max(shape), 2 * max(shape)))  # lets JPEG skip detail
-            ImageOps.exif_transpose(opened, in_place=True)
-            image: Image.Image = opened
-            if image.mode.startswith("I"):
-                values = np.asarray(image).astype(np.float32) / 257
-                image = Image.fromarray(np.rint(values).clip(0, 255).astype(np.uint8))
-            if image.has_transparency_data:
-                image = image.convert("RGBA")
-                white = Image.new("RGBA", image.size, "white")
-                image = Image.alpha_composite(white, image)
-            mode = "L" if channels == 1 else "RGB"
-            if image.mode != mode:  # else it would be copied
-                image = image.convert(mode)
-            image = image.resize((width, height), Image.Resampling.BILINEAR)
-    except Exception as error:
-        raise _unreadable(path, error) from error
-    return np.asarray(image).reshape(shape)
+        yield
+    except tf.errors.OpError as error:
+        said = re.search(rf"{CANNOT} .*", str(error))
+        if said is None:
+            raise
+        raise ValueError(f"{said[0]}; it could be read when the data set was loaded") from None
+
+
+def read_image(path: Path, shape: tuple[int, int, int]) -> np.ndarray:
+    """An image file as uint8 (height, width, channels), see `zoo.data.reading.stretched`."""
+    return stretched(path, shape[:2], shape[2])

@@ -7,16 +7,22 @@ import itertools
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, overload
 
 import keras
 import numpy as np
 import tensorflow as tf
 
+from zoo import _notebook
 from zoo._infer import compiled
+from zoo._plain import plain
 from zoo.card import Stretch
 from zoo.data import preview
+from zoo.data.folder import reader_errors
 from zoo.data.splits import MEMORY_LIMIT, Indexed, Request, Source, Split, fold_in
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -93,36 +99,53 @@ class ImageData:
             >>> bool(tf.reduce_all(next(iter(resumed))[0] == next(iter(whole))[0]))
             True
         """
-        if not isinstance(epoch, int | np.integer) or epoch < 0:
+        epoch = plain(epoch)
+        if not isinstance(epoch, int) or epoch < 0:
             raise ValueError(f"epoch must be a whole number of at least 0; received {epoch!r}")
         epochs = tf.data.Dataset.range(epoch, np.iinfo(np.int64).max)
         return self._batches(epochs).prefetch(tf.data.AUTOTUNE)
 
-    def preview(self, path: str | Path, rows: int = 4, columns: int = 8) -> Path:
-        """Write a contact sheet of the first training images, as training sees them.
+    @overload
+    def preview(self, path: None = None, rows: int = 4, columns: int = 8) -> Figure: ...
+
+    @overload
+    def preview(self, path: str | Path, rows: int = 4, columns: int = 8) -> Path: ...
+
+    def preview(
+        self, path: str | Path | None = None, rows: int = 4, columns: int = 8
+    ) -> Figure | Path:
+        """Show the first training images with their classes, as training sees them.
 
         Args:
-            path: A .png, .svg or .pdf file; folders that are missing are made.
+            path: A .png, .svg or .pdf file to write; folders that are missing are made.
             rows: Of the sheet.
             columns: Of the sheet.
 
         Returns:
-            The path.
+            The path; without one a `matplotlib.figure.Figure`, which shows itself as the last value
+            of a notebook's cell.
 
         Raises:
             ValueError: If the file's suffix is another, or `rows` or `columns` is below 1.
+            FileExistsError: If there is a file that this package did not draw.
+
+        Example:
+            >>> from zoo.data import load
+            >>> len(load("digits").preview(rows=2, columns=3).axes)
+            6
         """
         if min(rows, columns) < 1:
             raise ValueError(f"rows and columns must be at least 1; received {rows}, {columns}")
         images: list[np.ndarray] = []
         names: list[str] = []
-        for batch, labels in self.train_from(0).take(self.steps_per_epoch):
+        for batch, labels in self._batches(tf.data.Dataset.range(1)):  # no more than are shown
             images += list(batch.numpy())
             names += [self.class_names[label] for label in labels.numpy()]
             if len(images) >= rows * columns:
                 break
         shown = slice(rows * columns)
-        return preview.sheet(path, np.stack(images[shown]), names[shown], columns)
+        figure = preview.sheet(np.stack(images[shown]), names[shown], columns)
+        return preview.written(figure, path)
 
     def __str__(self) -> str:
         height, width, channels = self.image_shape
@@ -134,6 +157,22 @@ class ImageData:
 
     def __repr__(self) -> str:
         return f"<ImageData {self}>"
+
+    def _repr_html_(self) -> str:
+        facts = {
+            "images": " x ".join(map(str, self.image_shape)),
+            "classes": f"{self.num_classes}: {_few(self.class_names)}",
+            "train": f"{self.train_size:,}, in batches of {self.batch_size}",
+            "validation": f"{self.validation_size:,}",
+            "test": f"{self.test_size:,}",
+            "augmentation": self.augment,
+        }
+        return _notebook.card(self.name, facts, picture=self.preview(rows=2))
+
+
+def _few(names: tuple[str, ...]) -> str:
+    """The first names of many."""
+    return ", ".join(names if len(names) <= 12 else (*names[:10], "..."))
 
 
 def assemble(
@@ -234,7 +273,8 @@ def features_of(
     found = {}
     for split, (dataset, size) in splits.items():
         if size:
-            pairs = [(infer(images), labels.numpy()) for images, labels in dataset]
+            with reader_errors():
+                pairs = [(infer(images), labels.numpy()) for images, labels in dataset]
             features, labels = (np.concatenate(part) for part in zip(*pairs, strict=True))
             found[split] = (features.astype("float32"), labels)
     return found

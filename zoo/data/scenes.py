@@ -4,11 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, overload
 
 import numpy as np
 
+from zoo import _notebook
 from zoo.data import drawing, preview
 from zoo.data.drawing import SHAPES, TEXTURES
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 Array = np.ndarray
 
@@ -62,23 +67,38 @@ class Shapes:
     class_names: tuple[str, ...] = CLASS_NAMES
     color_names: tuple[str, ...] = tuple(COLOURS)
 
-    def preview(self, path: str | Path, rows: int = 4, columns: int = 6) -> Path:
-        """Write a contact sheet with boxes and captions.
+    @overload
+    def preview(self, path: None = None, rows: int = 4, columns: int = 6) -> Figure: ...
+
+    @overload
+    def preview(self, path: str | Path, rows: int = 4, columns: int = 6) -> Path: ...
+
+    def preview(
+        self, path: str | Path | None = None, rows: int = 4, columns: int = 6
+    ) -> Figure | Path:
+        """Show the first images with boxes and captions.
 
         Args:
-            path: A .png, .svg or .pdf file; folders that are missing are made.
+            path: A .png, .svg or .pdf file to write; folders that are missing are made.
             rows: Of the sheet.
             columns: Of the sheet.
 
         Returns:
-            The path.
+            The path; without one a `matplotlib.figure.Figure`, which shows itself as the last value
+            of a notebook's cell.
         """
         n = min(len(self.images), rows * columns)
         boxes = [
             [(box, self.class_names[label]) for box, label in zip(*pair, strict=True)]
             for pair in zip(self.boxes[:n], self.box_labels[:n], strict=True)
         ]
-        return preview.sheet(path, self.images[:n], self.captions[:n], columns, boxes)
+        figure = preview.sheet(self.images[:n], self.captions[:n], columns, boxes)
+        return preview.written(figure, path)
+
+    def _repr_html_(self) -> str:
+        count, height, width, _ = self.images.shape
+        facts = {"images": f"{count:,} of {height} x {width}", "classes": len(self.class_names)}
+        return _notebook.card("shapes", facts, picture=self.preview(rows=2))
 
 
 def shapes(

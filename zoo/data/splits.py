@@ -14,6 +14,8 @@ from typing import Any, Protocol
 import numpy as np
 import tensorflow as tf
 
+from zoo._plain import plain_fields
+
 MEMORY_LIMIT = 2**30  # bytes of pixels that may be held in memory for one purpose
 DEFAULT_SIZE = (224, 224)  # of images that have no common size
 
@@ -31,6 +33,10 @@ class Request:
     seed: int = 0
     data_dir: Path | None = None
     cache: bool = True
+    skip_unreadable: bool = False
+
+    def __post_init__(self) -> None:
+        plain_fields(self)
 
 
 class Split(Protocol):

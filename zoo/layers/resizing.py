@@ -8,6 +8,7 @@ import keras
 import numpy as np
 
 from zoo._options import check_choice
+from zoo._plain import plain
 from zoo.layers.padding import Shape
 
 SUPPORT = {"bilinear": 1, "bicubic": 2}  # half of each filter's width
@@ -46,6 +47,7 @@ class ResizeAndCrop(keras.layers.Layer):
         self, resize: int, crop: int, interpolation: str = "bilinear", **kwargs: Any
     ) -> None:
         super().__init__(**{**kwargs, "dtype": "float32"})
+        resize, crop = plain((resize, crop))
         for option, pixels in (("resize", resize), ("crop", crop)):
             if not isinstance(pixels, int) or isinstance(pixels, bool) or pixels < 1:
                 raise ValueError(

@@ -18,6 +18,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import json
 import os
 from collections.abc import Callable, Mapping, Sequence
@@ -27,9 +28,13 @@ from typing import TYPE_CHECKING, Any
 
 import keras
 
+from zoo import _notebook
 from zoo._files import remove_temporaries, write_json
 from zoo._graph import uncompiled
+from zoo._plain import plain
+from zoo._quiet import RETRACING, unlogged
 from zoo.card import trained_on
+from zoo.catalogue import create, info
 from zoo.training import run_folder
 from zoo.training.callbacks import (
     Checkpoints,
@@ -38,7 +43,13 @@ from zoo.training.callbacks import (
     Progress,
     StopOnDivergence,
 )
-from zoo.training.checks import check_data, check_model, gives_probabilities, steps_per_execution
+from zoo.training.checks import (
+    check_data,
+    check_model,
+    check_recipe,
+    gives_probabilities,
+    steps_per_execution,
+)
 from zoo.training.devices import precision_policy, require_tensorflow, setup_devices
 from zoo.training.layerwise import Layerwise, layerwise_learning_rates
 from zoo.training.learning_rate import LearningRates, find_learning_rate
@@ -112,11 +123,22 @@ class Result:
         lines += [f"{name:<12} {path}" for name, path in self.paths.items() if path.exists()]
         return "\n".join(lines)
 
+    def _repr_html_(self) -> str:
+        epochs = len(self.history["loss"])
+        facts = {
+            "best epoch": f"{self.best_epoch} of {epochs}{', early stop' * self.stopped_early}",
+            "validation accuracy": _notebook.percent(self.best.get("val_accuracy")),
+            "test accuracy": _notebook.percent(self.test.get("accuracy")),
+            "seconds in epochs": f"{self.seconds:,.0f}",
+            "run folder": self.run_dir,
+        }
+        return _notebook.card(self.model.name, facts, picture=self.run_dir / "curves.png")
+
 
 def train(
-    model: keras.Model | Callable[[], keras.Model],
-    data: ImageData,
-    recipe: Recipe | None = None,
+    model: keras.Model | Callable[[], keras.Model] | str,
+    data: ImageData | str | tuple[Any, Any],
+    recipe: Recipe | Mapping[str, Any] | None = None,
     *,
     run_dir: str | os.PathLike[str],
     resume: bool = False,
@@ -127,9 +149,9 @@ def train(
 ) -> Result:
     """Train a classifier by a recipe, and keep everything about it in a folder.
 
-    The folder holds config.json, environment.json, curves.csv and curves.png, best.keras and
-    last.keras (no optimizer inside), snapshots/ to resume from, and at the end result.json. Each
-    file is whole at any moment. With an EMA both models have the averaged weights.
+    The folder holds run.json, config.json, environment.json, curves.csv and curves.png, best.keras
+    and last.keras (no optimizer inside), snapshots/ to resume from, and at the end result.json.
+    Each file is whole at any moment. With an EMA both models have the averaged weights.
 
     Args:
         model: From images (B, H, W, C), pixels in [0, 255], to logits or probabilities
@@ -137,7 +159,8 @@ def train(
             is called with seed and precision set, so that the initial weights follow from
             `recipe.seed`; a model that is already built keeps its weights and its precision.
         data: As `zoo.data.load` gives it.
-        recipe: How to train; None: `Recipe()`.
+        recipe: How to train, or the fields of a `Recipe`, such as {"epochs": 10}; None:
+            `Recipe()`.
         run_dir: The folder; made if need be.
         resume: Continue the folder's run after its last finished epoch; start one if there is
             none. Model, data and recipe have to be the same, but for two fields of the recipe: with
@@ -146,7 +169,8 @@ def train(
             weights are equal bit for bit to those of a run that was never stopped.
         callbacks: Further ones. What they know is lost when a run is resumed, unless they have
             `get_state() -> dict` (fit for JSON) and `set_state(dict)`.
-        options: What the model was built with, for config.json.
+        options: What the model was built with, for config.json; one that is given by its name is
+            built with them.
         tensorboard: Also write the curves to `run_dir`/tensorboard, for TensorBoard.
         verbose: 0: silent. 1: one line an epoch, on a terminal with a bar.
 
@@ -155,7 +179,9 @@ def train(
 
     Raises:
         ValueError: If model and data do not fit together, or the folder holds another run.
-        FileExistsError: If the folder holds a run and `resume` is False.
+        TypeError: If model or data is something else.
+        FileExistsError: If the folder holds a run and `resume` is False, a run of another kind, or
+            files of others under names that a run writes.
         SnapshotError: If the run's snapshots are damaged.
         DivergedError: If the loss becomes NaN or infinite. The checkpoints stay as they were.
         RuntimeError: If Keras runs on another backend than TensorFlow, or another process trains
@@ -171,15 +197,32 @@ def train(
         True
     """
     require_tensorflow()
+    from zoo.data import as_data
+    from zoo.data.folder import reader_errors
+
+    setup_devices()  # before images are read
+    data = as_data(data)
+    options = plain(options)
+    if isinstance(model, str):
+        shapes = {"input_shape": data.image_shape, "num_classes": data.num_classes}
+        options = {**shapes, **(options or {})}
+        info(model)  # an unknown name is told before a folder is made
+        model = functools.partial(create, model, **options)
+    elif not callable(model):
+        raise TypeError(
+            "model must be a keras.Model, a function of no arguments that builds one, or a model's "
+            f"name; received {type(model).__name__}"
+        )
     folder = Path(run_dir)
-    recipe = (recipe or Recipe()).resolve(data.batch_size)
+    recipe = Recipe.of(recipe).resolve(data.batch_size)
     check_data(data)
+    check_recipe(recipe, data)
     recipe = dataclasses.replace(recipe, steps_per_execution=steps_per_execution(recipe, data))
     run_folder.claim(folder, resume)
     continued = run_folder.has_epochs(folder)
     if continued:
         run_folder.check_files(folder, data)
-    with run_folder.locked(folder), prepare(recipe) as policy:
+    with unlogged(RETRACING), run_folder.locked(folder), prepare(recipe) as policy:
         remove_temporaries(folder)
         remove_temporaries(folder / "snapshots")
         given = isinstance(model, keras.Model)
@@ -188,7 +231,8 @@ def train(
         if given and recipe.mixed_precision != "auto" and built.dtype_policy.name != policy:
             raise ValueError(
                 f"{built.name} was built for {built.dtype_policy.name}, and the recipe asks for "
-                f"{policy}: give `train` a function that builds the model"
+                f"{policy}: leave mixed_precision out, give a function that builds the model, or "
+                f"build it after keras.config.set_dtype_policy({policy!r})"
             )
         recipe = dataclasses.replace(recipe, mixed_precision=built.dtype_policy.name)
         config = run_folder.describe(built, data, recipe, options)
@@ -198,7 +242,8 @@ def train(
         run_folder.record_files(folder, data)
         run_folder.record_environment(folder, setup_devices())
         trained_on(built, data)
-        return _train(built, data, recipe, folder, callbacks, tensorboard, verbose)
+        with reader_errors():
+            return _train(built, data, recipe, folder, callbacks, tensorboard, verbose)
 
 
 def _train(

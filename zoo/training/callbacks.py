@@ -130,7 +130,7 @@ class MovingAverage(keras.callbacks.Callback):
                 value = tf.convert_to_tensor(variable.value)
                 average.assign_add(tf.cast(1 - keep, value.dtype) * (value - average))
 
-        self._update = update
+        self._update = update.get_concrete_function(tf.TensorSpec((), tf.float32))
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
         import tensorflow as tf

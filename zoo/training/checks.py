@@ -29,6 +29,15 @@ def steps_per_execution(recipe: Recipe, data: ImageData) -> int:
     return every
 
 
+def check_recipe(recipe: Recipe, data: ImageData) -> None:
+    """Raise ValueError if the data cannot do what the recipe asks for."""
+    if recipe.early_stopping and not data.validation_size:
+        raise ValueError(
+            f"early_stopping={recipe.early_stopping} watches the validation images, and "
+            f"{data.name} has none: leave it out, or load the data with a validation_split above 0"
+        )
+
+
 def check_data(data: ImageData) -> None:
     """Raise ValueError if there is nothing to learn or not one whole batch to learn it from."""
     if data.num_classes < 2:
@@ -44,6 +53,13 @@ def check_data(data: ImageData) -> None:
 
 
 def check_model(model: keras.Model, data: ImageData) -> None:
+    """Raise ValueError if the model cannot be trained on the images and their classes."""
+    check_shapes(model, data)
+    if not model.trainable_variables:
+        raise ValueError(f"{model.name} has no trainable weights; set trainable = True")
+
+
+def check_shapes(model: keras.Model, data: ImageData) -> None:
     """Raise ValueError if the model does not take the images or does not give the classes."""
     if not isinstance(model, keras.Model):
         raise ValueError(f"the function given for the model returned {model!r}, not a keras.Model")
@@ -62,8 +78,6 @@ def check_model(model: keras.Model, data: ImageData) -> None:
             f"{model.name} gives outputs of shape {tuple(model.output_shape[1:])}, and {data.name} "
             f"has {data.num_classes} classes: build the model with num_classes={data.num_classes}"
         )
-    if not model.trainable_variables:
-        raise ValueError(f"{model.name} has no trainable weights; set trainable = True")
 
 
 def gives_probabilities(model: keras.Model) -> bool:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
 import keras
 from keras import ops
 
+from zoo._habits import unknown_option
+from zoo._plain import plain_fields
 from zoo.training.layerwise import Layerwise, layerwise_learning_rates
 
 OptimizerName = Literal["sgd", "adam", "adamw", "rmsprop", "lamb"]
@@ -53,6 +56,7 @@ CHOICES: dict[str, tuple[Any, ...]] = {
     "jit_compile": ("auto", True, False),
     "deterministic": ("auto", True, False),
 }
+OF_SGD = ("momentum", "nesterov")
 NONE_ALLOWED = ("learning_rate", "weight_decay", "warmup_epochs")
 
 
@@ -71,8 +75,8 @@ class Recipe:
             before a constant rate.
         schedule: After the warm-up "cosine" falls to 0 at the last step, "step" divides by 10
             after one half and after three quarters of the epochs, "constant" stays.
-        momentum: Of SGD, in [0, 1).
-        nesterov: Whether SGD's momentum looks ahead.
+        momentum: Of SGD alone, in [0, 1).
+        nesterov: Whether SGD's momentum looks ahead; of SGD alone.
         weight_decay: Decoupled (Loshchilov & Hutter 2019): each step takes learning_rate *
             weight_decay of a weight away. Biases, norms and all other 1-D variables are spared.
             >= 0. None: 5e-3 for SGD (the usual 5e-4 of a penalty inside the gradient, which
@@ -132,6 +136,7 @@ class Recipe:
     seed: int = 0
 
     def __post_init__(self) -> None:
+        plain_fields(self)
         for name, choices in CHOICES.items():
             value = getattr(self, name)
             if not any(value is c or (value == c and isinstance(value, str)) for c in choices):
@@ -149,11 +154,42 @@ class Recipe:
                     f"Recipe: {name} must be {number} {_range_text(least, most)}. "
                     f"Received: {value!r}"
                 )
+        for name in OF_SGD:
+            if self.optimizer != "sgd" and getattr(self, name) != getattr(Recipe, name):
+                raise ValueError(
+                    f"Recipe: {name} is an option of SGD, and the optimizer is "
+                    f"{self.optimizer!r}: leave it out. Received: {getattr(self, name)!r}"
+                )
         if self.warmup_epochs and self.warmup_epochs >= self.epochs:
             raise ValueError(
                 f"Recipe: warmup_epochs must be less than epochs ({self.epochs}). "
                 f"Received: {self.warmup_epochs!r}"
             )
+
+    @classmethod
+    def of(cls, fields: Recipe | Mapping[str, Any] | None) -> Recipe:
+        """A recipe from one, from its fields, or from None, which is the default.
+
+        Raises:
+            TypeError: If it is something else, or there is no such field.
+            ValueError: If a field has a wrong type or is outside its range.
+
+        Example:
+            >>> Recipe.of({"mixup": 0.2}).mixup
+            0.2
+        """
+        if isinstance(fields, Recipe):
+            return fields
+        if fields is not None and not isinstance(fields, Mapping):
+            raise TypeError(
+                f'recipe must be a zoo.training.Recipe, or its fields, such as {{"mixup": 0.2}}; '
+                f"received {fields!r}"
+            )
+        names = [field.name for field in dataclasses.fields(cls)]
+        for name in fields or {}:
+            if name not in names:
+                raise TypeError(unknown_option("the recipe", name, names))
+        return cls(**(fields or {}))
 
     def resolve(self, batch_size: int) -> Recipe:
         """The same recipe with numbers for what was None.

@@ -17,39 +17,43 @@ from typing import TYPE_CHECKING, Any
 
 import keras
 
+from zoo import _runs
 from zoo._files import write_json
 from zoo.training.recipe import Recipe
 
 if TYPE_CHECKING:
     from zoo.data import ImageData
 
+WRITES = (
+    "config.json",
+    "environment.json",
+    "snapshots",
+    "best.keras",
+    "last.keras",
+    "curves.csv",
+    "curves.png",
+    "result.json",
+)
 RESULTS = ("best.keras", "last.keras", "result.json")
+
+
+def claim(folder: Path, resume: bool) -> None:
+    """Make a folder that of a training run; raise an error if it holds something else.
+
+    Raises:
+        FileExistsError: If the folder holds a run and `resume` is False, a run of another kind, or
+            files of others under names that a run writes.
+        NotADirectoryError: If it is a file.
+    """
+    _runs.claim(folder, "train", resume=resume, writes=WRITES)
+    if any((folder / name).exists() for name in RESULTS) and not has_epochs(folder):
+        raise FileNotFoundError(f"{folder} has no snapshot to continue from: {_new_run(folder)}")
+    (folder / "snapshots").mkdir(exist_ok=True)
 
 
 def has_epochs(folder: Path) -> bool:
     """Whether the folder's run has finished an epoch; until then another may be started there."""
     return any((folder / "snapshots").glob("epoch-*.npz"))
-
-
-def claim(folder: Path, resume: bool) -> None:
-    """Raise FileExistsError if a new run would overwrite an old one; make the folder."""
-    found = ["snapshots"] * has_epochs(folder)
-    found += [name for name in RESULTS if (folder / name).exists()]
-    if found and not resume:
-        raise FileExistsError(
-            f"{folder} already holds a run ({found[0]}): continue it with resume=True (--resume), "
-            "or give another folder"
-        )
-    if found and not (folder / "config.json").exists():
-        raise FileNotFoundError(
-            f"{folder} holds {found[0]} and no config.json, so it is no run that can be resumed: "
-            "give another folder"
-        )
-    if found and not has_epochs(folder):
-        raise FileNotFoundError(f"{folder} has no snapshot to continue from: {_new_run(folder)}")
-    if (folder / "config.json").exists() and "recipe" not in _read(folder / "config.json"):
-        raise FileExistsError(f"{folder} has a config.json that no run wrote: give another folder")
-    (folder / "snapshots").mkdir(parents=True, exist_ok=True)
 
 
 def _new_run(folder: Path) -> str:
@@ -72,7 +76,7 @@ def locked(folder: Path) -> Iterator[None]:
     except ImportError:  # Windows
         yield
         return
-    with (folder / ".lock").open("w") as file:
+    with (folder / ".lock").open("a") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

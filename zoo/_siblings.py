@@ -1,0 +1,31 @@
+"""Whose packages `import applications` and `import tuning` find: ours, or a file of the user's."""
+
+from __future__ import annotations
+
+import importlib.util
+from pathlib import Path
+
+
+def check_ours(*names: str) -> None:
+    """Raise ImportError if another file takes the place of a package of this distribution.
+
+    Nothing is imported.
+
+    Args:
+        *names: Of the packages: "zoo", "applications" or "tuning".
+
+    Example:
+        >>> check_ours("applications", "tuning")
+    """
+    home = Path(__file__).resolve().parents[1]
+    for name in names:
+        spec = importlib.util.find_spec(name)
+        if spec is None:
+            continue  # the import will say so
+        found = Path(spec.origin or next(iter(spec.submodule_search_locations or ()), name))
+        if home / name not in (found.resolve(), found.resolve().parent):
+            raise ImportError(
+                f"{name} is {found}, not that of keras-modelzoo, {home / name}: rename it, or run "
+                "from another folder",
+                name=name,
+            )
