@@ -607,7 +607,7 @@ def test_after_a_divergence_in_the_first_epoch_another_recipe_may_be_tried(tmp_p
     result = run(tmp_path, Recipe(epochs=1, learning_rate=0.01))
     config = json.loads((result.run_dir / "config.json").read_text())
     assert config["recipe"]["learning_rate"] == 0.01
-    with pytest.raises(FileExistsError, match="already holds a run"):
+    with pytest.raises(FileExistsError, match="already holds a training run"):
         run(tmp_path, Recipe(epochs=1, learning_rate=0.02))
 
 
@@ -640,7 +640,7 @@ def test_nothing_is_written_over_without_a_snapshot(tmp_path):
     strange = tmp_path / "strange"
     strange.mkdir()
     (strange / "config.json").write_text('{"architectures": []}')
-    with pytest.raises(FileExistsError, match=r"config\.json that no run wrote"):
+    with pytest.raises(FileExistsError, match=r"holds no run of this package, and config\.json"):
         train(small, Images(), run_dir=strange)
     assert (strange / "config.json").read_text() == '{"architectures": []}'
 

@@ -230,7 +230,7 @@ def as_data(
         2
     """
     options = {name: value for name, value in options.items() if value is not None}
-    if isinstance(data, ImageData):
+    if hasattr(data, "train_from"):  # an `ImageData`, or what reads like one
         if options or validation is not None:
             given = [*options, *["validation"] * (validation is not None)]
             raise ValueError(
