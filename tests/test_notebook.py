@@ -123,8 +123,8 @@ def test_data_shows_images_and_escapes_names():
 
 
 def test_data_of_features_have_no_picture():
-    features = data.image_data.with_features(tiny(), transfer.feature_extractor(small()), "features")
-    page = shown(features)
+    extractor = transfer.feature_extractor(small())
+    page = shown(data.image_data.with_features(tiny(), extractor, "features"))
     assert page.texts[0] == "features"
     assert not page.pictures
 
