@@ -37,8 +37,9 @@ class ClassReport:
     Attributes:
         name: Of the class.
         images: How many images it has.
-        precision: Share of what is called so that is so; NaN if nothing is called so.
-        recall: Share of its images that are called so; NaN if it has none.
+        precision: Of the images predicted as this class, the share that belong to it; NaN if there
+            are none.
+        recall: Of the images of this class, the share predicted as it; NaN if there are none.
         f1: Harmonic mean of the two.
     """
 
@@ -83,7 +84,7 @@ class Evaluation:
 
     @property
     def confusion(self) -> np.ndarray:
-        """(K, K), images of class i (row) that are called class j (column)."""
+        """(K, K), images of class i (row) that are predicted as class j (column)."""
         count = len(self.class_names)
         flat = np.bincount(self.labels * count + self.predicted, minlength=count**2)
         return flat.reshape(count, count)
@@ -94,13 +95,13 @@ class Evaluation:
         table = self.confusion
         rows = []
         for i, name in enumerate(self.class_names):
-            hits, images, called = table[i, i], table[i].sum(), table[:, i].sum()
-            both = images + called
+            hits, images, predicted = table[i, i], table[i].sum(), table[:, i].sum()
+            both = images + predicted
             rows.append(
                 ClassReport(
                     name,
                     int(images),
-                    float(hits / called) if called else math.nan,
+                    float(hits / predicted) if predicted else math.nan,
                     float(hits / images) if images else math.nan,
                     float(2 * hits / both) if both else math.nan,
                 )
@@ -125,7 +126,7 @@ class Evaluation:
         return sum(share * abs(accuracy - sure) for sure, accuracy, share in self.bins)
 
     def mistakes(self, most: int = 24) -> np.ndarray:
-        """Numbers of the wrongly called images, the surest first.
+        """Numbers of the images with a wrong prediction, the surest first.
 
         Args:
             most: How many at most.

@@ -423,7 +423,7 @@ def test_preview(tmp_path):
     data.load("digits", validation_split=0.4, test_split=0.5).preview(path, rows=20, columns=20)
     data.shapes(4).preview(tmp_path / "shapes.svg")
     assert sorted(p.name for p in tmp_path.iterdir()) == ["new", "shapes.svg"]
-    with pytest.raises(ValueError, match=r"must end in .png, .svg, .pdf; received .*jpeg"):
+    with pytest.raises(ValueError, match=r"written as \.png, \.svg, \.pdf; got .*jpeg"):
         data.load("digits").preview(tmp_path / "digits.jpeg")
     (tmp_path / "cat.png").write_bytes(b"a photograph")
     for images in (data.load("digits"), data.shapes(1)):

@@ -24,7 +24,7 @@ from applications import _evaluation_plots
 from applications.evaluation import Evaluation
 from applications.matching import LoadReport
 from tuning.results import SearchResult, Trial
-from zoo import data, plots, training
+from zoo import data, plots, training, transfer
 
 VOID = {"img"}
 
@@ -120,6 +120,13 @@ def test_data_shows_images_and_escapes_names():
     assert "2: <b>cat</b>, dog & co" in page.texts
     assert len(page.pictures) == 1
     np.testing.assert_array_equal(next(iter(made.train))[0].numpy(), first)  # still epoch 0
+
+
+def test_data_of_features_have_no_picture():
+    extractor = transfer.feature_extractor(small())
+    page = shown(data.image_data.with_features(tiny(), extractor, "features"))
+    assert page.texts[0] == "features"
+    assert not page.pictures
 
 
 def test_drawn_shapes():

@@ -136,6 +136,9 @@ class ImageData:
         """
         if min(rows, columns) < 1:
             raise ValueError(f"rows and columns must be at least 1; received {rows}, {columns}")
+        return preview.shown(lambda: self._sheet(rows, columns), path)
+
+    def _sheet(self, rows: int, columns: int) -> Figure:
         images: list[np.ndarray] = []
         names: list[str] = []
         for batch, labels in self._batches(tf.data.Dataset.range(1)):  # no more than are shown
@@ -144,8 +147,7 @@ class ImageData:
             if len(images) >= rows * columns:
                 break
         shown = slice(rows * columns)
-        figure = preview.sheet(np.stack(images[shown]), names[shown], columns)
-        return preview.written(figure, path)
+        return preview.sheet(np.stack(images[shown]), names[shown], columns)
 
     def __str__(self) -> str:
         height, width, channels = self.image_shape
@@ -167,7 +169,8 @@ class ImageData:
             "test": f"{self.test_size:,}",
             "augmentation": self.augment,
         }
-        return _notebook.card(self.name, facts, picture=self.preview(rows=2))
+        is_picture = self.image_shape[-1] in (1, 3)  # else features
+        return _notebook.card(self.name, facts, picture=self._sheet(2, 8) if is_picture else None)
 
 
 def _few(names: tuple[str, ...]) -> str:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import math
 import textwrap
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from zoo.plots import _style, blank, save
+from zoo.plots import _style, blank, check_path, save
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -67,12 +67,13 @@ def sheet(
     return figure
 
 
-def written(figure: Figure, path: str | Path | None) -> Figure | Path:
-    """Write a figure and return the path; without a path return the figure."""
+def shown(draw: Callable[[], Figure], path: str | Path | None) -> Figure | Path:
+    """Draw a figure, write it and return the path; without a path return the figure."""
     if path is None:
-        return figure
-    save(figure, path)
-    return Path(path)
+        return draw()
+    file = check_path(path)  # before anything is drawn
+    save(draw(), file)
+    return file
 
 
 def _wrapped(titles: Sequence[str], width: float) -> tuple[list[str], float]:

@@ -87,13 +87,15 @@ class Shapes:
             The path; without one a `matplotlib.figure.Figure`, which shows itself as the last value
             of a notebook's cell.
         """
+        return preview.shown(lambda: self._sheet(rows, columns), path)
+
+    def _sheet(self, rows: int, columns: int) -> Figure:
         n = min(len(self.images), rows * columns)
         boxes = [
             [(box, self.class_names[label]) for box, label in zip(*pair, strict=True)]
             for pair in zip(self.boxes[:n], self.box_labels[:n], strict=True)
         ]
-        figure = preview.sheet(self.images[:n], self.captions[:n], columns, boxes)
-        return preview.written(figure, path)
+        return preview.sheet(self.images[:n], self.captions[:n], columns, boxes)
 
     def _repr_html_(self) -> str:
         count, height, width, _ = self.images.shape
