@@ -19,7 +19,7 @@ import functools
 import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import keras
 import numpy as np
@@ -237,7 +237,7 @@ def as_data(
                 f"{', '.join(given)} cannot be changed in a data set that is loaded: give them to "
                 "zoo.data.load or zoo.data.from_arrays"
             )
-        return data
+        return cast(ImageData, data)
     if isinstance(data, str | os.PathLike):
         if validation is not None:
             raise ValueError(f"{data} has validation images of its own: give no others")
