@@ -25,6 +25,7 @@ from zoo._files import atomic, write_json
 from zoo._graph import functional
 from zoo._plain import plain
 from zoo.data import ImageData, as_data
+from zoo.data.folder import reader_errors
 from zoo.flatten import flatten
 from zoo.training import Result, gives_probabilities, mix
 from zoo.training.callbacks import uncompiled
@@ -236,9 +237,10 @@ def _test(model: keras.Model, data: ImageData) -> dict[str, float]:
         loss=keras.losses.CategoricalCrossentropy(from_logits=not gives_probabilities(model)),
         metrics=[keras.metrics.CategoricalAccuracy(name="accuracy")],
     )
-    found = model.evaluate(
-        mix(data.test, num_classes=data.num_classes), verbose=0, return_dict=True
-    )
+    with reader_errors():
+        found = model.evaluate(
+            mix(data.test, num_classes=data.num_classes), verbose=0, return_dict=True
+        )
     return {name: float(value) for name, value in found.items()}
 
 
