@@ -37,6 +37,7 @@ from zoo._quiet import RETRACING, unlogged
 from zoo.card import card_of, trained_on
 from zoo.catalogue import builder_of
 from zoo.data import ImageData, as_data
+from zoo.data.folder import reader_errors
 from zoo.flatten import flatten
 from zoo.saving import write_keras
 from zoo.training import Recipe, Result, gives_probabilities, mix, precision_policy, prepare
@@ -329,7 +330,7 @@ def _test(model: keras.Model, data: ImageData) -> dict[str, float]:
         loss=keras.losses.CategoricalCrossentropy(from_logits=not gives_probabilities(model)),
         metrics=[keras.metrics.CategoricalAccuracy(name="accuracy")],
     )
-    with unlogged(RETRACING):
+    with unlogged(RETRACING), reader_errors():
         found = model.evaluate(
             mix(data.test, num_classes=data.num_classes), verbose=0, return_dict=True
         )

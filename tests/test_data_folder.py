@@ -230,7 +230,7 @@ def test_all_damaged_files_are_named_before_training(tmp_path):
     with pytest.raises(ValueError, match=named) as error:
         data.load(f"folder:{root}")
     assert str(error.value).count("broken data stream") == 3
-    assert "skip_unreadable=True (--skip-unreadable)" in str(error.value)
+    assert "skip_unreadable=True), on the command line --skip-unreadable" in str(error.value)
     assert "\n" not in str(error.value)
     with pytest.warns(UserWarning, match=r"left out: cannot read 3 of 16 images .*bee/002\.jpg"):
         loaded = data.load(f"folder:{root}", image_size=8, batch_size=2, skip_unreadable=True)

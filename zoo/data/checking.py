@@ -58,7 +58,7 @@ def check(root: Path, paths: Sequence[Path]) -> dict[Path, Finding]:
     """
     memory = cache_dir() / "checked" / f"{_hash(os.path.realpath(root))}.json"
     known = _remembered(memory)
-    names = {path: os.path.relpath(path, root) for path in paths}
+    names = {path: _name(path, root) for path in paths}
     found = {}
     for path, name in names.items():
         finding = known.get(name)
@@ -86,12 +86,17 @@ def sentence(root: Path, found: dict[Path, Finding]) -> str:
     bad = {path: finding.why for path, finding in found.items() if finding.why}
     if len(bad) <= 1:
         return "".join(f"{CANNOT} {path}: {why}" for path, why in bad.items())
-    named = [f"{os.path.relpath(path, root)} ({why})" for path, why in bad.items()]
+    named = [f"{_name(path, root)} ({why})" for path, why in bad.items()]
     more = [f"and {len(bad) - MOST_NAMED:,} more"] * (len(bad) > MOST_NAMED)
     return (
         f"cannot read {len(bad):,} of {len(found):,} images in {root}: "
         f"{', '.join(named[:MOST_NAMED] + more)}"
     )
+
+
+def _name(path: Path, root: Path) -> str:
+    """The path within the root; a slice, which is a tenth of the work of `relative_to`."""
+    return str(path).removeprefix(f"{root}{os.sep}")
 
 
 def _examined(path: Path) -> Finding:

@@ -84,8 +84,8 @@ def folder_source(path: str, request: Request) -> Source:
     if unreadable := checking.sentence(root, found):
         if not request.skip_unreadable:
             raise ValueError(
-                f"{unreadable}; repair or remove what is damaged, or leave it out with "
-                "skip_unreadable=True (--skip-unreadable)"
+                f"{unreadable}; repair or remove what is damaged, or leave it out by "
+                "zoo.data.load(..., skip_unreadable=True), on the command line --skip-unreadable"
             )
         parts = _readable(root, parts, found)
         _warn(f"left out: {unreadable}")
@@ -209,8 +209,9 @@ def _files(folder: Path) -> list[Path]:
             continue
         seen.add(real)
         folders[:] = [f for f in folders if _is_shown(f) and not _is_above(Path(here, f), folder)]
-        found += [Path(here, name) for name in files if not name.startswith(".")]
-    return sorted(found, key=lambda path: path.relative_to(folder).as_posix())
+        shown = (f"{here}/{name}" for name in files if not name.startswith("."))
+        found += [path.replace(os.sep, "/") for path in shown]  # for one order on every system
+    return [Path(path) for path in sorted(found)]
 
 
 def _split_folders(root: Path) -> dict[str, Path]:
