@@ -47,6 +47,9 @@ def test_info_by_layer():
     assert "61,706 parameters" in text
 
 
+TRAIN = ["train", "cnn", "--data", "digits"]
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -58,6 +61,31 @@ def test_info_by_layer():
         (["train", "resnet20", "--data", "digits", "--set", "dropout"], "--set takes NAME=VALUE"),
         (["train", "resnet20", "--data", "digits", "--set", "dropuot=1"], "did you mean 'dropout'"),
         (["train", "resnet20", "--data", "digits", "--epochs", "0"], "epochs must be"),
+        ([*TRAIN, "--set", "epochs=3"], "--set epochs=3 has a flag of its own: say --epochs"),
+        ([*TRAIN, "--set", "mixup=1", "--set", "mixup=2"], "--set mixup is given twice"),
+        ([*TRAIN, "--set", "momentun=0.5"], "did you mean 'momentum'?"),
+        ([*TRAIN, "--set", "batchsize=8"], "did you mean --batch-size?"),
+        ([*TRAIN, "--set", "lr=0.1"], "say --learning-rate"),
+        ([*TRAIN, "--set", "include_top=False"], "say num_classes=0"),
+        (
+            [*TRAIN, "--set", "momentum=abc"],
+            "momentum must be a number >= 0 and < 1. Received: 'ab",
+        ),
+        (
+            [*TRAIN, "--optimizer", "adam", "--set", "nesterov=false"],
+            "nesterov is an option of SGD",
+        ),
+        (["finetune", "cnn", "--data", "digits", "--set", "pretrained=True"], "say --weights"),
+        (["tune", "cnn", "--data", "digits", "--objective", "loss"], "say val_loss"),
+        (
+            ["tune", "cnn", "--data", "digits", "--space", "width_depth"],
+            "nothing to choose for cnn",
+        ),
+        (["tune", "cnn", "--data", "digits", "--set", "dropout=0.1"], "dropout=0.1 is fixed, and"),
+        (
+            ["tune", "cnn", "--data", "digits", "--space", "optimizer", "--batch-size", "8"],
+            "batch_size=8 is fixed for the data, and the space searches batch_size",
+        ),
         (["finetune", "resnet18", "--data", "digits", "--epochs", "3;1"], "1 to 3 whole numbers"),
         (["tune", "cnn", "--data", "digits", "--space", "strid"], "there is no space 'strid'"),
         (["tune", "cnn", "--data", "digits", "--budget-macs", "fifty"], "received 'fifty'"),
