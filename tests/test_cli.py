@@ -10,10 +10,13 @@ import sys
 import numpy as np
 import pytest
 from golden import FOLDER, images, load
+from typer.testing import CliRunner
 
 import applications
+import tuning
 import zoo
 from applications import formats
+from zoo.cli import app
 
 
 def run(*arguments, folder=None):
@@ -47,9 +50,6 @@ def test_info_by_layer():
     assert "61,706 parameters" in text
 
 
-TRAIN = ["train", "cnn", "--data", "digits"]
-
-
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -61,31 +61,6 @@ TRAIN = ["train", "cnn", "--data", "digits"]
         (["train", "resnet20", "--data", "digits", "--set", "dropout"], "--set takes NAME=VALUE"),
         (["train", "resnet20", "--data", "digits", "--set", "dropuot=1"], "did you mean 'dropout'"),
         (["train", "resnet20", "--data", "digits", "--epochs", "0"], "epochs must be"),
-        ([*TRAIN, "--set", "epochs=3"], "--set epochs=3 has a flag of its own: say --epochs"),
-        ([*TRAIN, "--set", "mixup=1", "--set", "mixup=2"], "--set mixup is given twice"),
-        ([*TRAIN, "--set", "momentun=0.5"], "did you mean 'momentum'?"),
-        ([*TRAIN, "--set", "batchsize=8"], "did you mean --batch-size?"),
-        ([*TRAIN, "--set", "lr=0.1"], "say --learning-rate"),
-        ([*TRAIN, "--set", "include_top=False"], "say num_classes=0"),
-        (
-            [*TRAIN, "--set", "momentum=abc"],
-            "momentum must be a number >= 0 and < 1. Received: 'ab",
-        ),
-        (
-            [*TRAIN, "--optimizer", "adam", "--set", "nesterov=false"],
-            "nesterov is an option of SGD",
-        ),
-        (["finetune", "cnn", "--data", "digits", "--set", "pretrained=True"], "say --weights"),
-        (["tune", "cnn", "--data", "digits", "--objective", "loss"], "say val_loss"),
-        (
-            ["tune", "cnn", "--data", "digits", "--space", "width_depth"],
-            "nothing to choose for cnn",
-        ),
-        (["tune", "cnn", "--data", "digits", "--set", "dropout=0.1"], "dropout=0.1 is fixed, and"),
-        (
-            ["tune", "cnn", "--data", "digits", "--space", "optimizer", "--batch-size", "8"],
-            "batch_size=8 is fixed for the data, and the space searches batch_size",
-        ),
         (["finetune", "resnet18", "--data", "digits", "--epochs", "3;1"], "1 to 3 whole numbers"),
         (["tune", "cnn", "--data", "digits", "--space", "strid"], "there is no space 'strid'"),
         (["tune", "cnn", "--data", "digits", "--budget-macs", "fifty"], "received 'fifty'"),
@@ -108,6 +83,49 @@ def test_a_wrong_argument_is_one_sentence(arguments, message, tmp_path):
     assert message in process.stderr
     assert "Traceback" not in process.stderr
     assert not list(tmp_path.rglob("*.keras"))
+
+
+TRAIN = ["train", "cnn", "--data", "digits"]
+TUNE = ["tune", "cnn", "--data", "digits"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ([*TRAIN, "--set", "epochs=3"], "--set epochs=3 has a flag of its own: say --epochs"),
+        ([*TRAIN, "--set", "mixup=1", "--set", "mixup=2"], "--set mixup is given twice"),
+        ([*TRAIN, "--set", "momentun=0.5"], "did you mean 'momentum'?"),
+        ([*TRAIN, "--set", "batchsize=8"], "did you mean --batch-size?"),
+        ([*TRAIN, "--set", "lr=0.1"], "say --learning-rate"),
+        ([*TRAIN, "--set", "include_top=False"], "say num_classes=0"),
+        ([*TRAIN, "--set", "momentum=abc"], "momentum must be a number >= 0 and < 1"),
+        ([*TRAIN, "--optimizer", "adam", "--set", "nesterov=false"], "is an option of SGD"),
+        (["finetune", "cnn", "--data", "digits", "--set", "pretrained=True"], "say --weights"),
+        ([*TUNE, "--objective", "loss"], "say val_loss"),
+        ([*TUNE, "--space", "width_depth"], "has nothing to choose for cnn"),
+        ([*TUNE, "--set", "dropout=0.1"], "dropout=0.1 is fixed, and"),
+        ([*TUNE, "--space", "optimizer", "--batch-size", "8"], "batch_size=8 is fixed for the dat"),
+        (["export", "x.keras", "x.onnx", "--weights", "imagenet"], "has its own: leave it out"),
+    ],
+    ids=lambda x: " ".join(x) if isinstance(x, list) else "",
+)
+def test_what_would_have_no_effect_is_refused(arguments, message, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "x.keras").touch()
+    error = CliRunner().invoke(app, arguments).exception
+    assert isinstance(error, ValueError | TypeError), error
+    assert message in str(error)
+    assert [path.name for path in tmp_path.iterdir()] == ["x.keras"]
+
+
+def test_flags_that_are_searched_have_no_default(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    seen = []
+    monkeypatch.setattr(tuning, "search", lambda *a, **k: seen.append(k["data_options"]))
+    for space in ("augmentation", "all", "optimizer"):
+        result = CliRunner().invoke(app, [*TUNE, "--space", space])
+        assert result.exception is None, result.exception
+    assert seen == [{"seed": 0}, {"seed": 0}, {"seed": 0, "augment": "auto"}]
 
 
 def test_finetune_and_evaluate(tmp_path):
