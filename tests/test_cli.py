@@ -11,10 +11,13 @@ import numpy as np
 import pytest
 from golden import FOLDER, images, load
 from image_files import damage, folder_of
+from typer.testing import CliRunner
 
 import applications
+import tuning
 import zoo
 from applications import formats
+from zoo.cli import app
 
 
 def run(*arguments, folder=None):
@@ -103,6 +106,49 @@ def test_a_wrong_argument_is_one_sentence(arguments, message, tmp_path):
     assert message in process.stderr
     assert "Traceback" not in process.stderr
     assert not list(tmp_path.rglob("*.keras"))
+
+
+TRAIN = ["train", "cnn", "--data", "digits"]
+TUNE = ["tune", "cnn", "--data", "digits"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ([*TRAIN, "--set", "epochs=3"], "--set epochs=3 has a flag of its own: say --epochs"),
+        ([*TRAIN, "--set", "mixup=1", "--set", "mixup=2"], "--set mixup is given twice"),
+        ([*TRAIN, "--set", "momentun=0.5"], "did you mean 'momentum'?"),
+        ([*TRAIN, "--set", "batchsize=8"], "did you mean --batch-size?"),
+        ([*TRAIN, "--set", "lr=0.1"], "say --learning-rate"),
+        ([*TRAIN, "--set", "include_top=False"], "say num_classes=0"),
+        ([*TRAIN, "--set", "momentum=abc"], "momentum must be a number >= 0 and < 1"),
+        ([*TRAIN, "--optimizer", "adam", "--set", "nesterov=false"], "is an option of SGD"),
+        (["finetune", "cnn", "--data", "digits", "--set", "pretrained=True"], "say --weights"),
+        ([*TUNE, "--objective", "loss"], "say val_loss"),
+        ([*TUNE, "--space", "width_depth"], "has nothing to choose for cnn"),
+        ([*TUNE, "--set", "dropout=0.1"], "dropout=0.1 is fixed, and"),
+        ([*TUNE, "--space", "optimizer", "--batch-size", "8"], "batch_size=8 is fixed for the dat"),
+        (["export", "x.keras", "x.onnx", "--weights", "imagenet"], "has its own: leave it out"),
+    ],
+    ids=lambda x: " ".join(x) if isinstance(x, list) else "",
+)
+def test_what_would_have_no_effect_is_refused(arguments, message, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "x.keras").touch()
+    error = CliRunner().invoke(app, arguments).exception
+    assert isinstance(error, ValueError | TypeError), error
+    assert message in str(error)
+    assert [path.name for path in tmp_path.iterdir()] == ["x.keras"]
+
+
+def test_flags_that_are_searched_have_no_default(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    seen = []
+    monkeypatch.setattr(tuning, "search", lambda *a, **k: seen.append(k["data_options"]))
+    for space in ("augmentation", "all", "optimizer"):
+        result = CliRunner().invoke(app, [*TUNE, "--space", space])
+        assert result.exception is None, result.exception
+    assert seen == [{"seed": 0}, {"seed": 0}, {"seed": 0, "augment": "auto"}]
 
 
 def test_finetune_and_evaluate(tmp_path):

@@ -23,7 +23,7 @@ from applications import Phase, cross_validate, default_phases, evaluate, finetu
 from applications.evaluation import Evaluation, fit_temperature, with_temperature
 from zoo import transfer
 from zoo.data import from_arrays, load
-from zoo.training import Recipe
+from zoo.training import Recipe, train
 
 FAST = {"verbose": 0, "epochs": (2, 1, 1)}
 
@@ -198,8 +198,44 @@ def test_difficult_photographs(tmp_path):
     assert not (tmp_path / "b").exists()
 
 
+UNUSED = [
+    ({"weights": "timm.a1"}, "weights are for a model that is given by its name"),
+    ({"batch_size": 32}, "a data set has its image_size, batch_size and augment"),
+    ({"augment": None}, "a data set has its image_size, batch_size and augment"),
+    ({"validation": (1, 2)}, "validation goes with a pair of arrays"),
+    ({"epochs": (1, 1, 1, 1)}, "epochs must be one to three whole numbers"),
+    ({"epochs": 5}, "epochs must be one to three whole numbers"),
+    ({"recipe": {"epochs": 5}}, "the epochs of each phase are an argument of their own"),
+    ({"recipe": {"learning_rat": 5}}, "has no option 'learning_rat'; did you mean"),
+    ({"recipe": Recipe()}, "for whole recipes give phases"),
+    ({"recipe": {"mixup": 1}, "phases": [Phase(None, Recipe())]}, "of the default phases"),
+    ({"recipe": {"mixed_precision": True}}, "was made for float32"),
+    ({"model": "cnn", "options": {"drop": 1}}, "cnn has no option 'drop'; did you mean"),
+]
+
+
+@pytest.mark.parametrize(("given", "message"), UNUSED)
+def test_what_would_have_no_effect_is_refused(given, message, digits, tmp_path):
+    arguments = {"model": start(), "train": digits, "run_dir": tmp_path / "a", **given}
+    with pytest.raises((ValueError, TypeError), match=message):
+        finetune(**arguments)
+    assert not (tmp_path / "a").exists()
+
+
+def test_early_stopping_needs_validation_images(tmp_path):
+    images, labels = np.full((40, 8, 8, 1), 9), np.arange(40) % 2
+    data = from_arrays((images, labels), validation_split=0, batch_size=8)
+    with pytest.raises(ValueError, match="watches the validation images, and arrays has none"):
+        train(start(2), data, {"early_stopping": 2}, run_dir=tmp_path / "a")
+    assert not (tmp_path / "a").exists()
+
+
 def test_wrong_arguments_are_told(digits, tmp_path):
     model = start()
+    with pytest.raises(TypeError, match="each fold begins with a new model"):
+        cross_validate(model, lambda fold: digits, run_dir=tmp_path / "a")
+    with pytest.raises(ValueError, match='split must be "validation" or "test"'):
+        evaluate(model, digits, "train")
     with pytest.raises(ValueError, match="options are for a model that is given by its name"):
         finetune(model, digits, run_dir=tmp_path / "a", options={"dropout": 0.1})
     with pytest.raises(ValueError, match="no part 'C7'"):

@@ -14,7 +14,9 @@ from cases import FAMILIES
 
 import zoo
 from zoo import resnet
+from zoo._options import check_names, option_names
 from zoo._symbolic import symbolic
+from zoo.catalogue import builder_of
 
 # Families that take a training step with each value, with ZOO_THOROUGH=1 in the environment all;
 # the others are built with several values at once, and take one training step.
@@ -453,3 +455,64 @@ def test_flattened_maps_of_one_pixel_are_repeated(size):
     expected = [[small[:, y, x].mean((1, 2)) for x in bins(w)] for y in bins(h)]
     expected = np.moveaxis(np.array(expected), 2, 0).reshape(2, -1)
     np.testing.assert_allclose(flat, expected, rtol=1e-5, atol=1e-5)
+
+
+HABITS = {
+    "weights": "use applications.load(name",
+    "pretrained": "use applications.load(name",
+    "include_top": "say num_classes=0",
+    "classes": "say num_classes",
+    "in_chans": "say input_shape=(height, width, channels)",
+    "input_tensor": "say input_shape=(height, width, channels)",
+    "drop_rate": "say dropout",
+    "global_pool": "say pooling",
+    "features_only": "use zoo.features(model)",
+    "num_clases": "did you mean 'num_classes'?",
+    "nothing": "the options are input_shape, num_classes",
+}
+
+
+@pytest.mark.parametrize("option", HABITS)
+def test_habits_of_other_libraries_are_answered(option):
+    for build in (zoo.create, lambda name, **options: getattr(resnet, name)(**options)):
+        with pytest.raises(TypeError, match=re.escape(HABITS[option])):
+            build("resnet18", **{option: None})
+
+
+def test_names_of_other_libraries_are_answered():
+    import applications
+
+    for package, name, answer in (
+        (zoo, "create_model", "use zoo.create(name"),
+        (zoo, "ResNet50", 'use zoo.create("resnet50")'),
+        (zoo, "applications", "import applications"),
+        (applications, "MobileNetV2", 'use applications.load("mobilenet_v2")'),
+        (applications, "preprocess_input", "normalise them themselves"),
+    ):
+        with pytest.raises(AttributeError, match=re.escape(answer)):
+            getattr(package, name)
+    assert not hasattr(zoo, "_nothing")
+
+
+@pytest.mark.parametrize("case", FAMILIES, ids=str)
+def test_the_names_of_a_builders_options_are_known(case):
+    builder = builder_of(case.name)
+    names = option_names(builder)
+    assert set(zoo.Options.__annotations__) <= set(names)
+    check_names(builder, names)
+    with pytest.raises(TypeError, match=f"did you mean '{names[0]}'"):
+        builder(**{names[0][:-1] + "x": 1})
+    with pytest.raises(TypeError, match=f"{case.name} has no option 'nothing'"):
+        check_names(builder, ["nothing"])
+
+
+def test_pretrained_weights_refuse_unknown_options_before_any_download():
+    import applications
+
+    for options, message in (
+        ({"pretrained": True}, "leave pretrained out"),
+        ({"weights": None}, "weights=None: zoo.create"),
+        ({"num_class": 3}, "say num_classes"),
+    ):
+        with pytest.raises(TypeError, match=message):
+            applications.load("resnet18", **options)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import json
 import os
@@ -17,6 +18,7 @@ import keras
 import keras_tuner
 import numpy as np
 import pytest
+from cases import FAMILIES
 
 import tuning
 import zoo
@@ -25,6 +27,7 @@ from tuning import space as spaces
 from tuning.candidate import Candidate
 from tuning.engines import ENGINES
 from tuning.hypermodel import HyperClassifier
+from tuning.results import SearchResult, Trial, why_nothing
 from zoo import resnet
 from zoo.data import load
 from zoo.training import Recipe
@@ -85,6 +88,57 @@ def test_spaces_add_up_and_later_ones_overwrite():
         spaces.named("strid")
 
 
+@pytest.mark.parametrize("case", FAMILIES, ids=str)
+def test_every_space_is_for_every_family(case):
+    shape = zoo.info(case.name).input_shape
+    model = HyperClassifier(case.name, input_shape=shape, num_classes=10, space="all")
+    hp = keras_tuner.HyperParameters()
+    model.candidate(hp)
+    drawn = random.Random(case.name)
+    for each in hp.space:
+        hp.values[each.name] = each.random_sample(drawn.randrange(10**6))
+    candidate = model.candidate(hp)
+    assert {"stride", "pooling", "optimizer"} & hp.values.keys()
+    assert candidate.make_recipe().optimizer == hp.values["optimizer"]
+    with contextlib.suppress(ValueError):  # choices that do not fit together
+        assert candidate.costs["macs"] > 0
+    for name, space in spaces.NAMED.items():
+        if spaces.choices(space, model.network):
+            HyperClassifier(case.name, input_shape=shape, num_classes=10, space=name)
+        else:
+            with pytest.raises(ValueError, match=f"space '{name}' has nothing to choose"):
+                HyperClassifier(case.name, input_shape=shape, num_classes=10, space=name)
+
+
+def test_a_space_is_given_in_several_ways():
+    for given in ("stride,dropout", ["stride", spaces.dropout], spaces.stride | spaces.dropout):
+        model = HyperClassifier("cnn", **DIGITS, space=given)
+        assert str(model.space) == "<Space stride | dropout>"
+    with pytest.raises(TypeError, match=r"space must be a sum of tuning\.space's"):
+        HyperClassifier("cnn", **DIGITS, space=5)
+
+
+def test_what_is_fixed_and_searched_is_refused():
+    with pytest.raises(ValueError, match=r"dropout=0\.3 is fixed, and the space searches dropout"):
+        HyperClassifier("cnn", **DIGITS, space="dropout", dropout=0.3)
+    with pytest.raises(ValueError, match=r"mixup=0\.2 is fixed, and the space searches mixup"):
+        HyperClassifier("cnn", **DIGITS, space="regularization", recipe={"mixup": 0.2})
+    with pytest.raises(TypeError, match="cnn has no option 'width'; did you mean 'widths'"):
+        HyperClassifier("cnn", **DIGITS, width=8)
+    with pytest.raises(ValueError, match="freezes pretrained weights, and there are none"):
+        HyperClassifier("cnn", **DIGITS, frozen_through="C2")
+    model = HyperClassifier("cnn", **DIGITS, space=spaces.augmentation, recipe={"ema": 0.9})
+    with pytest.raises(ValueError, match=r"augment, ema take effect with tuning\.search alone"):
+        model.build(keras_tuner.HyperParameters())
+
+
+def test_momentum_is_of_sgd_alone():
+    with pytest.raises(ValueError, match="momentum is an option of SGD, and the optimizer is"):
+        Recipe(optimizer="adamw", momentum=0.8)
+    candidate = Candidate.of("cnn", {"optimizer": "adamw", "momentum": 0.8})
+    assert candidate.recipe == {"optimizer": "adamw"}
+
+
 def test_settings_find_what_takes_them():
     candidate = Candidate.of(
         "cnn", {"variant": "lenet5", "mixup": 0.2, "batch_size": 16, "weights": "none", "name": "x"}
@@ -114,6 +168,34 @@ def test_any_tuner_of_keras_tuner_takes_the_hypermodel(tmp_path):
     assert tuner.get_best_models()[0].output_shape == (None, 10)
 
 
+WRONG = [
+    ({"budget": 5}, "budget must be a tuning.Budget, or its limits"),
+    ({"budget": {"mac": "50M"}}, "a budget has no limit 'mac'"),
+    ({"objective": "accuracy"}, "which training images alone decide: say val_accuracy"),
+    ({"objective": "val_accuracy, size"}, "objective must be one of val_accuracy"),
+    ({"objective": "val_top5_accuracy"}, "with 10 classes no top-5 accuracy is measured"),
+    ({"objective": 5}, "objective must be one of val_accuracy"),
+    ({"max_trials": "5"}, "max_trials must be a whole number of at least 1; received '5'"),
+    ({"workers": "2"}, "workers must be a whole number"),
+    ({"workers": 2, "in_process": True}, "workers=2 are processes of this machine"),
+    ({"time_limit": "5"}, "time_limit must be above 0 seconds; received '5'"),
+    ({"time_limit": 5, "in_process": True}, "with in_process there is none"),
+    ({"data_options": 5}, "data_options must be a dictionary"),
+    ({"options": {"dropout": 0.1}}, "give them to it alone"),
+    ({"data": (1, 2)}, "data must be a name that zoo.data.load takes"),
+]
+# Where the hypermodel is made by the search, and its engine is Hyperband.
+WRONG_OF_HYPERBAND = [
+    ({"recipe": {"schedule": "step"}}, "so the rate is constant after half an epoch"),
+    ({"recipe": {"learning_rat": 1}}, "has no option 'learning_rat'; did you mean 'learning_rate'"),
+    ({"recipe": {"epochs": 3}}, "the recipe asks for 3 epochs, and the search for max_epochs=10"),
+    ({"space": spaces.optimizer(schedules=["step", "cosine"])}, "there is no schedule to search"),
+    ({"space": lambda hp: {"dropout": 0.1}}, "the space has nothing to choose for cnn"),
+    ({"data_options": {"batch_size": 8}}, "batch_size=8 is fixed for the data, and the space"),
+    ({"options": {"num_classes": 3}}, "num_classes follows from the data"),
+]
+
+
 def test_wrong_arguments_are_told_early(tmp_path):
     with pytest.raises(ValueError, match="did you mean resnet"):
         HyperClassifier("resnet21", **DIGITS)
@@ -131,6 +213,13 @@ def test_wrong_arguments_are_told_early(tmp_path):
         tuning.search("cnn", lambda batch_size: None, run_dir=tmp_path / "s")
     with pytest.raises(ValueError, match="space has a function that other processes cannot import"):
         tuning.search("cnn", "digits", run_dir=tmp_path / "s", space=lambda hp: {}, workers=2)
+    for wrong, message in WRONG:
+        with pytest.raises((ValueError, TypeError), match=message):
+            tuning.search(**{"model": model, "data": "digits", "run_dir": tmp_path / "s", **wrong})
+    given = {"model": "cnn", "data": untrained, "space": "optimizer", "in_process": True}
+    for wrong, message in WRONG_OF_HYPERBAND:
+        with pytest.raises((ValueError, TypeError), match=message):
+            tuning.search(**{**given, "run_dir": tmp_path / "s", "engine": "hyperband", **wrong})
     with pytest.raises(ValueError, match="objective must be one of val_accuracy, val_loss"):
         tuning.search(model, "digits", run_dir=tmp_path / "s", objective=["val_accuracy", "size"])
     with pytest.raises(ValueError, match="Budget: macs must be a number above 0"):
@@ -200,6 +289,52 @@ def test_a_candidate_over_the_budget_is_skipped_and_counted(tmp_path):
     assert len(trained) + len(skipped) == len(result.trials) == 8
     rows = list(csv.DictReader((tmp_path / "s" / "trials.csv").open()))
     assert [row["status"] for row in rows] == [trial.status for trial in result.trials]
+
+
+def test_a_search_that_trained_nothing_is_an_error_with_its_reason(tmp_path, capsys):
+    space = spaces.option("widths", ["8", "16"]) | stages
+    arguments = {"budget": {"macs": "10"}, "engine": "grid", "max_trials": None, "verbose": 1}
+    with pytest.raises(tuning.SearchError, match=r"8 skipped, 0 failed.*; 8 of them as trial") as e:
+        search(tmp_path / "s", data=untrained, space=space, **arguments)
+    assert "over the budget of 10. To go on, raise the budget" in str(e.value)
+    assert "8 candidates skipped" in capsys.readouterr().out
+    assert len(list(csv.DictReader((tmp_path / "s" / "trials.csv").open()))) == 8
+    assert "over the budget of 10" in (tmp_path / "s" / "report.html").read_text()
+
+
+def test_a_failed_trial_names_its_log_if_there_is_one(tmp_path):
+    trial = Trial("0", "failed", "ValueError: no", {}, None, {}, 0, 0.0, tmp_path)
+    result = SearchResult(tmp_path, [trial], "val_accuracy", "max")
+    assert why_nothing(result).endswith(
+        "ValueError: no. To go on, change the space, or what is fixed"
+    )
+    (tmp_path / "log.txt").touch()
+    assert why_nothing(result).endswith(f"To go on, see {tmp_path / 'log.txt'}")
+
+
+def test_other_backends_are_refused_at_the_start(tmp_path, monkeypatch):
+    monkeypatch.setattr(keras.backend, "backend", lambda: "jax")
+    with pytest.raises(RuntimeError, match="set KERAS_BACKEND=tensorflow"):
+        tuning.search("cnn", "digits", run_dir=tmp_path / "s")
+    assert not (tmp_path / "s").exists()
+
+
+def test_a_users_file_in_the_working_folder_is_not_ours(tmp_path):
+    for name in ("zoo.py", "tuning.py"):
+        (tmp_path / name).write_text("raise SystemExit('not mine')")
+    text = "from zoo.cli import main; main()"
+    tune = ["tune", "cnn", "--data", "digits", "--space", "pooling", "--max-trials", "1"]
+    command = [sys.executable, "-P", "-c", text, *tune, "--epochs", "1"]
+    run = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path)
+    assert run.returncode == 0, run.stderr
+    assert "1 completed" in run.stdout
+    paths = [*sys.path[1:], str(Path(zoo.__file__).parents[1])]
+    (tmp_path / "zoo.py").unlink()
+    command = [sys.executable, "-c", f"import sys; sys.path[1:] = {paths!r}; {text}", *tune]
+    run = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path)
+    assert run.returncode == 2
+    assert run.stderr.startswith("zoo: tuning is "), run.stderr
+    assert "tuning.py, not that of keras-modelzoo" in run.stderr
 
 
 def stages(hp):
@@ -360,9 +495,10 @@ def test_latency_is_measured_and_limited(tmp_path):
         tmp_path / "a", objective=["val_accuracy", "latency"], engine="grid", **arguments
     )
     assert 0 < result.trials[0].metrics["latency"] < 10
-    result = search(tmp_path / "b", budget=tuning.Budget(latency=1e-9), engine="grid", **arguments)
+    with pytest.raises(tuning.SearchError, match=r"2 skipped, 0 failed.*budget of 1e-06 ms"):
+        search(tmp_path / "b", budget={"latency": 1e-9}, engine="grid", **arguments)
+    result = tuning.read(tmp_path / "b")
     assert [trial.status for trial in result.trials] == ["skipped", "skipped"]
-    assert "over the budget of 1e-06 ms" in result.trials[0].reason
 
 
 def test_pretrained_weights_are_a_choice(tmp_path):

@@ -271,7 +271,7 @@ def pareto(result: SearchResult, cost: str = "macs") -> Figure:
             axes.xaxis.set_major_locator(LogLocator(subs=[1, 2, 5], numticks=20))
             axes.xaxis.set_minor_formatter(NullFormatter())
         else:
-            axes.xaxis.set_major_locator(MaxNLocator(nbins=6))
+            axes.xaxis.set_major_locator(MaxNLocator(nbins=6, integer=cost != "latency"))
         axes.set_xlabel(f"{cost} (less is better)", color=FAINT, labelpad=2)
         axes.set_ylabel(result.objective, color=FAINT)
         axes.margins(0.07, 0.12)

@@ -155,7 +155,7 @@ class Space:
 
         Those of "all", and of the default, are there as far as they have.
         """
-        if self.name == ALL:
+        if ALL in self.name.split(" | "):
             return
         for part in self.parts:
             named = [s for s in NAMED.values() if getattr(part, "func", part) in s.parts]
