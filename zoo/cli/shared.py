@@ -91,7 +91,9 @@ def sort_settings(
         from zoo._options import option_names
         from zoo.training import Recipe
 
-    flags = {each.name: each.opts[0] for each in context.command.params if "--" in each.opts[0]}
+    flags = {
+        str(each.name): each.opts[0] for each in context.command.params if "--" in each.opts[0]
+    }
     fields = [field.name for field in dataclasses.fields(Recipe)]
     known = option_names(builder_of(model))
     options: dict[str, Any] = {}
