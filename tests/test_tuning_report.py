@@ -263,6 +263,33 @@ def priced(*points, direction="max"):
     return SearchResult(Path("run"), trials, "objective", direction)
 
 
+@pytest.mark.parametrize("costs", [(103_466, 103_467), (1e6, 1.004e6), (1e6, 3e6), (1e5, 1e8)])
+def test_ticks_of_a_cost_are_told_apart(costs):
+    (axes,) = plots.pareto(priced(*((0.1 * i, cost) for i, cost in enumerate(costs)))).axes
+    ticks = [label.get_text() for label in axes.get_xticklabels()]
+    assert len(set(ticks)) == len(ticks) >= 2
+    assert ticks[0] != "103,466" or ticks == ["103,466", "103,467"]
+
+
+def test_a_cost_that_hardly_differs_has_no_picture():
+    assert "pareto-macs" not in plots.figures(priced((0.5, 103_466), (0.6, 103_467)))
+    assert "pareto-macs" in plots.figures(priced((0.5, 100), (0.6, 102)))
+
+
+def test_trials_stand_at_their_numbers():
+    (axes,) = plots.scores(priced((0.5, 1), (0.7, 1), (0.6, 1))).axes
+    assert axes.lines[0].get_xdata().tolist() == [0, 1, 2]
+    assert axes.get_xlim() == (-0.5, 2.5)
+
+
+def test_one_epoch_is_one_tick(tmp_path):
+    (tmp_path / "execution-0").mkdir()
+    (tmp_path / "execution-0" / "curves.csv").write_text("epoch,val_loss\n0,2.0\n")
+    trial = Trial("0", "completed", "", {}, 2.0, {}, 1, 9.0, tmp_path)
+    (axes,) = plots.learning_curves(SearchResult(tmp_path, [trial], "val_loss", "min")).axes
+    assert [label.get_text() for label in axes.get_xticklabels()] == ["1"]
+
+
 def test_pareto_front_is_exact():
     result = priced((0.9, 8), (0.8, 9), (0.7, 2), (0.7, 3), (0.6, 2), (0.85, 5), (0.9, 8), (0.1, 1))
     assert [trial.id for trial in pareto_front(result)] == ["7", "2", "5", "0"]
