@@ -129,7 +129,8 @@ def around_the_zoo():
 
 def nested():
     inner = keras.Sequential([keras.Input((16, 16, 3)), *block()], name="inner")
-    twice = keras.Sequential([keras.Input((14, 14, 4)), layers.Dense(4), layers.Dropout(0.5)])
+    twice = keras.Sequential([layers.Dense(4), layers.Dropout(0.5)])
+    twice(np.zeros((1, 14, 14, 4)))
     image = keras.Input((16, 16, 3))
     maps = twice(twice(inner(image)))
     return keras.Model(image, {"maps": maps, "logits": layers.Dense(2)(layers.Flatten()(maps))})

@@ -47,8 +47,18 @@ def nodes(model: keras.Model) -> list[Node]:
     return list(found.values())
 
 
-def functional(model: Any, taker: str = "this", inputs: int | None = None) -> keras.Model:
-    """A functional model as it is, or a Sequential one as a functional one with the same layers.
+def functional(model: keras.Model) -> keras.Model:
+    """A Sequential model as a functional one with the same layers; others as they are."""
+    import keras
+
+    if not isinstance(model, keras.Sequential):
+        return model
+    made = keras.Model(model.inputs[0], model.outputs[0], name=model.name)
+    return with_card(made, card_of(model))
+
+
+def readable(model: Any, taker: str, inputs: int | None = None) -> keras.Model:
+    """A model as a functional one, if it has a graph that can be read.
 
     A batch that is fixed, as that of a Sequential model which was built by a call, becomes free:
     Keras does not insist on it either.
@@ -59,8 +69,8 @@ def functional(model: Any, taker: str = "this", inputs: int | None = None) -> ke
         inputs: How many inputs it may have; None for any number.
 
     Raises:
-        ValueError: If there is no graph to be read: it is no model, is not built, or it or a model
-            inside is a subclass with a `call` of its own; or if it has other inputs.
+        ValueError: If it is no model, is not built, has other inputs, or is a subclass with a
+            `call` of its own or has such a one inside.
     """
     import keras
 
@@ -72,21 +82,18 @@ def functional(model: Any, taker: str = "this", inputs: int | None = None) -> ke
             f"{taker} takes a model with {inputs} input{'s' * (inputs > 1)}; {model.name} has "
             f"{len(model.inputs)}"
         )
-    sequential = isinstance(model, keras.Sequential)
-    if any(x.shape[0] is not None for x in model.inputs):
-        free = [keras.Input(x.shape[1:], dtype=x.dtype, name=x.name) for x in model.inputs]
-        given = {id(old): new for old, new in zip(model.inputs, free, strict=True)}
-        outputs = replay(model, given, lambda layer, *args, **kwargs: layer(*args, **kwargs))
-        if sequential:
-            made = keras.Model(free[0], outputs[0], name=model.name)
-            return with_card(made, card_of(model))
-        inputs = keras.tree.pack_sequence_as(model._inputs_struct, free)
-        packed = keras.tree.pack_sequence_as(model._outputs_struct, outputs)
-        return with_card(keras.Model(inputs, packed, name=model.name), card_of(model))
-    if not sequential:
+    model = functional(model)
+    if all(x.shape[0] is None for x in model.inputs):
         return model
-    made = keras.Model(model.inputs[0], model.outputs[0], name=model.name)
-    return with_card(made, card_of(model))
+    free = [keras.Input(x.shape[1:], dtype=x.dtype, name=x.name) for x in model.inputs]
+    given = {id(old): new for old, new in zip(model.inputs, free, strict=True)}
+    outputs = replay(model, given, lambda layer, *args, **kwargs: layer(*args, **kwargs))
+    freed = keras.Model(
+        keras.tree.pack_sequence_as(model._inputs_struct, free),
+        keras.tree.pack_sequence_as(model._outputs_struct, outputs),
+        name=model.name,
+    )
+    return with_card(freed, card_of(model))
 
 
 def _check_graph(model: keras.Model, taker: str, place: str) -> None:
@@ -130,7 +137,12 @@ def uncompiled(model: keras.Model) -> keras.Model:
     """The model without optimizer, loss and metrics, with the same layers and variables."""
     import keras
 
-    model = functional(model, "saving")
+    if not getattr(model, "inputs", None):
+        raise ValueError(
+            f"{model.name} has no graph to save: build it with the functional API, or begin a "
+            "keras.Sequential with keras.Input(shape)"
+        )
+    model = functional(model)
     return keras.Model(model.input, model.output, name=model.name)
 
 

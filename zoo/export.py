@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from zoo import _notebook
 from zoo._cards import sign
 from zoo._files import TEMPORARY
-from zoo._graph import functional
+from zoo._graph import readable
 from zoo._inputs import checked
 from zoo._onnx import LARGEST
 from zoo._runtimes import RUNTIMES, Job, Precision, save
@@ -133,7 +133,7 @@ def export(
             f"export runs on Keras's TensorFlow backend; this is {keras.backend.backend()}. "
             "Save the weights, and export from a process with KERAS_BACKEND=tensorflow"
         )
-    model = functional(model, "export", inputs=1)
+    model = readable(model, "export", inputs=1)
     images = None
     if calibration is not None:
         images = checked(calibration, model.inputs[0].shape, "calibration")

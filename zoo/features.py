@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from zoo._graph import functional, nodes
+from zoo._graph import nodes, readable
 
 if TYPE_CHECKING:
     import keras
@@ -41,7 +41,7 @@ def features(model: keras.Model, levels: Sequence[str] | None = None) -> keras.M
 
     from zoo.flatten import inlined
 
-    model = inlined(functional(model, "features"))
+    model = inlined(readable(model, "features"))
     present = [f"C{i}" for i in range(6) if any(x.name == f"C{i}" for x in model.layers)]
     if not present:
         raise ValueError(

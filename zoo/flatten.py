@@ -6,7 +6,7 @@ from typing import Any
 
 import keras
 
-from zoo._graph import copied, functional, replay
+from zoo._graph import copied, functional, readable, replay
 from zoo.card import card_of, with_card
 
 
@@ -60,7 +60,7 @@ def flatten(model: keras.Model) -> keras.Model:
         outputs = functional(inside).output
         return keras.tree.pack_sequence_as(outputs, replay(inside, given, call))
 
-    model = functional(model, "flatten")
+    model = readable(model, "flatten")
     images = [keras.Input(batch_shape=x.shape, dtype=x.dtype, name=x.name) for x in model.inputs]
     inputs = keras.tree.pack_sequence_as(model.input, images)
     flat = keras.Model(inputs, replayed(model, images), name=model.name)

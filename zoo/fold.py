@@ -68,9 +68,9 @@ def fold(model: keras.Model) -> keras.Model:
     import keras
 
     from zoo._folding import folded_copy
-    from zoo._graph import functional
+    from zoo._graph import readable
 
-    model = functional(model, "fold")
+    model = readable(model, "fold")
     with keras.StatelessScope():
         folded, report = folded_copy(model)
     folded.fold_report = report

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from zoo._cards import card_in
 from zoo._files import cache_dir, write_json
-from zoo._graph import functional
+from zoo._graph import readable
 from zoo._inputs import checked
 from zoo._memory import give_back
 from zoo._plain import plain
@@ -123,7 +123,7 @@ class Predictor:
             if runtime != "auto":
                 check_runtime(runtime)
             self.card = card_of(model)
-            model = functional(model, "Predictor", inputs=1)
+            model = readable(model, "Predictor", inputs=1)
             self._doubtful = normalizes(model)
             self._shape = tuple(model.inputs[0].shape)
             names, structure = output_names(model), model._outputs_struct
@@ -232,7 +232,7 @@ def bench(
     """
     for name in runtimes or ():
         check_runtime(name)
-    model = functional(model, "bench", inputs=1)
+    model = readable(model, "bench", inputs=1)
     threads = os.cpu_count() or 1
     images = some_images(model, 1 + batch_size)  # one alone, and a batch
     answer = in_a_graph(model)

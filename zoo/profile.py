@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from zoo import _notebook
-from zoo._graph import Node, functional, nodes
+from zoo._graph import Node, nodes, readable
 from zoo._plain import plain
 
 if TYPE_CHECKING:
@@ -130,7 +130,7 @@ def profile(model: keras.Model, input_shape: Sequence[int] | None = None) -> Pro
 
     from zoo.flatten import inlined
 
-    model = inlined(functional(model, "profile", inputs=1))
+    model = inlined(readable(model, "profile", inputs=1))
     shape = tuple(model.inputs[0].shape[1:] if input_shape is None else plain(input_shape))
     if any(size is None for size in shape):
         raise ValueError(

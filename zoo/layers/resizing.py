@@ -7,7 +7,6 @@ from typing import Any
 import keras
 import numpy as np
 
-from zoo._options import check_choice
 from zoo._plain import plain
 from zoo.layers.padding import Shape
 
@@ -59,7 +58,11 @@ class ResizeAndCrop(keras.layers.Layer):
                 f"{self.name}: crop={crop} must not be larger than resize={resize}, the shorter "
                 "side that it is cut from"
             )
-        check_choice(self.name, "interpolation", interpolation, SUPPORT)
+        if interpolation not in SUPPORT:
+            raise ValueError(
+                f"{self.name}: interpolation must be one of {', '.join(SUPPORT)}; received "
+                f"{interpolation!r}"
+            )
         self.resize, self.crop, self.interpolation = resize, crop, interpolation
         self.input_spec = keras.layers.InputSpec(ndim=4)
 
