@@ -82,7 +82,13 @@ for model in opened:
 
 
 @pytest.mark.parametrize(
-    "imports", ["import zoo, keras", "import keras, zoo", "import tensorflow, zoo, keras"]
+    "imports",
+    [
+        "import zoo, keras",
+        "import keras, zoo",
+        "import zoo, importlib.util; importlib.util.find_spec('keras'); import keras",
+        "import zoo, zoo._options, keras",
+    ],
 )
 def test_keras_opens_a_run_after_zoo_is_imported(made, imports):
     code = f"import sys\n{imports}\nprint(keras.saving.load_model(sys.argv[1]).output_shape)"

@@ -172,7 +172,9 @@ def test_not_functional():
     class Subclassed(keras.Model):
         pass
 
-    with pytest.raises(ValueError, match="a subclass of keras.Model, whose graph fold cannot read"):
+    with pytest.raises(
+        ValueError, match=r"a subclass of keras\.Model, whose graph fold cannot read"
+    ):
         zoo.fold(Subclassed())
 
 

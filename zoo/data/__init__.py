@@ -213,8 +213,8 @@ def as_data(
     """A data set of whatever stands for one; all that take a data set go through this.
 
     Args:
-        data: An `ImageData`, which is returned as it is; a name that `load` takes, such as
-            "folder:PATH"; or a pair of arrays (images, labels), as `from_arrays` takes it.
+        data: An `ImageData`, or what has its attributes, which is returned as it is; a name that
+            `load` takes, such as "folder:PATH"; or a pair of arrays (images, labels), as `from_arrays` takes it.
         validation: A pair likewise; only beside a pair.
         **options: Of `load` or `from_arrays`, such as `image_size`; None stands for the default.
 
@@ -230,14 +230,22 @@ def as_data(
         2
     """
     options = {name: value for name, value in options.items() if value is not None}
+<<<<<<< HEAD
     if hasattr(data, "train_from"):  # an `ImageData`, or what reads like one
+=======
+    if hasattr(data, "train_from"):
+>>>>>>> work-images
         if options or validation is not None:
             given = [*options, *["validation"] * (validation is not None)]
             raise ValueError(
                 f"{', '.join(given)} cannot be changed in a data set that is loaded: give them to "
                 "zoo.data.load or zoo.data.from_arrays"
             )
+<<<<<<< HEAD
         return cast(ImageData, data)
+=======
+        return data  # type: ignore[return-value]
+>>>>>>> work-images
     if isinstance(data, str | os.PathLike):
         if validation is not None:
             raise ValueError(f"{data} has validation images of its own: give no others")
@@ -265,7 +273,7 @@ def data_for(model: keras.Model, data: Any, **options: Any) -> ImageData:
         data: As `as_data` takes it.
         **options: Likewise, beside `image_size` and `channels`.
     """
-    if isinstance(data, ImageData):
+    if hasattr(data, "train_from"):
         return as_data(data, **options)
     *size, channels = model.input_shape[1:]
     options["image_size"] = None if None in size else tuple(size)
