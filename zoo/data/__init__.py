@@ -230,22 +230,14 @@ def as_data(
         2
     """
     options = {name: value for name, value in options.items() if value is not None}
-<<<<<<< HEAD
     if hasattr(data, "train_from"):  # an `ImageData`, or what reads like one
-=======
-    if hasattr(data, "train_from"):
->>>>>>> work-images
         if options or validation is not None:
             given = [*options, *["validation"] * (validation is not None)]
             raise ValueError(
                 f"{', '.join(given)} cannot be changed in a data set that is loaded: give them to "
                 "zoo.data.load or zoo.data.from_arrays"
             )
-<<<<<<< HEAD
         return cast(ImageData, data)
-=======
-        return data  # type: ignore[return-value]
->>>>>>> work-images
     if isinstance(data, str | os.PathLike):
         if validation is not None:
             raise ValueError(f"{data} has validation images of its own: give no others")
