@@ -27,7 +27,9 @@ if TYPE_CHECKING:
 WRITES = (
     "config.json",
     "environment.json",
+    "files.json",
     "snapshots",
+    "tensorboard",
     "best.keras",
     "last.keras",
     "curves.csv",
