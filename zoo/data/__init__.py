@@ -214,7 +214,8 @@ def as_data(
 
     Args:
         data: An `ImageData`, or what has its attributes, which is returned as it is; a name that
-            `load` takes, such as "folder:PATH"; or a pair of arrays (images, labels), as `from_arrays` takes it.
+            `load` takes, such as "folder:PATH"; or a pair of arrays (images, labels), as
+            `from_arrays` takes it.
         validation: A pair likewise; only beside a pair.
         **options: Of `load` or `from_arrays`, such as `image_size`; None stands for the default.
 
