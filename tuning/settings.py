@@ -156,7 +156,9 @@ def _is_number(value: Any) -> bool:
 def _plain(value: Any) -> Any:
     if isinstance(value, np.generic):
         return value.item()
-    return f"{value.__module__}.{value.__qualname__}" if callable(value) else str(value)
+    if hasattr(value, "__qualname__"):
+        return f"{value.__module__}.{value.__qualname__}"
+    return str(value)
 
 
 def _short(value: Any) -> str:

@@ -59,10 +59,8 @@ def predict(
     for image in images:
         if not image.exists():
             raise FileNotFoundError(f"there is no file {image}")
-    places = range(1, top + 1)
-    header = ["image", *(f"{what}_{i}" for i in places for what in ("class", "probability"))]
     if table is not None:
-        _check_table(table, header)
+        _check_table(table)
     check_ours("applications")
     with quiet_import():
         import applications
@@ -91,6 +89,8 @@ def predict(
     if table is not None:
         from zoo._files import atomic
 
+        places = range(1, max(map(len, rows), default=1) // 2 + 1)  # there may be fewer classes
+        header = ["image", *(f"{what}_{i}" for i in places for what in ("class", "probability"))]
         with atomic(table) as temporary, temporary.open("w", newline="", encoding="utf-8") as text:
             csv.writer(text).writerows([header, *rows])
         print(f"{table}: {len(rows):,} images")
@@ -177,13 +177,13 @@ def _shown(files: list[Path], quietly: bool) -> Iterable[Path]:
     return tracked
 
 
-def _check_table(path: Path, header: list[str]) -> None:
+def _check_table(path: Path) -> None:
     """Refuse to write over a file that is no table of predictions."""
     if not path.parent.is_dir():
         raise FileNotFoundError(f"there is no folder {path.parent}")
     if path.exists():
         with path.open(encoding="utf-8", errors="replace") as text:
-            if text.readline().split(",")[:2] != header[:2]:
+            if not text.readline().startswith("image,class_1,"):
                 raise FileExistsError(
                     f"{path} exists and is no table of predictions: give another name to --csv"
                 )
