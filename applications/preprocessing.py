@@ -124,20 +124,7 @@ def described(model: Classifier, weights: Weights | None = None) -> Card:
         card = replace(card, input_shape=tuple(model.input_shape[1:]))
         if _preprocesses(model):
             return replace(card, preprocess=Whole())
-    if not isinstance(card.preprocess, Preprocess):
-        return card
-    height, width = card.input_shape[:2]
-    sides = {height, width} - {None}
-    if len(sides) > 1:
-        raise ValueError(
-            f"the model takes images of {height} x {width}, and preprocessing cuts squares: "
-            "build it with a square or a free input_shape"
-        )
-    how = card.preprocess
-    crop = sides.pop() if sides else how.crop
-    assert crop is not None
-    fitted = Preprocess(round(how.resize * crop / how.crop), crop, how.interpolation)
-    return replace(card, preprocess=fitted)
+    return card.fitted()
 
 
 def _preprocesses(model: keras.Model) -> bool:

@@ -15,8 +15,11 @@ from image_files import collect, damage, folder_of, picture
 from PIL import Image, features
 
 import applications
+import zoo
 from zoo import data, training
-from zoo.data import checking, folder
+from zoo.card import Preprocess, Stretch, with_card
+from zoo.data import checking
+from zoo.data.reading import stretched
 
 
 def test_folder_reads_nested_and_leaves_hidden_out(tmp_path):
@@ -92,14 +95,14 @@ def test_folder_of_grey_images_is_grey(tmp_path):
 def test_shrinking_is_antialiased(tmp_path):
     fine = np.tile(np.uint8([[0, 255], [255, 0]]), (64, 64))
     Image.fromarray(fine).save(tmp_path / "fine.png")
-    assert np.abs(folder.read_image(tmp_path / "fine.png", (8, 8, 1)) - 127.5).max() < 4
+    assert np.abs(stretched(tmp_path / "fine.png", (8, 8), 1).astype(float) - 127.5).max() < 4
 
 
 def test_folder_reads_lazily_and_remembers(tmp_path, monkeypatch):
     root = folder_of(tmp_path, count=20)
     calls = []
-    original = folder.read_image
-    monkeypatch.setattr(folder, "read_image", lambda *a: calls.append(a) or original(*a))
+    original = Stretch.__call__
+    monkeypatch.setattr(Stretch, "__call__", lambda *a: calls.append(a) or original(*a))
     loaded = data.load(f"folder:{root}", image_size=8, batch_size=28)
     assert not calls
     first = collect(loaded.train)
@@ -109,6 +112,24 @@ def test_folder_reads_lazily_and_remembers(tmp_path, monkeypatch):
     assert sorted(i.tobytes() for i in first[0]) == sorted(i.tobytes() for i in second[0])
     collect(data.load(f"folder:{root}", image_size=8, batch_size=28, cache=False).train)
     assert len(calls) == 56
+
+
+def test_a_folder_is_cropped_as_the_models_photographs_are(tmp_path):
+    root = folder_of(tmp_path, count=20)
+    how = Preprocess(12, 8, "bicubic")
+    loaded = data.load(f"folder:{root}", preprocess=how)
+    assert (loaded.image_shape[:2], loaded.preprocess) == ((8, 8), how)
+    first, _ = next(iter(loaded.train_in_order.unbatch()))
+    files = [how(path, 3).tobytes() for path in root.rglob("*.png")]
+    assert first.numpy().astype("uint8").tobytes() in files
+    model = with_card(
+        zoo.create("cnn", input_shape=(16, 16, 3), num_classes=2), preprocess=Preprocess(24, 16)
+    )
+    assert data.data_for(model, f"folder:{root}").preprocess == Preprocess(24, 16)
+    with pytest.raises(ValueError, match="leave image_size out"):
+        data.load(f"folder:{root}", preprocess=how, image_size=8)
+    with pytest.raises(ValueError, match="preprocess is for folder:PATH"):
+        data.load("digits", preprocess=how)
 
 
 def test_a_script_that_still_reads_a_folder_ends(tmp_path):

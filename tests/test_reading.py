@@ -15,7 +15,6 @@ import applications
 from applications.weights import Preprocess
 from zoo import data
 from zoo.data import reading
-from zoo.data.folder import read_image
 
 RAMP = np.broadcast_to(np.linspace(0, 255, 8).astype("uint8")[:, None], (8, 8))
 RIGHT = np.rot90(RAMP, -1)
@@ -86,7 +85,6 @@ def test_every_kind_of_file_in_every_way(name, channels, tmp_path):
                 applications.preprocess(given, Preprocess(8, 8), channels),
             ):
                 np.testing.assert_array_equal(pixels, expected)
-    np.testing.assert_array_equal(read_image(path, (8, 8, channels)), expected)
 
 
 COLOUR = np.stack([RAMP, RIGHT, RAMP[::-1]], axis=-1)

@@ -45,6 +45,11 @@ class Preprocess:
     crop: int
     interpolation: str = "bilinear"
 
+    @property
+    def size(self) -> tuple[int, int]:
+        """Height and width of the result."""
+        return self.crop, self.crop
+
     def __call__(self, image: Any, channels: int = 3) -> np.ndarray:
         """A file, Pillow image or array as (crop, crop, channels), pixels in [0, 255]."""
         from zoo.data.reading import cropped
@@ -63,6 +68,11 @@ class Stretch:
 
     height: int
     width: int
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Height and width of the result."""
+        return self.height, self.width
 
     def __call__(self, image: Any, channels: int = 3) -> np.ndarray:
         """A file, Pillow image or array as (height, width, channels), pixels in [0, 255]."""
@@ -120,6 +130,27 @@ class Card:
     trained_on: tuple[str, ...] = ()
     license: str = ""
     version: str = ""
+
+    def fitted(self) -> Card:
+        """The card with a crop of the model's own size: the same share of the photograph.
+
+        Raises:
+            ValueError: If a square is to be cut for a model of images that are none.
+        """
+        how = self.preprocess
+        sides = {*self.input_shape[:2]} - {None}
+        if not isinstance(how, Preprocess) or not sides:
+            return self
+        if len(sides) > 1:
+            height, width = self.input_shape[:2]
+            raise ValueError(
+                f"the model takes images of {height} x {width}, and preprocessing cuts squares: "
+                "build it with a square or a free input_shape"
+            )
+        crop = sides.pop()
+        assert crop is not None
+        resize = round(how.resize * crop / how.crop)
+        return dataclasses.replace(self, preprocess=Preprocess(resize, crop, how.interpolation))
 
     def prepare(self, image: Any) -> np.ndarray:
         """A photograph as the model takes it: float32 (H, W, C), pixels in [0, 255].

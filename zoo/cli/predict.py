@@ -18,6 +18,7 @@ from zoo.cli.shared import (
     DataDir,
     DataName,
     ModelOrFile,
+    SkipUnreadable,
     check_model,
     free_folder,
     is_name,
@@ -111,6 +112,7 @@ def evaluate(
     ] = "plain",
     batch_size: BatchSize = 32,
     data_dir: DataDir = None,
+    skip_unreadable: SkipUnreadable = False,
     out: Annotated[
         Path | None,
         typer.Option(help="Where tables and pictures go; by default runs/evaluate-MODEL-DATA."),
@@ -122,17 +124,16 @@ def evaluate(
     check_ours("applications")
     with quiet_import():
         import applications
-        from zoo.data import load
+        from zoo.data import data_for
 
         opened = open_model(model, (weights or "imagenet") if named else None)
-        height, width, channels = opened.input_shape[1:]
-        images = load(
-            data,
-            image_size=None if None in (height, width) else (height, width),
-            channels=channels if channels in (1, 3) else None,
-            batch_size=batch_size,
-            data_dir=data_dir,
-        )
+    images = data_for(
+        opened,
+        data,
+        batch_size=batch_size,
+        data_dir=data_dir,
+        skip_unreadable=skip_unreadable or None,
+    )
     evaluation = applications.evaluate(
         opened,
         images,

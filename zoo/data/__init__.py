@@ -26,6 +26,7 @@ import numpy as np
 import tensorflow as tf
 
 from zoo._plain import plain
+from zoo.card import Preprocess, card_of
 from zoo.data import augment as augmentation
 from zoo.data import embedded, folder, tfds
 from zoo.data.arrays import arrays_source
@@ -72,6 +73,7 @@ def load(
     data_dir: str | os.PathLike[str] | None = None,
     cache: bool = True,
     skip_unreadable: bool = False,
+    preprocess: Preprocess | None = None,
 ) -> ImageData:
     """Load a data set for image classification.
 
@@ -111,6 +113,8 @@ def load(
         cache: Keep images in memory once they are read, up to 1 GiB.
         skip_unreadable: Leave out the images of "folder:PATH" that cannot be read, with a warning
             that names them; otherwise they are an error.
+        preprocess: In place of `image_size`, for "folder:PATH": resize the shorter side and cut a
+            square, as most published weights want it: `model.card.preprocess`.
 
     Returns:
         The data set, see `ImageData`.
@@ -135,7 +139,10 @@ def load(
         data_dir=None if data_dir is None else Path(data_dir).expanduser(),
         cache=cache,
         skip_unreadable=skip_unreadable,
+        preprocess=preprocess,
     )
+    if preprocess is not None and image_size is not None:
+        raise ValueError("preprocess has the images' size: leave image_size out")
     _begin(request)
     return _made(name, _source(name, request), request, augment)
 
@@ -259,7 +266,7 @@ def as_data(
 
 
 def data_for(model: keras.Model, data: Any, **options: Any) -> ImageData:
-    """A data set of whatever stands for one, its images resized for a model.
+    """A data set of whatever stands for one, its images resized as the model's card says.
 
     Args:
         model: Takes images (B, H, W, C).
@@ -269,7 +276,11 @@ def data_for(model: keras.Model, data: Any, **options: Any) -> ImageData:
     if hasattr(data, "train_from"):
         return as_data(data, **options)
     *size, channels = model.input_shape[1:]
-    options["image_size"] = None if None in size else tuple(size)
+    how = card_of(model).fitted().preprocess
+    if isinstance(how, Preprocess) and isinstance(data, str) and data.startswith("folder:"):
+        options["preprocess"] = how  # as the model's photographs are prepared
+    else:
+        options["image_size"] = None if None in size else tuple(size)
     options["channels"] = channels if channels in (1, 3) else None
     return as_data(data, **options)
 
@@ -297,6 +308,8 @@ def _source(name: Any, request: Request) -> Source:
         raise ValueError(
             f"skip_unreadable is for folder:PATH; {name!r} has no use for it: leave it out"
         )
+    if request.preprocess is not None and kind != "folder":
+        raise ValueError(f"preprocess is for folder:PATH; for {name!r} say image_size")
     return source(request)
 
 

@@ -21,8 +21,9 @@ import tensorflow as tf
 from PIL import Image
 
 from zoo._threads import CORES, threads
+from zoo.card import Preprocess, Stretch
 from zoo.data import checking
-from zoo.data.reading import CANNOT, stretched
+from zoo.data.reading import CANNOT
 from zoo.data.splits import (
     DEFAULT_SIZE,
     MEMORY_LIMIT,
@@ -93,14 +94,14 @@ def folder_source(path: str, request: Request) -> Source:
     labels = np.concatenate([part.labels for part in parts.values()])
     grey = all(found[path].grey for path in paths)
 
-    size = request.image_size or DEFAULT_SIZE
+    how: Preprocess | Stretch = request.preprocess or Stretch(*request.image_size or DEFAULT_SIZE)
     channels = request.channels or (1 if grey else 3)
-    read = _Reader(paths, size, channels, keep=request.cache)
+    read = _Reader(paths, how, channels, keep=request.cache)
     ends = np.cumsum([len(part.paths) for part in parts.values()])
     rows = dict(zip(parts, np.split(np.arange(len(paths)), ends[:-1]), strict=True))
     given = rows if len(rows) > 1 else None
     splits = (Indexed(read, labels, part) for part in three_ways(labels, names, request, given))
-    return Source(names, (*size, channels), *splits, files=_fingerprint(root, paths))
+    return Source(names, read.shape, *splits, files=_fingerprint(root, paths))
 
 
 def _fingerprint(root: Path, paths: Sequence[Path]) -> dict[str, Any]:
@@ -284,9 +285,9 @@ class _Reader:
     """Reads images by their numbers; keeps them, as bytes, where they all fit in memory."""
 
     def __init__(
-        self, paths: list[Path], size: tuple[int, int], channels: int, *, keep: bool
+        self, paths: list[Path], how: Preprocess | Stretch, channels: int, *, keep: bool
     ) -> None:
-        self.paths, self.shape = paths, (*size, channels)
+        self.paths, self.how, self.shape = paths, how, (*how.size, channels)
         whole = (len(paths), *self.shape)
         self.kept = np.empty(whole, np.uint8) if keep and np.prod(whole) <= MEMORY_LIMIT else None
         self.known = np.zeros(len(paths), bool)
@@ -312,7 +313,7 @@ class _Reader:
 
         def fill(first: int) -> None:
             for place, number in zip(places[first::CORES], numbers[first::CORES], strict=True):
-                images[place] = read_image(self.paths[number], self.shape)
+                images[place] = self.how(self.paths[number], self.shape[2])
 
         list(threads().map(fill, range(min(CORES, len(places)))))
 
@@ -345,8 +346,3 @@ def reader_errors() -> Iterator[None]:
         if said is None:
             raise
         raise ValueError(f"{said[0]}; it could be read when the data set was loaded") from None
-
-
-def read_image(path: Path, shape: tuple[int, int, int]) -> np.ndarray:
-    """An image file as uint8 (height, width, channels), see `zoo.data.reading.stretched`."""
-    return stretched(path, shape[:2], shape[2])

@@ -16,7 +16,7 @@ import tensorflow as tf
 from zoo import _notebook
 from zoo._infer import compiled
 from zoo._plain import plain
-from zoo.card import Stretch
+from zoo.card import Preprocess, Stretch
 from zoo.data import preview
 from zoo.data.folder import reader_errors
 from zoo.data.splits import MEMORY_LIMIT, Indexed, Request, Source, Split, fold_in
@@ -65,7 +65,7 @@ class ImageData:
     steps_per_epoch: int
     seed: int
     augment: str
-    preprocess: Stretch | None
+    preprocess: Preprocess | Stretch | None
     train: tf.data.Dataset
     train_in_order: tf.data.Dataset
     validation: tf.data.Dataset
@@ -237,7 +237,7 @@ def assemble(
         steps_per_epoch=steps,
         seed=seed,
         augment=described,
-        preprocess=Stretch(*source.image_shape[:2]) if images else None,
+        preprocess=(request.preprocess or Stretch(*source.image_shape[:2])) if images else None,
         train=one_epoch.prefetch(tf.data.AUTOTUNE),
         train_in_order=source.train.in_order(request.batch_size).with_options(options),
         validation=evaluated(source.validation),

@@ -15,6 +15,7 @@ import numpy as np
 import tensorflow as tf
 
 from zoo._plain import plain_fields
+from zoo.card import Preprocess
 
 MEMORY_LIMIT = 2**30  # bytes of pixels that may be held in memory for one purpose
 DEFAULT_SIZE = (224, 224)  # of images that have no common size
@@ -34,6 +35,7 @@ class Request:
     data_dir: Path | None = None
     cache: bool = True
     skip_unreadable: bool = False
+    preprocess: Preprocess | None = None
 
     def __post_init__(self) -> None:
         plain_fields(self)
