@@ -60,8 +60,8 @@ class ResizeAndCrop(keras.layers.Layer):
             )
         if interpolation not in SUPPORT:
             raise ValueError(
-                f"{self.name}: interpolation must be one of {', '.join(SUPPORT)}; received "
-                f"{interpolation!r}"
+                f"{self.name}: interpolation must be one of {', '.join(map(repr, SUPPORT))}; "
+                f"received {interpolation!r}"
             )
         self.resize, self.crop, self.interpolation = resize, crop, interpolation
         self.input_spec = keras.layers.InputSpec(ndim=4)
