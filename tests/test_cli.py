@@ -17,6 +17,7 @@ import applications
 import tuning
 import zoo
 from applications import formats
+from zoo.card import KEY
 from zoo.cli import app
 
 
@@ -92,7 +93,7 @@ def test_info_by_layer():
         (["convert", "nothere.pth", "x.npz"], "nothere.pth does not exist"),
         (["train", "vgg11", "--data", "digits"], "Use stem_stride=1"),
         (["export", "resnet51", "x.onnx"], "zoo: there is no model 'resnet51'"),
-        (["export", "nothere.keras", "x"], "zoo: there is no file nothere.keras"),
+        (["export", "nothere.keras", "x"], "zoo: there is no file or folder nothere.keras"),
         (["export", "resnet18", "x.pt"], "ends in .tflite, .onnx, .xml"),
         (["export", "resnet18", "x", "--precision", "int8"], "savedmodel is exported in float32"),
         (["bench", "resnet20", "--batch-size", "1;8"], "such as 1,8"),
@@ -128,7 +129,7 @@ TUNE = ["tune", "cnn", "--data", "digits"]
         ([*TUNE, "--space", "width_depth"], "has nothing to choose for cnn"),
         ([*TUNE, "--set", "dropout=0.1"], "dropout=0.1 is fixed, and"),
         ([*TUNE, "--space", "optimizer", "--batch-size", "8"], "batch_size=8 is fixed for the dat"),
-        (["export", "x.keras", "x.onnx", "--weights", "imagenet"], "has its own: leave it out"),
+        (["export", "x.keras", "x.onnx", "--weights", "imagenet"], "has its weights inside"),
     ],
     ids=lambda x: " ".join(x) if isinstance(x, list) else "",
 )
@@ -248,8 +249,10 @@ def test_a_converted_file_tells_what_its_weights_ask_for(tmp_path):
     np.testing.assert_allclose(model(x), golden.logits, atol=1e-4 * np.abs(golden.logits).max())
     with formats.read(tmp_path / "ours.safetensors") as checkpoint:
         arrays = dict(checkpoint)
-    formats.write(tmp_path / "bad.safetensors", arrays, {"zoo.options": "[1"})
-    with pytest.raises(applications.WeightsError, match=r"bad\.safetensors has metadata"):
+    formats.write(tmp_path / "bad.safetensors", arrays, {KEY: "[1"})
+    with pytest.raises(
+        applications.WeightsError, match=r"bad\.safetensors: the model's card is damaged"
+    ):
         applications.load("mobilenet_v2_035", tmp_path / "bad.safetensors")
 
 

@@ -13,7 +13,7 @@ import os
 from typing import TYPE_CHECKING, Any
 
 from zoo._habits import unknown_name
-from zoo._registration import register_layers
+from zoo._registration import register_layers as _register_layers
 from zoo.card import Card, Preprocess, Stretch, Whole
 from zoo.catalogue import ModelInfo, create, info, list_models
 from zoo.export import Exported, ExportError, export
@@ -50,7 +50,7 @@ __all__ = [
     "save",
 ]
 
-register_layers()
+_register_layers()
 if hasattr(os, "uname") and os.uname().machine == "x86_64":
     os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
 

@@ -70,20 +70,7 @@ def info(
     if not named:
         _print_card(model)
         return
-    row = zoo.info(model)
-    facts = {
-        "name": row.title,
-        "paper": f"{row.paper}, {row.url}",
-        "parameters": f"{row.parameters:,}",
-        "MACs": f"{row.macs:,} for one image",
-        "input": f"{' x '.join(map(str, row.input_shape))}, pixels in [0, 255]",
-        "classes": str(row.num_classes),
-        "features": ", ".join(row.levels),
-        "weights": ", ".join(row.weights) or "none published",
-        "top-1": f"{row.top1} % with {row.weights[0]}, as published" if row.top1 else "not told",
-        "in Python": f"from zoo import {row.module}; {row.module}.{row.name}()",
-    }
-    for fact, value in facts.items():
+    for fact, value in zoo.info(model).facts().items():
         print(f"{fact:12}{value}")
 
 
