@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 from typing import TypeAlias
 
@@ -116,7 +117,14 @@ def described(model: Classifier, weights: Weights | None = None) -> Card:
 
     Raises:
         ValueError: If a square is to be cut for a model of images that are none.
+        TypeError: If it is no model.
     """
+    if isinstance(model, str | os.PathLike):
+        given = os.fspath(model)
+        raise TypeError(
+            f"a model is needed, not its path or name: zoo.load({given!r}) for a file or run, "
+            f"applications.load({given!r}) for pretrained weights"
+        )
     card = card_of(model)
     if weights is not None:
         card = replace(card, preprocess=weights.preprocess, class_names=weights.class_names)

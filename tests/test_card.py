@@ -163,6 +163,15 @@ def test_save_and_load_of_any_model(tmp_path):
     assert opened.card.builder == ""
     with pytest.raises(ValueError, match="does not say how its images are preprocessed"):
         applications.classify(opened, np.zeros((4, 4), "uint8"))
+    names, how = ("day", "night"), zoo.Stretch(4, 4)
+    zoo.save(plain, tmp_path / "new" / "named.keras", class_names=names, preprocess=how)
+    named = zoo.Predictor(tmp_path / "new" / "named.keras", "keras")
+    found = applications.classify(named, np.full((9, 7), 200, "uint8"))
+    assert {p.name for p in found} == set(names)
+    with pytest.raises(ValueError, match="has 2 outputs; received 3 names"):
+        zoo.save(plain, tmp_path / "c.keras", class_names="abc")
+    with pytest.raises(TypeError, match="a model is needed"):
+        applications.classify("resnet18", np.zeros((4, 4), "uint8"))
     plain.save(tmp_path / "theirs.keras")
     assert zoo.load(tmp_path / "theirs.keras").card.class_names == ()
     zoo.save(plain, tmp_path / "plain.keras")

@@ -35,6 +35,7 @@ from zoo.export import (
     runtime_of,
     some_images,
 )
+from zoo.saving import is_saved, load
 
 if TYPE_CHECKING:
     import keras
@@ -55,7 +56,7 @@ class Predictor:
 
     Args:
         model: A functional or Sequential model, of this zoo or not, which is left as it is; or the
-            path of what `zoo.export` wrote.
+            path of what `zoo.export` wrote, of a .keras, or of a run folder.
         runtime: "keras" for the folded model in a compiled graph; "litert", "onnx" or "openvino",
             whose extras have to be installed; "auto" exports to each that is there, takes the
             fastest on a few batches, and remembers the choice for this network on this machine. It
@@ -100,6 +101,8 @@ class Predictor:
         self._doubtful = False  # whether the first batch's range is to be looked at
         self.seconds: dict[str, float] = {}
         self._threads = threads or os.cpu_count() or 1
+        if isinstance(model, (str, os.PathLike)) and is_saved(model):
+            model = load(model)
         if isinstance(model, (str, os.PathLike)):
             path = Path(model).expanduser()
             way = Way(runtime_of(path, None if runtime == "auto" else runtime), at_a_time)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from zoo.card import Card, card_of, read_member, with_card, write_member
+from zoo.card import Card, Preprocess, Stretch, Whole, card_of, read_member, with_card, write_member
 
 if TYPE_CHECKING:
     import keras
@@ -14,7 +16,13 @@ if TYPE_CHECKING:
 BEST = "best.keras"  # of a run folder
 
 
-def save(model: keras.Model, path: str | os.PathLike[str]) -> Path:
+def save(
+    model: keras.Model,
+    path: str | os.PathLike[str],
+    *,
+    class_names: Sequence[str] | None = None,
+    preprocess: Preprocess | Stretch | Whole | None = None,
+) -> Path:
     """Save a model as a .keras file that knows what it is.
 
     Keras opens it like any other .keras. The card inside (class names, preprocessing, builder,
@@ -22,13 +30,17 @@ def save(model: keras.Model, path: str | os.PathLike[str]) -> Path:
 
     Args:
         model: A Keras model. Its optimizer, loss and metrics are not saved.
-        path: A .keras file; one that exists is replaced when the new one is whole.
+        path: A .keras file; folders that are missing are made. One that `zoo.save` wrote is
+            replaced when the new one is whole.
+        class_names: The name of class 0, 1, ..., for a model that you trained with `fit`.
+        preprocess: What you did to photographs, such as `zoo.Stretch(224, 224)`; likewise.
 
     Returns:
         The path.
 
     Raises:
-        ValueError: If the path does not end in .keras.
+        ValueError: If the path does not end in .keras, or there are fewer or more names than
+            outputs.
         FileExistsError: If a file is there that this package did not save.
 
     Example:
@@ -44,8 +56,19 @@ def save(model: keras.Model, path: str | os.PathLike[str]) -> Path:
         raise ValueError(f"{path}: the name of a saved model ends in .keras")
     if path.exists() and read_member(path) is None:
         raise FileExistsError(f"{path} exists and was not saved by zoo.save: give another name")
+    card = card_of(model)
+    if class_names is not None:
+        names, outputs = tuple(map(str, class_names)), model.output_shape[-1]
+        if len(names) != outputs:
+            raise ValueError(f"{model.name} has {outputs} outputs; received {len(names)} names")
+        card = replace(card, class_names=names)
+    if preprocess is not None:
+        card = replace(card, preprocess=preprocess)
+    if not card.input_shape:
+        card = replace(card, input_shape=tuple(model.input_shape[1:]))
+    path.parent.mkdir(parents=True, exist_ok=True)
     with atomic(path) as temporary:
-        write_keras(model, temporary, card_of(model))
+        write_keras(model, temporary, card)
     return path
 
 
@@ -89,6 +112,11 @@ def load(path: str | os.PathLike[str]) -> keras.Model:
         why = str(error).strip().splitlines()[0][:300] if str(error) else type(error).__name__
         raise ValueError(f"{file} cannot be opened as a Keras model: {why}") from error
     return with_card(model, card)
+
+
+def is_saved(path: str | os.PathLike[str]) -> bool:
+    """Whether a path is one for `load`: a .keras, or a folder with a run's best model."""
+    return Path(path).suffix == ".keras" or (Path(path).expanduser() / BEST).exists()
 
 
 def model_file(path: str | os.PathLike[str]) -> Path:
