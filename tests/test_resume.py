@@ -398,7 +398,7 @@ def test_files_that_were_removed_added_or_replaced_are_named(tmp_path):
 
 
 def test_very_many_files_are_told_apart_by_folder(tmp_path, monkeypatch):
-    monkeypatch.setattr(folders, "MOST_CHECKED", 9)
+    monkeypatch.setattr(folders, "MOST_LISTED", 9)
     photos = folder_of(tmp_path / "photos", size=(8, 8))
     before = data.load(f"folder:{photos}").files
     assert list(before) == ["ant", "bee"]

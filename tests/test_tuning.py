@@ -182,7 +182,7 @@ WRONG = [
     ({"time_limit": 5, "in_process": True}, "with in_process there is none"),
     ({"data_options": 5}, "data_options must be a dictionary"),
     ({"options": {"dropout": 0.1}}, "give them to it alone"),
-    ({"data": (1, 2)}, "data must be a name that zoo.data.load takes"),
+    ({"data": (1, 2)}, "images must be numbers"),
 ]
 # Where the hypermodel is made by the search, and its engine is Hyperband.
 WRONG_OF_HYPERBAND = [
