@@ -8,6 +8,7 @@ not, and return a `matplotlib.figure.Figure` that no window or pyplot knows and 
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Sequence
 from itertools import accumulate
 from typing import TYPE_CHECKING, Any
@@ -268,7 +269,8 @@ def pareto(result: SearchResult, cost: str = "macs") -> Figure:
             )
         if min(x) > 0 and max(x) > 20 * min(x):
             axes.set_xscale("log")
-            axes.xaxis.set_major_locator(LogLocator(subs=[1, 2, 5], numticks=20))
+            subs = [1, 2, 5] if max(x) < 1000 * min(x) else [1]
+            axes.xaxis.set_major_locator(LogLocator(subs=subs, numticks=20))
             axes.xaxis.set_minor_formatter(NullFormatter())
         else:
             axes.xaxis.set_major_locator(MaxNLocator(nbins=6, integer=cost != "latency"))
@@ -301,13 +303,14 @@ def cost_text(cost: str, value: float) -> str:
 
 
 def cost_texts(cost: str, values: Sequence[float]) -> list[str]:
-    """Write costs with their unit; those that are alike in three digits, in full.
+    """Write costs briefly with their unit; those that are alike in three digits, in full.
 
     Example:
         >>> cost_texts("parameters", [1e6, 1.5e6]), cost_texts("parameters", [103_978, 103_980])
-        (['1.00 M', '1.50 M'], ['103,978', '103,980'])
+        (['1 M', '1.5 M'], ['103,978', '103,980'])
     """
-    texts = [cost_text(cost, value) for value in values]
+    texts = [re.sub(r"(\.\d*?)0+(?= )", r"\1", cost_text(cost, value)) for value in values]
+    texts = [text.replace(". ", " ") for text in texts]
     if len(set(texts)) == len(texts):
         return texts
     if cost == "latency":
