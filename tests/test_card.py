@@ -223,3 +223,19 @@ def test_what_cannot_be_opened(path, error, message, tmp_path):
         (tmp_path / name).write_bytes(b"something else")
     with pytest.raises(error, match=message):
         zoo.load(tmp_path / path)
+
+
+def test_evaluation_compares_the_classes_names(made):
+    images, labels = np.full((6, 12, 20, 3), 90, "uint8"), np.arange(6) % 3
+
+    def named(*names):
+        return data.from_arrays(
+            (images, labels), test=(images, labels), class_names=names, validation_split=0
+        )
+
+    model = made[1]
+    assert len(applications.evaluate(model, named(*model.card.class_names)).labels) == 6
+    with pytest.raises(ValueError, match="class 0 is 'plain' for the model and 'dark ground' in"):
+        applications.evaluate(model, named("dark ground", "bright sky", "plain"))
+    with pytest.warns(UserWarning, match="compared by their order"):
+        applications.evaluate(model, named("n01", "n02", "n03"))
