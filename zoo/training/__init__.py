@@ -218,13 +218,11 @@ def train(
     check_data(data)
     check_recipe(recipe, data)
     recipe = dataclasses.replace(recipe, steps_per_execution=steps_per_execution(recipe, data))
-    run_folder.claim(folder, resume)
+    run_folder.check(folder, resume)
     continued = run_folder.has_epochs(folder)
     if continued:
         run_folder.check_files(folder, data)
-    with unlogged(RETRACING), run_folder.locked(folder), prepare(recipe) as policy:
-        remove_temporaries(folder)
-        remove_temporaries(folder / "snapshots")
+    with unlogged(RETRACING), prepare(recipe) as policy:
         given = isinstance(model, keras.Model)
         built = model if isinstance(model, keras.Model) else model()
         check_model(built, data)
@@ -238,11 +236,14 @@ def train(
         config = run_folder.describe(built, data, recipe, options)
         if continued:
             run_folder.check_same(folder, config)
-        write_json(folder / "config.json", config)
-        run_folder.record_files(folder, data)
-        run_folder.record_environment(folder, setup_devices())
-        trained_on(built, data)
-        with reader_errors():
+        run_folder.claim(folder, resume)
+        with run_folder.locked(folder), reader_errors():
+            remove_temporaries(folder)
+            remove_temporaries(folder / "snapshots")
+            write_json(folder / "config.json", config)
+            run_folder.record_files(folder, data)
+            run_folder.record_environment(folder, setup_devices())
+            trained_on(built, data)
             return _train(built, data, recipe, folder, callbacks, tensorboard, verbose)
 
 

@@ -39,17 +39,24 @@ WRITES = (
 RESULTS = ("best.keras", "last.keras", "result.json")
 
 
-def claim(folder: Path, resume: bool) -> None:
-    """Make a folder that of a training run; raise an error if it holds something else.
+def check(folder: Path, resume: bool) -> None:
+    """Raise an error if a folder cannot become, or go on as, that of a training run.
 
     Raises:
         FileExistsError: If the folder holds a run and `resume` is False, a run of another kind, or
             files of others under names that a run writes.
+        FileNotFoundError: If it holds a run's results and no snapshot to continue from.
         NotADirectoryError: If it is a file.
     """
-    _runs.claim(folder, "train", resume=resume, writes=WRITES)
+    _runs.check(folder, "train", resume=resume, writes=WRITES)
     if any((folder / name).exists() for name in RESULTS) and not has_epochs(folder):
         raise FileNotFoundError(f"{folder} has no snapshot to continue from: {_new_run(folder)}")
+
+
+def claim(folder: Path, resume: bool) -> None:
+    """Make a folder that of a training run; the errors are those of `check`."""
+    check(folder, resume)
+    _runs.claim(folder, "train", resume=resume, writes=WRITES)
     (folder / "snapshots").mkdir(exist_ok=True)
 
 
