@@ -11,6 +11,7 @@ import tensorflow as tf
 
 import applications
 import tuning
+import zoo
 from zoo import training
 from zoo.training import DivergedError, MovingAverage, Recipe, devices, mix, run_folder, train
 
@@ -627,6 +628,12 @@ def test_a_folder_that_is_no_run_cannot_be_resumed(tmp_path):
     (tmp_path / "run" / "best.keras").touch()
     with pytest.raises(FileExistsError, match=r"holds no run of this package, and best\.keras"):
         run(tmp_path, resume=True)
+
+
+def test_what_cannot_be_built_leaves_no_folder(tmp_path):
+    with pytest.raises(ValueError, match="dropout"):
+        train(lambda: zoo.create("cnn", dropout="abc"), Images(), run_dir=tmp_path / "run")
+    assert not (tmp_path / "run").exists()
 
 
 def test_nothing_is_written_over_without_a_snapshot(tmp_path):
