@@ -35,8 +35,7 @@ CHILD = """
     import os, signal, sys, time
     sys.path.insert(0, {tests!r})
     import keras
-    from image_files import folder_of, picture
-from test_training import Images, small
+    from test_training import Images, small
     from zoo.training import snapshot
     from zoo.training import Recipe, train
 

@@ -173,9 +173,10 @@ def test_a_run_begins_beside_other_files_and_again_if_it_wrote_nothing(tmp_path,
     for _ in range(2):
         with pytest.raises(RuntimeError, match="no such model"):
             train(failing, digits, Recipe(epochs=1), run_dir=tmp_path, verbose=0)
-    assert _runs.kind_of(tmp_path) == "train"
+    assert _runs.kind_of(tmp_path) is None
     start("train", tmp_path, digits)
     assert (tmp_path / "best.keras").exists()
+    assert _runs.kind_of(tmp_path) == "train"
     assert (tmp_path / "thesis.txt").read_text() == (tmp_path / ".lock").read_text() == "kept"
     with pytest.raises(NotADirectoryError, match=r"thesis\.txt is a file"):
         start("train", tmp_path / "thesis.txt", digits)
