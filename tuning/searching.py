@@ -139,7 +139,7 @@ def search(
     require_tensorflow()
     folder, role = Path(run_dir), distributed.role()
     helps = role is not None and role != distributed.CHIEF
-    _runs.check(folder, "tune", resume=resume or helps, writes=() if helps else WRITES)
+    _runs.check(folder, "tune", resume=resume or helps, writes=WRITES)
     workers = plain(workers)
     check_count("workers", workers, 1)
     if workers > 1 and (in_process or role is not None):
@@ -175,7 +175,7 @@ def search(
     _check_used(hypermodel, settings)
     settings = dataclasses.replace(settings, reference=_reference(hypermodel))
     if helps:
-        folder.mkdir(parents=True, exist_ok=True)
+        _runs.claim(folder, "tune", resume=True, writes=WRITES)  # it may be here before the chief
         distributed.tuner(hypermodel, settings, None).search()
         return results.read(folder)
     _runs.claim(folder, "tune", resume=resume, writes=WRITES)

@@ -133,5 +133,9 @@ def claim(folder: Path, kind: str, *, resume: bool, writes: Sequence[str] = ()) 
         from zoo import __version__
 
         stated = {"schema": 1, "kind": kind, "package": PACKAGE, "version": __version__}
-        write_json(folder / FILE, stated)
+        try:
+            write_json(folder / FILE, stated)
+        except FileNotFoundError:  # another process, of the same search, has just written it
+            if not (folder / FILE).exists():
+                raise
     check(folder, kind, resume=True)  # another command may have claimed it at the same moment
