@@ -223,3 +223,12 @@ def test_of_two_kinds_at_once_one_gets_the_folder(tmp_path, monkeypatch):
     monkeypatch.setattr(_runs, "write_json", late)
     with pytest.raises(FileExistsError, match="holds a search"):
         _runs.claim(tmp_path, "train", resume=False, writes=run_folder.WRITES)
+
+
+def test_a_worker_may_come_before_the_chief(tmp_path):
+    _runs.claim(tmp_path, "tune", resume=True, writes=WRITES["tune"])
+    (tmp_path / "trials" / "trial_0").mkdir(parents=True)
+    _runs.claim(tmp_path, "tune", resume=False, writes=WRITES["tune"])
+    (tmp_path / "search.json").touch()
+    with pytest.raises(FileExistsError, match="already holds a search"):
+        _runs.claim(tmp_path, "tune", resume=False, writes=WRITES["tune"])
