@@ -79,8 +79,8 @@ class HyperClassifier(keras_tuner.HyperModel):
     ) -> None:
         super().__init__(name=None, tunable=True)
         self.builder = _name(builder)
-        self.input_shape = input_shape
-        self.num_classes = num_classes
+        self.input_shape = plain(tuple(input_shape))
+        self.num_classes = plain(num_classes)
         self.space = spaces.space_of(space)
         self.recipe = Recipe.of(recipe)
         self.steps_per_epoch = steps_per_epoch
@@ -108,11 +108,11 @@ class HyperClassifier(keras_tuner.HyperModel):
 
     def _fixed_recipe(self) -> dict[str, Any]:
         """Fields of the recipe that differ from the defaults."""
-        plain = Recipe()
+        default = Recipe()
         return {
             field.name: value
             for field in dataclasses.fields(Recipe)
-            if (value := getattr(self.recipe, field.name)) != getattr(plain, field.name)
+            if (value := getattr(self.recipe, field.name)) != getattr(default, field.name)
         }
 
     def describe(self) -> dict[str, Any]:
