@@ -90,24 +90,6 @@ def with_preprocessing(model: keras.Model, weights: Weights | None = None) -> ke
     return with_card(complete, card, preprocess=Whole())
 
 
-def model_input(model: Classifier, image: Photograph, weights: Weights | None = None) -> np.ndarray:
-    """A photograph as a model takes it: preprocessed, unless the model does that itself.
-
-    Args:
-        model: A classifier, as `applications.load`, `zoo.load` or `with_preprocessing` gives it, or
-            a `zoo.Predictor` of one.
-        image: A file, its bytes, a Pillow image, or an array (H, W, C) with pixels in [0, 255].
-        weights: The record that says how to preprocess; by default the model's card does.
-
-    Returns:
-        float32 (H, W, C), pixels in [0, 255].
-
-    Raises:
-        ValueError: If nothing says how to preprocess, or the image cannot be read.
-    """
-    return described(model, weights).prepare(image)
-
-
 def described(model: Classifier, weights: Weights | None = None) -> Card:
     """The model's card, with a way to preprocess that fits the model's own size.
 

@@ -212,7 +212,7 @@ def test_damaged_cards(text, message, tmp_path):
     ("path", "error", "message"),
     [
         ("nothing.keras", FileNotFoundError, "there is no file"),
-        (".", FileNotFoundError, "it is no run folder"),
+        (".", FileNotFoundError, "it is not a run folder"),
         ("a.onnx", ValueError, "zoo.Predictor"),
         ("a.h5", ValueError, "applications.load"),
         ("a.keras", ValueError, "cannot be opened as a Keras model"),

@@ -93,7 +93,7 @@ def load(path: str | os.PathLike[str]) -> keras.Model:
 
     Raises:
         FileNotFoundError: If there is no such file, or the run has no model yet.
-        ValueError: If the file is no model that Keras can open.
+        ValueError: If Keras cannot open the file as a model.
 
     Example:
         >>> import tempfile, zoo
@@ -132,7 +132,7 @@ def model_file(path: str | os.PathLike[str]) -> Path:
             raise ValueError(f"{path} is a SavedModel, which runs without Keras: zoo.Predictor")
         if not (path / BEST).exists():
             raise FileNotFoundError(
-                f"{path} has no {BEST}: it is no run folder, or its first epoch is not finished"
+                f"{path} has no {BEST}: it is not a run folder, or its first epoch is not finished"
             )
         return path / BEST
     if not path.exists():

@@ -38,7 +38,7 @@ def _show_warning(
 
 
 def main() -> None:
-    """Run the command line; a wrong argument is told in one sentence, without a traceback."""
+    """Run the command line; a wrong argument ends in one sentence, without a traceback."""
     warnings.showwarning = _show_warning
     signal.signal(signal.SIGTERM, terminate)
     try:

@@ -65,8 +65,8 @@ def convert(
         formats.write(target, {v.path: v.numpy() for v in loaded.weights}, metadata)
     print(f"{target}: {len(loaded.weights)} arrays of {model}")
     if asked and not carries:
-        told = ", ".join(f"{option}={value!r}" for option, value in asked.items())
-        print(f"  not carried over, so say it when you load the file: {told}")
+        options = ", ".join(f"{option}={value!r}" for option, value in asked.items())
+        print(f"  not carried over, so give them when you load the file: {options}")
 
 
 @app.command()
