@@ -17,6 +17,7 @@ from zoo.cli.shared import (
     Optimizer,
     Seed,
     Settings,
+    SkipUnreadable,
     StartWeights,
     create_or_load,
     name_and_weights,
@@ -41,6 +42,7 @@ def find_lr(
         int | None, typer.Option(help="Height and width; by default the data's.")
     ] = None,
     data_dir: DataDir = None,
+    skip_unreadable: SkipUnreadable = False,
     weights: StartWeights = None,
     picture: Annotated[
         Path | None,
@@ -65,6 +67,7 @@ def find_lr(
         augment=augment,
         image_size=image_size,
         data_dir=data_dir,
+        skip_unreadable=skip_unreadable,
         seed=seed,
     )
     options = {"input_shape": images.image_shape, "num_classes": images.num_classes, **options}
