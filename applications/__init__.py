@@ -5,7 +5,6 @@ Listing weights imports neither Keras nor TensorFlow.
 
 from __future__ import annotations
 
-import importlib
 from typing import TYPE_CHECKING, Any
 
 import zoo
@@ -15,34 +14,57 @@ if not hasattr(zoo, "list_models"):
         f"zoo is {zoo.__file__}, not that of keras-modelzoo: rename it, or run from another folder"
     )
 
-from applications.weights import Weights, list_weights
-from zoo._habits import unknown_name
-from zoo.card import Preprocess
+from zoo.common.lazy import resolve
+from zoo.common.names import unknown_name
 
 if TYPE_CHECKING:
-    from applications.crossvalidation import CrossValidation, cross_validate
-    from applications.evaluation import Evaluation, evaluate, fit_temperature, with_temperature
-    from applications.finetuning import FinetuneResult, finetune
-    from applications.loading import load, load_weights
-    from applications.matching import LoadReport, WeightsError
-    from applications.phases import Phase, default_phases
-    from applications.predict import Prediction, classify
-    from applications.preprocessing import preprocess, with_preprocessing
-    from applications.probes import Probe, embed, knn_probe, linear_probe
+    from applications.evaluation.evaluate import (
+        Evaluation,
+        evaluate,
+        fit_temperature,
+        with_temperature,
+    )
+    from applications.evaluation.probes import Probe, embed, knn_probe, linear_probe
+    from applications.finetuning.crossvalidation import CrossValidation, cross_validate
+    from applications.finetuning.finetune import FinetuneResult, finetune
+    from applications.finetuning.phases import Phase, default_phases
+    from applications.predicting.classify import Prediction, classify
+    from applications.predicting.preprocessing import preprocess, with_preprocessing
+    from applications.weights import download, formats
+    from applications.weights.loading import load, load_weights
+    from applications.weights.matching import LoadReport, WeightsError
+    from applications.weights.records import Weights, list_weights
+    from zoo.card import Preprocess
 
-# What needs Keras is imported when it is first used.
-LAZY = {
-    "crossvalidation": ("CrossValidation", "cross_validate"),
-    "evaluation": ("Evaluation", "evaluate", "fit_temperature", "with_temperature"),
-    "finetuning": ("FinetuneResult", "finetune"),
-    "loading": ("load", "load_weights"),
-    "matching": ("LoadReport", "WeightsError"),
-    "phases": ("Phase", "default_phases"),
-    "predict": ("Prediction", "classify"),
-    "preprocessing": ("preprocess", "with_preprocessing"),
-    "probes": ("Probe", "embed", "knn_probe", "linear_probe"),
+PLACES = {
+    "CrossValidation": "applications.finetuning.crossvalidation:CrossValidation",
+    "Evaluation": "applications.evaluation.evaluate:Evaluation",
+    "FinetuneResult": "applications.finetuning.finetune:FinetuneResult",
+    "LoadReport": "applications.weights.matching:LoadReport",
+    "Phase": "applications.finetuning.phases:Phase",
+    "Prediction": "applications.predicting.classify:Prediction",
+    "Preprocess": "zoo.card:Preprocess",
+    "Probe": "applications.evaluation.probes:Probe",
+    "Weights": "applications.weights.records:Weights",
+    "WeightsError": "applications.weights.matching:WeightsError",
+    "classify": "applications.predicting.classify:classify",
+    "cross_validate": "applications.finetuning.crossvalidation:cross_validate",
+    "default_phases": "applications.finetuning.phases:default_phases",
+    "download": "applications.weights.download",
+    "embed": "applications.evaluation.probes:embed",
+    "evaluate": "applications.evaluation.evaluate:evaluate",
+    "finetune": "applications.finetuning.finetune:finetune",
+    "fit_temperature": "applications.evaluation.evaluate:fit_temperature",
+    "formats": "applications.weights.formats",
+    "knn_probe": "applications.evaluation.probes:knn_probe",
+    "linear_probe": "applications.evaluation.probes:linear_probe",
+    "list_weights": "applications.weights.records:list_weights",
+    "load": "applications.weights.loading:load",
+    "load_weights": "applications.weights.loading:load_weights",
+    "preprocess": "applications.predicting.preprocessing:preprocess",
+    "with_preprocessing": "applications.predicting.preprocessing:with_preprocessing",
+    "with_temperature": "applications.evaluation.evaluate:with_temperature",
 }
-
 __all__ = [
     "CrossValidation",
     "Evaluation",
@@ -57,10 +79,12 @@ __all__ = [
     "classify",
     "cross_validate",
     "default_phases",
+    "download",
     "embed",
     "evaluate",
     "finetune",
     "fit_temperature",
+    "formats",
     "knn_probe",
     "linear_probe",
     "list_weights",
@@ -73,7 +97,11 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    for module, names in LAZY.items():
-        if name in names:
-            return getattr(importlib.import_module(f"applications.{module}"), name)
+    """Import a public name when it is first used."""
+    if name in PLACES:
+        return resolve("applications", PLACES, name)
     raise AttributeError(unknown_name("applications", name, zoo.list_models()))
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -169,7 +169,7 @@ def read_csv(path: Path) -> tuple[list[list[Result]], list[list[Result]]]:
 
 def write_csv(path: Path, cases: Iterable[Sequence[Result]]) -> None:
     """Write one row a contestant, with the machine in each."""
-    from zoo._files import atomic  # not before ENVIRONMENT was taken
+    from zoo.common.files import atomic  # not before ENVIRONMENT was taken
 
     with atomic(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
         rows = csv.writer(file)

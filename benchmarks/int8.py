@@ -34,7 +34,7 @@ def main() -> None:
     options = parser.parse_args()
     import applications
     from examples.transfer_500_images import few, together
-    from zoo._files import atomic
+    from zoo.common.files import atomic
 
     with tempfile.TemporaryDirectory() as folder:
         photographs(Path(folder))

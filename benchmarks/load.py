@@ -32,7 +32,7 @@ def _cases(name: str, folder: Path, peer_python: str) -> Iterator[Case]:
     import keras
 
     import zoo
-    from applications import formats
+    from applications.weights import formats
 
     ours = zoo.create(name)
     own = folder / f"{name}.safetensors"

@@ -44,7 +44,7 @@ KERAS = {  # ours -> keras.applications'
 
 def ours(name: str) -> Any:
     """Our model, quietly."""
-    from zoo._quiet import quiet
+    from zoo.common.quiet import quiet
 
     with quiet():
         import zoo

@@ -68,7 +68,8 @@ def resident(pid: int | str = "self") -> int:
 def memory(trials: int) -> None:
     """Print the parent's memory after every tenth trial."""
     import tuning
-    from tuning import live, space
+    from tuning import space
+    from tuning.searching import live
 
     seen: dict[int, int] = {}
 
@@ -77,7 +78,7 @@ def memory(trials: int) -> None:
             done = len(list(self.settings.trials_dir.glob("trial_*/outcome-0.json")))
             seen[done] = max(seen.get(done, 0), resident())
 
-    from tuning import searching
+    from tuning.searching import search as searching
 
     searching.Live = Watch  # type: ignore[misc]
     tuning.search(

@@ -15,7 +15,7 @@ import skimage.data
 from matplotlib.figure import Figure
 
 import applications
-from applications.preprocessing import preprocess
+from applications.predicting.preprocessing import preprocess
 
 path = sys.argv[1] if len(sys.argv) > 1 else "photographs.png"
 model = applications.load("efficientnet_lite0")

@@ -23,7 +23,7 @@ from matplotlib.figure import Figure
 import applications
 import zoo
 from zoo import plots
-from zoo._files import atomic
+from zoo.common.files import atomic
 from zoo.data import from_arrays, load
 from zoo.training import Recipe, train
 

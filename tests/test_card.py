@@ -15,11 +15,12 @@ from PIL import Image
 
 import applications
 import zoo
-from applications import formats
-from applications.matching import WeightsError
-from applications.preprocessing import described
-from zoo import _cards, card, data, training, transfer
+from applications.predicting.preprocessing import described
+from applications.weights import formats
+from applications.weights.matching import WeightsError
+from zoo import _cards, card, data, training
 from zoo._runtimes import RUNTIMES
+from zoo.graph import transfer
 
 EXPORTED = {"m": None, "m.onnx": "onnx", "m.tflite": "ai_edge_litert", "m.xml": "openvino"}
 

@@ -14,34 +14,34 @@ import pytest
 from cases import CASES
 
 import zoo
-from zoo import _generate
+from tools import catalogue
 
 
 @pytest.fixture(scope="module")
 def rows():
-    """The table, which `python -m zoo._generate` writes anew."""
-    return json.loads(_generate.PATH.read_text("utf-8"))
+    """The table, which `python -m tools.catalogue` writes anew."""
+    return json.loads(catalogue.PATH.read_text("utf-8"))
 
 
 @pytest.mark.parametrize("case", CASES, ids=str)
 def test_row_is_what_the_code_builds(case, rows):
     family = importlib.import_module(f"zoo.{case.module}")
-    assert _generate.describe(family, case.name) in rows
+    assert catalogue.describe(family, case.name) in rows
 
 
 def test_table_is_in_the_order_of_the_code(rows):
-    names = [name for family in _generate.families() for name in family.VARIANTS]
+    names = [name for family in catalogue.families() for name in family.VARIANTS]
     assert [row["name"] for row in rows] == names
-    assert _generate.PATH.read_text("utf-8") == _generate.catalogue(rows)
+    assert catalogue.PATH.read_text("utf-8") == catalogue.catalogue(rows)
 
 
 def test_pages_are_current(rows):
-    page = (_generate.ROOT / "docs" / "models.md").read_text("utf-8")
-    assert page == _generate.models_page(rows)
-    readme = (_generate.ROOT / "README.md").read_text("utf-8")
-    assert readme == _generate.with_table(readme, rows)
+    page = (catalogue.ROOT / "docs" / "models.md").read_text("utf-8")
+    assert page == catalogue.models_page(rows)
+    readme = (catalogue.ROOT / "README.md").read_text("utf-8")
+    assert readme == catalogue.with_table(readme, rows)
     for row in rows:
-        assert {**row, **_generate.published(row["name"])} == row, row["name"]
+        assert {**row, **catalogue.published(row["name"])} == row, row["name"]
 
 
 def test_info():
@@ -66,7 +66,7 @@ def test_list_models():
     with_weights = zoo.list_models(pretrained=True)
     assert with_weights == [name for name in zoo.list_models() if zoo.info(name).weights]
     assert zoo.list_models("cnn", pretrained=True) == []
-    assert len(zoo.list_models()) == len(json.loads(_generate.PATH.read_text("utf-8")))
+    assert len(zoo.list_models()) == len(json.loads(catalogue.PATH.read_text("utf-8")))
 
 
 def test_unknown_name():

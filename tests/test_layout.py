@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from zoo import _generate
+from tools import catalogue
 
 ROOT = Path(__file__).parents[1]
 LOWER = {"zoo": {"applications", "tuning"}, "applications": {"tuning"}, "tuning": set()}
@@ -35,7 +35,7 @@ def test_imports_run_one_way(package):
 def test_architectures_import_keras_alone():
     folders = [(ROOT / "zoo" / name).glob("*.py") for name in ("_blocks", "layers")]
     shared = [ROOT / "zoo" / "_options.py", *itertools.chain(*folders)]
-    for path in [*shared, *(Path(family.__file__) for family in _generate.families())]:
+    for path in [*shared, *(Path(family.__file__) for family in catalogue.families())]:
         found = set(imports(path))
         assert not any(name.startswith("keras.src") for name in found), path
         assert not {name.split(".")[0] for name in found} & {"tensorflow", "jax", "torch"}, path

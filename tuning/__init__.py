@@ -15,36 +15,60 @@ reads and explains a search imports neither Keras nor TensorFlow.
 
 from __future__ import annotations
 
-import importlib
 from typing import TYPE_CHECKING, Any
 
-import zoo  # before KerasTuner imports TensorFlow
+import zoo
 
 if not hasattr(zoo, "list_models"):
     raise ImportError(
         f"zoo is {zoo.__file__}, not that of keras-modelzoo: rename it, or run from another folder"
     )
 
-if TYPE_CHECKING:
-    from tuning.budget import Budget
-    from tuning.hypermodel import HyperClassifier
-    from tuning.results import SearchError, SearchResult, Trial, read
-    from tuning.searching import search
+from zoo.common.lazy import resolve
+from zoo.common.names import unknown_name
 
-WHERE = {
-    "Budget": "budget",
-    "HyperClassifier": "hypermodel",
-    "SearchError": "results",
-    "SearchResult": "results",
-    "Trial": "results",
-    "read": "results",
-    "search": "searching",
+if TYPE_CHECKING:
+    from tuning import space
+    from tuning.report import importance, plots
+    from tuning.results import SearchError, SearchResult, Trial, read
+    from tuning.searching.search import search
+    from tuning.space.budget import Budget
+    from tuning.space.hypermodel import HyperClassifier
+
+PLACES = {
+    "Budget": "tuning.space.budget:Budget",
+    "HyperClassifier": "tuning.space.hypermodel:HyperClassifier",
+    "SearchError": "tuning.results:SearchError",
+    "SearchResult": "tuning.results:SearchResult",
+    "Trial": "tuning.results:Trial",
+    "importance": "tuning.report.importance",
+    "plots": "tuning.report.plots",
+    "read": "tuning.results:read",
+    "report": "tuning.report",
+    "search": "tuning.searching.search:search",
+    "space": "tuning.space",
 }
-__all__ = ["Budget", "HyperClassifier", "SearchError", "SearchResult", "Trial", "read", "search"]
+__all__ = [
+    "Budget",
+    "HyperClassifier",
+    "SearchError",
+    "SearchResult",
+    "Trial",
+    "importance",
+    "plots",
+    "read",
+    "report",
+    "search",
+    "space",
+]
 
 
 def __getattr__(name: str) -> Any:
-    """Import what is used first."""
-    if name in WHERE:
-        return getattr(importlib.import_module(f"tuning.{WHERE[name]}"), name)
-    raise AttributeError(f"module 'tuning' has no attribute {name!r}")
+    """Import a public name when it is first used."""
+    if name in PLACES:
+        return resolve("tuning", PLACES, name)
+    raise AttributeError(unknown_name("tuning", name))
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -14,9 +14,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-from zoo import _notebook, history
-from zoo._files import atomic, write_json
-from zoo.profile import human
+from zoo import history
+from zoo.common import notebook
+from zoo.common.files import atomic, write_json
+from zoo.graph.profile import human
 
 Status = Literal["completed", "failed", "skipped", "running"]
 Value = int | float | str | bool
@@ -116,15 +117,13 @@ class SearchResult:
         return "\n".join(lines)
 
     def _repr_html_(self) -> str:
-        from tuning.plots import scores
-
         done = [trial for trial in self.trials if trial.score is not None]
         done.sort(key=lambda trial: trial.score or 0.0, reverse=self.direction == "max")
         rows = [(t.id, f"{t.score:.4g}", t.epochs, _chosen(t)) for t in done[:5]]
         facts = {s: self.count(s) or None for s in get_args(Status)}
-        best = _notebook.table(("trial", self.objective, "epochs", "choices"), rows)
-        picture = scores(self) if self.trials else None
-        return _notebook.card(str(self.run_dir), facts, *[best] * bool(rows), picture=picture)
+        best = notebook.table(("trial", self.objective, "epochs", "choices"), rows)
+        picture = self.run_dir / "scores.png"
+        return notebook.card(str(self.run_dir), facts, *[best] * bool(rows), picture=picture)
 
 
 def _chosen(trial: Trial) -> str:

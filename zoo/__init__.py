@@ -1,32 +1,55 @@
 """Keras models that you can read, load, search and look into.
 
 `import zoo` is light: Keras is imported when the first model is built, and opens the files of this
-package from then on. TensorFlow leaves its oneDNN
-operations off on x86 processors without AVX-512's VNNI, where they are faster, too: `zoo` has them
-on, if it is imported before TensorFlow. TF_ENABLE_ONEDNN_OPTS=0 in the environment keeps them off.
+package from then on.
 """
 
 from __future__ import annotations
 
 import importlib
-import os
 from typing import TYPE_CHECKING, Any
 
-from zoo._habits import unknown_name
-from zoo._registration import register_layers as _register_layers
-from zoo.card import Card, Preprocess, Stretch, Whole
-from zoo.catalogue import ModelInfo, create, info, list_models
-from zoo.export import Exported, ExportError, export
-from zoo.features import features
-from zoo.fold import FoldReport, fold
-from zoo.predictor import Predictor
-from zoo.profile import Profile, profile
-from zoo.saving import load, save
+from zoo.common.lazy import resolve
+from zoo.common.names import unknown_name
+from zoo.common.registration import register_layers
+from zoo.common.version import VERSION as __version__
 
 if TYPE_CHECKING:
     from zoo._options import Options
+    from zoo.card import Card, Preprocess, Stretch, Whole
+    from zoo.catalogue import ModelInfo, create, info, list_models
+    from zoo.export import Exported, ExportError, export
+    from zoo.graph import flatten, transfer
+    from zoo.graph.features import features
+    from zoo.graph.fold import FoldReport, fold
+    from zoo.graph.profile import Profile, profile
+    from zoo.predictor import Predictor
+    from zoo.saving import load, save
 
-__version__ = "0.1.0"
+PLACES = {
+    "Card": "zoo.card:Card",
+    "ExportError": "zoo.export:ExportError",
+    "Exported": "zoo.export:Exported",
+    "FoldReport": "zoo.graph.fold:FoldReport",
+    "ModelInfo": "zoo.catalogue:ModelInfo",
+    "Options": "zoo._options:Options",
+    "Predictor": "zoo.predictor:Predictor",
+    "Preprocess": "zoo.card:Preprocess",
+    "Profile": "zoo.graph.profile:Profile",
+    "Stretch": "zoo.card:Stretch",
+    "Whole": "zoo.card:Whole",
+    "create": "zoo.catalogue:create",
+    "export": "zoo.export:export",
+    "features": "zoo.graph.features:features",
+    "flatten": "zoo.graph.flatten",
+    "fold": "zoo.graph.fold:fold",
+    "info": "zoo.catalogue:info",
+    "list_models": "zoo.catalogue:list_models",
+    "load": "zoo.saving:load",
+    "profile": "zoo.graph.profile:profile",
+    "save": "zoo.saving:save",
+    "transfer": "zoo.graph.transfer",
+}
 __all__ = [
     "Card",
     "ExportError",
@@ -39,30 +62,36 @@ __all__ = [
     "Profile",
     "Stretch",
     "Whole",
+    "__version__",
     "create",
     "export",
     "features",
+    "flatten",
     "fold",
     "info",
     "list_models",
     "load",
     "profile",
     "save",
+    "transfer",
 ]
 
-_register_layers()
-if hasattr(os, "uname") and os.uname().machine == "x86_64":
-    os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
+register_layers()
 
 
 def __getattr__(name: str) -> Any:
-    """Import what needs Keras when it is first used: `zoo.resnet`, `zoo.data`, `zoo.Options`."""
-    if name == "Options":
-        return importlib.import_module("zoo._options").Options
+    """Import a public name, or a module such as `zoo.resnet`, when it is first used."""
+    if name in PLACES:
+        return resolve("zoo", PLACES, name)
     if not name.startswith("_"):
         try:
             return importlib.import_module(f"zoo.{name}")
         except ModuleNotFoundError as error:
             if error.name != f"zoo.{name}":
                 raise
-    raise AttributeError(unknown_name("zoo", name, list_models()))
+    models = resolve("zoo", PLACES, "list_models")()
+    raise AttributeError(unknown_name("zoo", name, models))
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -31,7 +31,7 @@ def write_onnx(saved: Path, names: tuple[str, ...], path: Path, *, apart: bool) 
     import tensorflow as tf
     from tf2onnx import convert
 
-    from zoo._quiet import DEPRECATED, quiet, unlogged
+    from zoo.common.quiet import DEPRECATED, quiet, unlogged
 
     loaded = tf.saved_model.load(str(saved))
     function = loaded.stateless

@@ -13,10 +13,10 @@ from typing import Any, Literal, TypedDict, TypeVar, cast, get_args, get_type_hi
 
 import keras
 
-from zoo._habits import unknown_option
-from zoo._plain import plain
 from zoo._symbolic import initialized, symbolic
 from zoo.card import Card, with_card
+from zoo.common.names import unknown_option
+from zoo.common.plain import plain
 
 Downsample = Literal["paper", "conv", "max", "avg", "blur"]
 Pooling = Literal["avg", "max", "avgmax", "gem", "flatten", "token"]

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from zoo._quiet import quiet
+from zoo.common.quiet import quiet
 
 if TYPE_CHECKING:
     import numpy as np

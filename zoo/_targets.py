@@ -12,7 +12,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
-from zoo._files import TEMPORARY, write_json
+from zoo.common.files import TEMPORARY, write_json
+from zoo.common.version import VERSION
 
 MARK = Path("assets.extra", "keras-modelzoo.json")  # in a SavedModel; TensorFlow leaves it alone
 PACKAGE = "keras-modelzoo"
@@ -76,11 +77,9 @@ def in_the_way(folder: Path) -> str | None:
 
 def mark(folder: Path) -> None:
     """Note in a SavedModel which files this package wrote, as the last step of writing it."""
-    from zoo import __version__
-
     files = {name: _hash(path) for name, path in sorted(_files(folder))}
     (folder / MARK).parent.mkdir(exist_ok=True)
-    stated = {"schema": 1, "package": PACKAGE, "version": __version__, "files": files}
+    stated = {"schema": 1, "package": PACKAGE, "version": VERSION, "files": files}
     write_json(folder / MARK, stated)
 
 

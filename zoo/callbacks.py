@@ -19,7 +19,7 @@ from typing import Any
 import keras
 
 from zoo import history, plots
-from zoo._files import check_replaceable
+from zoo.common.files import check_replaceable
 
 # The columns that stand after the metrics, in this order.
 LAST_COLUMNS = ("learning_rate", "seconds", *[n for n in plots.OTHERS if n != "learning_rate"])

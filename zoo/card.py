@@ -18,6 +18,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from zoo.common.version import VERSION
+
 if TYPE_CHECKING:
     import numpy as np
 
@@ -52,7 +54,7 @@ class Preprocess:
 
     def __call__(self, image: Any, channels: int = 3) -> np.ndarray:
         """A file, Pillow image or array as (crop, crop, channels), pixels in [0, 255]."""
-        from zoo.data.reading import cropped
+        from zoo.photographs import cropped
 
         return cropped(image, self.resize, self.crop, self.interpolation, channels)
 
@@ -76,7 +78,7 @@ class Stretch:
 
     def __call__(self, image: Any, channels: int = 3) -> np.ndarray:
         """A file, Pillow image or array as (height, width, channels), pixels in [0, 255]."""
-        from zoo.data.reading import stretched
+        from zoo.photographs import stretched
 
         return stretched(image, (self.height, self.width), channels)
 
@@ -89,7 +91,7 @@ class Whole:
         """A file, Pillow image or array as (H, W, channels), pixels in [0, 255]."""
         import numpy as np
 
-        from zoo.data.reading import open_image
+        from zoo.photographs import open_image
 
         picture = open_image(image, channels)
         return np.asarray(picture).reshape(picture.height, picture.width, channels)
@@ -168,14 +170,12 @@ class Card:
 
     def to_json(self) -> str:
         """The card as a line of JSON."""
-        import zoo
-
         made: dict[str, Any] = {"schema": SCHEMA, "package": KEY}
         made |= {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
         if self.preprocess is not None:
             kind = next(k for k, v in KINDS.items() if isinstance(self.preprocess, v))
             made["preprocess"] = {"kind": kind, **dataclasses.asdict(self.preprocess)}
-        made["version"] = zoo.__version__
+        made["version"] = VERSION
         return json.dumps(made, default=_plain)
 
     @classmethod

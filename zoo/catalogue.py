@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from zoo import _notebook
+from zoo.common import notebook
 
 if TYPE_CHECKING:
     import keras
@@ -70,7 +70,7 @@ class ModelInfo:
         }
 
     def _repr_html_(self) -> str:
-        return _notebook.card(self.name, self.facts())
+        return notebook.card(self.name, self.facts())
 
 
 @functools.cache

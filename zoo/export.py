@@ -10,15 +10,15 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from zoo import _notebook
 from zoo._cards import sign
-from zoo._files import TEMPORARY
-from zoo._graph import readable
 from zoo._inputs import checked
 from zoo._onnx import LARGEST
 from zoo._runtimes import RUNTIMES, Job, Precision, save
 from zoo._targets import check_target, mark, put
 from zoo.card import card_of
+from zoo.common import notebook
+from zoo.common.files import TEMPORARY
+from zoo.graph.walk import readable
 
 if TYPE_CHECKING:
     import keras
@@ -68,7 +68,7 @@ class Exported:
             "outputs differ by": f"{self.error:.1g} of the largest",
             "the same top-1": f"{self.agreement:.0%}",
         }
-        return _notebook.card(str(self.path), facts)
+        return notebook.card(str(self.path), facts)
 
 
 def export(
@@ -229,7 +229,7 @@ def exportable(model: keras.Model) -> keras.Model:
     """The folded model, with GELUs that runtimes know: Keras's own is an Erfc, which they lack."""
     import keras
 
-    from zoo.fold import fold
+    from zoo.graph.fold import fold
 
     folded = fold(model)
     for layer in folded._flatten_layers():

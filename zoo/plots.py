@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from zoo import _fonts
-from zoo._files import MARK, atomic, check_replaceable
+from zoo.common.files import MARK, atomic, check_replaceable
 from zoo.history import (
     Best,
     Columns,

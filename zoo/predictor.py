@@ -15,14 +15,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from zoo._cards import card_in
-from zoo._files import cache_dir, write_json
-from zoo._graph import readable
 from zoo._inputs import checked
 from zoo._memory import give_back
-from zoo._plain import plain
 from zoo._runtimes import KERAS, RUNTIMES
 from zoo._ways import Way, file_of, ways_of
 from zoo.card import card_of
+from zoo.common.files import cache_dir, write_json
+from zoo.common.plain import plain
 from zoo.export import (
     LIMITS,
     ExportError,
@@ -35,6 +34,7 @@ from zoo.export import (
     runtime_of,
     some_images,
 )
+from zoo.graph.walk import readable
 from zoo.saving import is_saved, load
 
 if TYPE_CHECKING:
@@ -379,7 +379,7 @@ def _accelerated() -> bool:
 
 def _folded(model: keras.Model) -> Infer:
     """The folded model in a graph."""
-    from zoo.fold import fold
+    from zoo.graph.fold import fold
 
     return in_a_graph(fold(model))
 

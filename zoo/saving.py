@@ -49,7 +49,7 @@ def save(
         >>> zoo.load(path).card.builder
         'lenet5'
     """
-    from zoo._files import atomic
+    from zoo.common.files import atomic
 
     path = Path(path).expanduser()
     if path.suffix != ".keras":
@@ -74,7 +74,7 @@ def save(
 
 def write_keras(model: keras.Model, path: Path, card: Card) -> None:
     """Write a .keras file without optimizer, loss and metrics, and with a card."""
-    from zoo._graph import uncompiled
+    from zoo.graph.walk import uncompiled
 
     uncompiled(model).save(path)
     write_member(path, card)

@@ -21,7 +21,7 @@ import numpy as np
 from sources import CASES, Reference, answer, golden, references
 
 import applications
-from applications import formats
+from applications.weights import formats
 
 SIZE = (149, 117)
 

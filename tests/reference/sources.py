@@ -13,7 +13,7 @@ sys.path[:0] = [str(Path(__file__).parents[1]), str(Path(__file__).parents[2])]
 import golden
 from cases import CASES
 
-from applications.matching import renumbered
+from applications.weights.matching import renumbered
 
 
 @dataclass(frozen=True)

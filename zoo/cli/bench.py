@@ -7,9 +7,9 @@ from typing import Annotated
 
 import typer
 
-from zoo._quiet import quiet
 from zoo.cli.app import app
 from zoo.cli.shared import ModelOrFile, check_model, open_model, quiet_import
+from zoo.common.quiet import quiet
 
 
 @app.command()

@@ -9,7 +9,6 @@ from typing import Annotated, Any, Literal
 import typer
 
 import zoo
-from zoo._siblings import check_ours
 from zoo.cli.app import app
 from zoo.cli.shared import (
     DataDir,
@@ -19,6 +18,7 @@ from zoo.cli.shared import (
     open_model,
     quiet_import,
 )
+from zoo.common.siblings import check_ours
 
 
 @app.command()
@@ -34,7 +34,7 @@ def convert(
 ) -> None:
     """Rewrite a checkpoint in another format, bit for bit."""
     check_ours("applications")
-    from applications import formats
+    from applications.weights import formats
 
     if target.name.endswith(".weights.h5") and model is None:
         raise ValueError("a .weights.h5 holds a model's layers: say which model with --model")
@@ -55,7 +55,7 @@ def convert(
         loaded = applications.load(model, source, normalization=None)
     asked = dict(loaded.load_report.options)
     if target.name.endswith(".weights.h5"):
-        from zoo._files import atomic
+        from zoo.common.files import atomic
 
         with atomic(target) as temporary:
             loaded.save_weights(temporary)

@@ -9,8 +9,6 @@ from typing import Annotated
 import typer
 
 import zoo
-from zoo._runs import check as check_run
-from zoo._siblings import check_ours
 from zoo.cli.app import app
 from zoo.cli.shared import (
     Augment,
@@ -29,6 +27,8 @@ from zoo.cli.shared import (
     slug,
     sort_settings,
 )
+from zoo.common.runs import check as check_run
+from zoo.common.siblings import check_ours
 
 
 @app.command()

@@ -15,7 +15,7 @@ from zoo.card import read_member
 from zoo.catalogue import close_names
 from zoo.cli.app import app
 from zoo.cli.shared import ModelOrFile, is_name, open_model, quiet_import
-from zoo.profile import human
+from zoo.graph.profile import human
 from zoo.saving import model_file
 
 

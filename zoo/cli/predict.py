@@ -11,7 +11,6 @@ from typing import Annotated, Any, Literal
 import typer
 
 import zoo
-from zoo._siblings import check_ours
 from zoo.cli.app import app
 from zoo.cli.shared import (
     BatchSize,
@@ -26,6 +25,7 @@ from zoo.cli.shared import (
     quiet_import,
     slug,
 )
+from zoo.common.siblings import check_ours
 
 AnyModel = Annotated[
     str,
@@ -88,7 +88,7 @@ def predict(
             for prediction in found:
                 print(f"  {prediction.probability:6.1%}  {prediction.index:4}  {prediction.name}")
     if table is not None:
-        from zoo._files import atomic
+        from zoo.common.files import atomic
 
         places = range(1, max(map(len, rows), default=1) // 2 + 1)  # there may be fewer classes
         header = ["image", *(f"{what}_{i}" for i in places for what in ("class", "probability"))]

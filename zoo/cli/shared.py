@@ -14,10 +14,10 @@ from typing import Annotated, Any
 import typer
 
 import zoo
-from zoo._habits import unknown_option
-from zoo._quiet import quiet
 from zoo.card import read_member
 from zoo.catalogue import builder_of
+from zoo.common.names import unknown_option
+from zoo.common.quiet import quiet
 from zoo.saving import model_file
 
 ModelName = Annotated[str, typer.Argument(metavar="MODEL", help="A model, such as resnet20.")]

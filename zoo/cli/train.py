@@ -7,7 +7,6 @@ from typing import Annotated, Any
 
 import typer
 
-from zoo._runs import check as check_run
 from zoo.cli.app import app
 from zoo.cli.shared import (
     Augment,
@@ -29,6 +28,7 @@ from zoo.cli.shared import (
     slug,
     sort_settings,
 )
+from zoo.common.runs import check as check_run
 
 
 @app.command()

@@ -7,8 +7,6 @@ from typing import Annotated
 
 import typer
 
-from zoo._runs import check as check_run
-from zoo._siblings import check_ours
 from zoo.cli.app import app
 from zoo.cli.shared import (
     BudgetLimit,
@@ -27,6 +25,8 @@ from zoo.cli.shared import (
     slug,
     sort_settings,
 )
+from zoo.common.runs import check as check_run
+from zoo.common.siblings import check_ours
 
 
 @app.command()
@@ -96,8 +96,8 @@ def tune(
     check_ours("applications", "tuning")
     with quiet_import():
         import tuning
-        from tuning.budget import parse
-        from tuning.space import augmentation, named
+        from tuning.space.budget import parse
+        from tuning.space.spaces import augmentation, named
         from zoo import training
 
     limits = {

@@ -25,14 +25,14 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from zoo._plain import plain
 from zoo.card import Preprocess, card_of
+from zoo.common.plain import plain
 from zoo.data import augment as augmentation
 from zoo.data import embedded, folder, tfds
 from zoo.data.arrays import arrays_source
 from zoo.data.augment import Augment
 from zoo.data.image_data import ImageData, assemble
-from zoo.data.scenes import Shapes, shapes
+from zoo.data.shapes.scenes import Shapes, shapes
 from zoo.data.splits import Request, Source, array_source, three_ways
 
 __all__ = [
@@ -92,7 +92,7 @@ def load(
               but not class by class;
             - "folder:PATH": a folder with one folder a class, or with train, val and test folders
               that are laid out so. Every image that Pillow reads is taken (jpg, png, tif, webp,
-              avif, ...), as `zoo.data.reading.open_image` describes. All are decoded once before
+              avif, ...), as `zoo.photographs.open_image` describes. All are decoded once before
               training, on all cores; a long check is remembered. Later they are read when needed.
         image_size: Pixels a side, or (height, width); the whole picture is resized, bilinear and
             antialiased. None: the source's size, or 224 x 224 where it has no common one.

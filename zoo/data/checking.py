@@ -17,8 +17,8 @@ from typing import Any, NamedTuple
 import PIL
 from PIL import Image
 
-from zoo._files import atomic, cache_dir
-from zoo.data.reading import CANNOT, examined
+from zoo.common.files import atomic, cache_dir
+from zoo.photographs import CANNOT, examined
 
 PATIENCE = 2.0  # seconds from which on a check shows its progress, and is remembered
 MOST_NAMED = 20  # files in a sentence

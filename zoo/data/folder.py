@@ -23,7 +23,6 @@ from PIL import Image
 from zoo._threads import CORES, threads
 from zoo.card import Preprocess, Stretch
 from zoo.data import checking
-from zoo.data.reading import CANNOT
 from zoo.data.splits import (
     DEFAULT_SIZE,
     MEMORY_LIMIT,
@@ -32,6 +31,7 @@ from zoo.data.splits import (
     Source,
     three_ways,
 )
+from zoo.photographs import CANNOT
 
 # Files that Pillow knows and that are no pictures, or that it opens only with other programs.
 NO_PICTURES = {"BUFR", "EPS", "GRIB", "HDF5", "IPTC", "MPEG", "WMF"}

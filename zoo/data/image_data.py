@@ -13,13 +13,14 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from zoo import _notebook
 from zoo._infer import compiled
-from zoo._plain import plain
 from zoo.card import Preprocess, Stretch
+from zoo.common import notebook
+from zoo.common.plain import plain
 from zoo.data import preview
 from zoo.data.folder import reader_errors
 from zoo.data.splits import MEMORY_LIMIT, Indexed, Request, Source, Split, fold_in
+from zoo.plots import render
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -170,7 +171,9 @@ class ImageData:
             "augmentation": self.augment,
         }
         is_picture = self.image_shape[-1] in (1, 3)  # else features
-        return _notebook.card(self.name, facts, picture=self._sheet(2, 8) if is_picture else None)
+        return notebook.card(
+            self.name, facts, picture=render(self._sheet(2, 8)) if is_picture else None
+        )
 
 
 def _few(names: tuple[str, ...]) -> str:

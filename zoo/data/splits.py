@@ -14,8 +14,8 @@ from typing import Any, Protocol
 import numpy as np
 import tensorflow as tf
 
-from zoo._plain import plain_fields
 from zoo.card import Preprocess
+from zoo.common.plain import plain_fields
 
 MEMORY_LIMIT = 2**30  # bytes of pixels that may be held in memory for one purpose
 DEFAULT_SIZE = (224, 224)  # of images that have no common size

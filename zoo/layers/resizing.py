@@ -7,7 +7,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from zoo._plain import plain
+from zoo.common.plain import plain
 from zoo.layers.padding import Shape
 
 SUPPORT = {"bilinear": 1, "bicubic": 2}  # half of each filter's width

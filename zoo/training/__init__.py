@@ -28,13 +28,13 @@ from typing import TYPE_CHECKING, Any
 
 import keras
 
-from zoo import _notebook
-from zoo._files import remove_temporaries, write_json
-from zoo._graph import uncompiled
-from zoo._plain import plain
-from zoo._quiet import RETRACING, unlogged
 from zoo.card import trained_on
 from zoo.catalogue import create, info
+from zoo.common import notebook
+from zoo.common.files import remove_temporaries, write_json
+from zoo.common.plain import plain
+from zoo.common.quiet import RETRACING, unlogged
+from zoo.graph.walk import uncompiled
 from zoo.training import run_folder
 from zoo.training.callbacks import (
     Checkpoints,
@@ -127,12 +127,12 @@ class Result:
         epochs = len(self.history["loss"])
         facts = {
             "best epoch": f"{self.best_epoch} of {epochs}{', early stop' * self.stopped_early}",
-            "validation accuracy": _notebook.percent(self.best.get("val_accuracy")),
-            "test accuracy": _notebook.percent(self.test.get("accuracy")),
+            "validation accuracy": notebook.percent(self.best.get("val_accuracy")),
+            "test accuracy": notebook.percent(self.test.get("accuracy")),
             "seconds in epochs": f"{self.seconds:,.0f}",
             "run folder": self.run_dir,
         }
-        return _notebook.card(self.model.name, facts, picture=self.run_dir / "curves.png")
+        return notebook.card(self.model.name, facts, picture=self.run_dir / "curves.png")
 
 
 def train(

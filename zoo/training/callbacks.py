@@ -13,8 +13,8 @@ from typing import Any
 import keras
 import numpy as np
 
-from zoo._files import atomic
 from zoo.card import card_of
+from zoo.common.files import atomic
 from zoo.saving import write_keras
 from zoo.training import snapshot
 from zoo.training.recipe import Recipe

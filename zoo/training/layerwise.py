@@ -7,7 +7,7 @@ from typing import Any
 
 import keras
 
-from zoo.transfer import sections
+from zoo.graph.transfer import sections
 
 
 def layerwise_learning_rates(model: keras.Model, base: float, decay: float) -> dict[str, float]:

@@ -18,7 +18,7 @@ import keras
 import numpy as np
 
 from zoo import plots
-from zoo._graph import uncompiled
+from zoo.graph.walk import uncompiled
 from zoo.training.checks import check_data, check_model
 from zoo.training.devices import require_tensorflow
 from zoo.training.preparation import compile_for, prepare, targets

@@ -11,8 +11,8 @@ from typing import Any, Literal, get_args
 import keras
 from keras import ops
 
-from zoo._habits import unknown_option
-from zoo._plain import plain_fields
+from zoo.common.names import unknown_option
+from zoo.common.plain import plain_fields
 from zoo.training.layerwise import Layerwise, layerwise_learning_rates
 
 OptimizerName = Literal["sgd", "adam", "adamw", "rmsprop", "lamb"]

@@ -17,8 +17,9 @@ from typing import TYPE_CHECKING, Any
 
 import keras
 
-from zoo import _runs
-from zoo._files import write_json
+from zoo.common import runs
+from zoo.common.files import write_json
+from zoo.common.version import VERSION
 from zoo.training.recipe import Recipe
 
 if TYPE_CHECKING:
@@ -48,7 +49,7 @@ def check(folder: Path, resume: bool) -> None:
         FileNotFoundError: If it holds a run's results and no snapshot to continue from.
         NotADirectoryError: If it is a file.
     """
-    _runs.check(folder, "train", resume=resume, writes=WRITES)
+    runs.check(folder, "train", resume=resume, writes=WRITES)
     if any((folder / name).exists() for name in RESULTS) and not has_epochs(folder):
         raise FileNotFoundError(f"{folder} has no snapshot to continue from: {_new_run(folder)}")
 
@@ -56,7 +57,7 @@ def check(folder: Path, resume: bool) -> None:
 def claim(folder: Path, resume: bool) -> None:
     """Make a folder that of a training run; the errors are those of `check`."""
     check(folder, resume)
-    _runs.claim(folder, "train", resume=resume, writes=WRITES)
+    runs.claim(folder, "train", resume=resume, writes=WRITES)
     (folder / "snapshots").mkdir(exist_ok=True)
 
 
@@ -242,14 +243,12 @@ def record_environment(folder: Path, devices: list[str]) -> None:
     import numpy as np
     import tensorflow as tf
 
-    import zoo
-
     path = folder / "environment.json"
     sessions = json.loads(path.read_text(encoding="utf-8"))["sessions"] if path.exists() else []
     session = {
         "started": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         "versions": {
-            "zoo": zoo.__version__,
+            "zoo": VERSION,
             "keras": keras.__version__,
             "tensorflow": tf.__version__,
             "numpy": np.__version__,

@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from zoo._files import atomic
+from zoo.common.files import atomic
 
 KEPT = 2
 

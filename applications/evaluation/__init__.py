@@ -1,0 +1,1 @@
+"""How good a model is, and at what: metrics, calibration, pictures, probes."""

@@ -1,0 +1,1 @@
+"""Training a pretrained model on another data set, phase by phase."""

@@ -1,6 +1,0 @@
-"""Names of MobileViT v2's arrays in the checkpoints of timm."""
-
-from applications.mobilevit import timm
-from applications.rules import CONV, DEPTHWISE, Table
-
-TABLES = [Table("timm", timm(DEPTHWISE, CONV, "qkv_proj", "out_proj"))]

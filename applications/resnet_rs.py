@@ -1,5 +1,0 @@
-"""Names of ResNet-RS's arrays in the checkpoints of timm: those of ResNet."""
-
-from applications.resnet import TIMM
-
-TABLES = TIMM

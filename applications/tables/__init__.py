@@ -1,0 +1,1 @@
+"""Conversion tables, one file a family: whose module becomes which layer."""

@@ -1,0 +1,206 @@
+"""Every builder of the zoo, one row of cases.py each."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import sys
+
+import keras
+import numpy as np
+import pytest
+from cases import CASES, NUMERICS
+from keras import layers
+from test_options import count_stages
+
+import zoo
+from tools import catalogue
+from zoo._symbolic import symbolic
+
+
+def describe(case):
+    return case.name
+
+
+def small(name, /, **options):
+    """Build with 5 classes, and not too wide."""
+    return zoo.create(name, **small_options(name, **options))
+
+
+def small_options(name, /, **options):
+    """5 classes; the wide dense layers of AlexNet and VGG cut to the channels."""
+    if name.startswith(("vgg", "alexnet")):
+        options.setdefault("pooling", "avg")
+    return {"num_classes": 5, **options}
+
+
+def test_rows_are_the_public_builders():
+    public = {
+        (family.__name__.removeprefix("zoo."), name)
+        for family in catalogue.families()
+        for name, function in inspect.getmembers(family, inspect.isfunction)
+        if function.__module__ == family.__name__ and name in family.VARIANTS
+    }
+    assert {(case.module, case.name) for case in CASES} == public
+    assert {case.name for case in CASES} == set(zoo.list_models())
+    for family in catalogue.families():
+        for name in family.VARIANTS:
+            assert callable(getattr(family, name)), f"{family.__name__} has no builder {name}"
+
+
+@pytest.mark.parametrize("case", CASES, ids=describe)
+def test_parameters_and_macs(case):
+    row = zoo.info(case.name)  # test_catalogue proves that the table holds what the code builds
+    assert row.parameters == case.parameters, case.source
+    if case.gmacs is not None:
+        assert row.macs / 1e9 == pytest.approx(case.gmacs, rel=0.001, abs=0.0005)
+
+
+@pytest.mark.parametrize("case", NUMERICS, ids=describe)
+def test_shapes_of_an_odd_image(case):
+    shape = case.fitting(97, 129, 3)
+    model = symbolic(zoo.create, case.name, input_shape=shape, num_classes=0)
+    _, height, width, channels = model.output_shape
+    assert (model.name, model.dtype_policy.name) == (case.name, "float32")
+    assert 1 <= height < 97
+    assert 1 <= width < 129
+    assert height != width or shape[0] == shape[1]
+    assert channels >= 32
+    with pytest.raises(TypeError, match="num_classes"):
+        zoo.create(case.name, num_class=10)
+
+
+@pytest.mark.parametrize("case", NUMERICS, ids=describe)
+def test_save_and_load(case, pixels, tmp_path):
+    shape = case.fitting(97, 65, 3)
+    options = {"downsample": "blur", "pooling": "gem"}
+    options = {key: value for key, value in options.items() if not case.refusal(key, value)}
+    model = small(case.name, input_shape=shape, **options)
+    starts = [np.asarray(w).ravel()[:9].tobytes() for w in model.trainable_weights if any_random(w)]
+    assert len(set(starts)) == len(starts), "layers that start with the same random numbers"
+    randomise(model)
+    images = pixels(2, *shape)
+    expected = np.asarray(model(images))
+    assert np.isfinite(expected).all()
+    assert np.ptp(expected) > 1e-3
+    model.save(tmp_path / "model.keras")
+    loaded = keras.models.load_model(tmp_path / "model.keras")
+    np.testing.assert_array_equal(np.asarray(loaded(images)), expected)
+    levels = zoo.features(model)(images)
+    for level, values in zoo.features(loaded)(images).items():
+        np.testing.assert_array_equal(np.asarray(values), np.asarray(levels[level]))
+
+
+def any_random(weight):
+    return len(weight.shape) > 1 and np.ptp(weight) > 0
+
+
+SUITED = {  # with random weights
+    "res2net50_26w_4s": "mixed_bfloat16",  # beyond float16's range
+    "maxvit_t": "mixed_float16",  # needs more than bfloat16's 8 bits
+}
+
+
+@pytest.mark.parametrize(
+    ("case", "policy"),
+    [(case, ("mixed_float16", "mixed_bfloat16")[i % 2]) for i, case in enumerate(NUMERICS)],
+    ids=str,
+)
+def test_float32_logits_under_mixed_precision(case, policy, pixels):
+    policy = SUITED.get(case.name, policy)
+    shape = case.fitting(65, 97, 3)
+    images = pixels(2, *shape)
+    keras.utils.set_random_seed(0)
+    exact = small(case.name, input_shape=shape)
+    head = exact.get_layer("head_dense")  # logits up to 1, else rounding alone moves probabilities
+    largest = np.abs(exact(images)).max()
+    head.set_weights([weight / largest for weight in head.get_weights()])
+    keras.config.set_dtype_policy(policy)
+    mixed = small(case.name, input_shape=shape, classifier_activation="softmax")
+    mixed.set_weights(exact.get_weights())
+    assert mixed.get_layer("head_dense").compute_dtype == "float32"
+    probabilities = np.asarray(mixed(images))
+    assert probabilities.dtype == np.float32
+    np.testing.assert_allclose(probabilities.sum(-1), 1, atol=1e-6)
+    np.testing.assert_allclose(probabilities, keras.ops.softmax(exact(images)), atol=0.05)
+
+
+def randomise(model):
+    """Give batch norms statistics that a swapped mean and variance would betray."""
+    generator = np.random.default_rng(1)
+    for layer in model.layers:
+        if isinstance(layer, keras.layers.BatchNormalization):
+            gamma, beta, mean, variance = layer.get_weights()
+            layer.set_weights(
+                [
+                    generator.uniform(0.5, 1.5, gamma.shape),
+                    generator.normal(0, 0.2, beta.shape),
+                    generator.normal(0, 0.2, mean.shape),
+                    generator.uniform(0.5, 1.5, variance.shape),
+                ]
+            )
+
+
+KEEPING = (
+    *("resnet18", "resnext50_32x4d", "resnet50_v2", "vgg11", "res2net50_26w_4s", "repvgg_a0"),
+    *("ghostnet_050", "mobilevit_xxs", "mobilevit_v2_050", "maxvit_tiny_tf"),
+    "coatnet_rmlp_nano_rw",
+)
+
+
+@pytest.mark.parametrize("name", KEEPING)
+def test_options_that_keep_the_weights(name):
+    """Options that leave the weights' shapes alone leave checkpoints loadable.
+
+    Keras finds weights in a file by class and order, so that both have to stay.
+    """
+    stages = count_stages(name)
+    changes = [
+        {"downsample": "blur"},
+        {"downsample": "avg", "stem_stride": 1},
+        {"downsample": "conv", "output_stride": 8},
+        {"strides": (1,) * stages, "dropout": 0.4, "spatial_dropout": 0.1},
+        {"pooling": "avgmax", "activation": "gelu", "normalization": None},
+        {"input_shape": (None, None, 3), "name": "other"},
+    ]
+    if name != "vgg11":
+        changes.append({"drop_path_rate": 0.2, "downsample": "max"})
+
+    def weights(options):
+        found = {}
+        for layer in symbolic(small, name, **options).layers:
+            found.setdefault(type(layer), []).extend((w.path, w.shape) for w in layer.weights)
+        return {kind: rows for kind, rows in found.items() if rows}
+
+    expected = weights({})
+    assert len(expected[layers.Conv2D]) > 8
+    for change in changes:
+        assert weights(change) == expected, change
+
+
+@pytest.mark.parametrize("module", ["zoo", "zoo.catalogue", "zoo.features", "zoo.profile"])
+def test_builders_are_documented(module):
+    for name in vars(importlib.import_module(module)):
+        if not name.startswith("_") and inspect.isfunction(getattr(zoo, name, None)):
+            assert "Example:" in getattr(zoo, name).__doc__, name
+
+
+def test_the_deepest_network_is_within_the_recursion_limit():
+    """Keras walks back through a graph recursively when it makes a model, and when it loads one."""
+    model = symbolic(zoo.create, "resnetrs420", input_shape=(64, 96, 3))
+    assert len(model.layers) > 2 * sys.getrecursionlimit()
+    loaded = symbolic(keras.Model.from_config, model.get_config())
+    assert zoo.features(loaded).output["C5"].shape == (None, 2, 3, 2048)
+
+
+def test_depth_of_the_networks():
+    """The number in the name counts the layers with weights, shortcuts aside."""
+    for name, depth in [("vgg16", 16), ("vgg19", 19), ("resnet18", 18), ("resnet50", 50)]:
+        model = symbolic(zoo.create, name)
+        layers = [
+            layer
+            for layer in model.layers
+            if isinstance(layer, (keras.layers.Conv2D, keras.layers.Dense))
+            and "shortcut" not in layer.name
+        ]
+        assert len(layers) == depth

@@ -1,0 +1,1 @@
+"""What writes the tables of the repository; not installed."""

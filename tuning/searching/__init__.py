@@ -1,0 +1,1 @@
+"""Running a search: engines, trials, and the processes that train them."""

@@ -1,0 +1,43 @@
+"""What a search is over: named spaces, what they do to a network, and what it may cost."""
+
+from tuning.space.spaces import (
+    ALL,
+    NAMED,
+    Network,
+    Settings,
+    Space,
+    at_a_constant_rate,
+    augmentation,
+    choices,
+    dropout,
+    finetune,
+    named,
+    optimizer,
+    option,
+    pooling,
+    regularization,
+    space_of,
+    stride,
+    width_depth,
+)
+
+__all__ = [
+    "ALL",
+    "NAMED",
+    "Network",
+    "Settings",
+    "Space",
+    "at_a_constant_rate",
+    "augmentation",
+    "choices",
+    "dropout",
+    "finetune",
+    "named",
+    "optimizer",
+    "option",
+    "pooling",
+    "regularization",
+    "space_of",
+    "stride",
+    "width_depth",
+]

@@ -1,0 +1,1 @@
+"""Drawn images, whose labels are exact: shapes, and scenes of several."""

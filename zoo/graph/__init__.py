@@ -1,0 +1,1 @@
+"""A functional model read or changed without running it."""
