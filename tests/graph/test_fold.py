@@ -5,9 +5,9 @@ from __future__ import annotations
 import keras
 import numpy as np
 import pytest
+from building import randomise, small
 from cases import NUMERICS
 from keras import layers
-from test_models import randomise, small
 
 import zoo
 

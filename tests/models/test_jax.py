@@ -12,8 +12,8 @@ from pathlib import Path
 import keras
 import numpy as np
 import pytest
+from building import randomise, small_options
 from cases import NUMERICS
-from test_models import randomise, small_options
 
 import zoo
 

@@ -9,6 +9,7 @@ import sys
 import keras
 import numpy as np
 import pytest
+from building import randomise, small
 from cases import CASES, NUMERICS
 from keras import layers
 from test_options import count_stages
@@ -20,18 +21,6 @@ from zoo._symbolic import symbolic
 
 def describe(case):
     return case.name
-
-
-def small(name, /, **options):
-    """Build with 5 classes, and not too wide."""
-    return zoo.create(name, **small_options(name, **options))
-
-
-def small_options(name, /, **options):
-    """5 classes; the wide dense layers of AlexNet and VGG cut to the channels."""
-    if name.startswith(("vgg", "alexnet")):
-        options.setdefault("pooling", "avg")
-    return {"num_classes": 5, **options}
 
 
 def test_rows_are_the_public_builders():
@@ -123,22 +112,6 @@ def test_float32_logits_under_mixed_precision(case, policy, pixels):
     assert probabilities.dtype == np.float32
     np.testing.assert_allclose(probabilities.sum(-1), 1, atol=1e-6)
     np.testing.assert_allclose(probabilities, keras.ops.softmax(exact(images)), atol=0.05)
-
-
-def randomise(model):
-    """Give batch norms statistics that a swapped mean and variance would betray."""
-    generator = np.random.default_rng(1)
-    for layer in model.layers:
-        if isinstance(layer, keras.layers.BatchNormalization):
-            gamma, beta, mean, variance = layer.get_weights()
-            layer.set_weights(
-                [
-                    generator.uniform(0.5, 1.5, gamma.shape),
-                    generator.normal(0, 0.2, beta.shape),
-                    generator.normal(0, 0.2, mean.shape),
-                    generator.uniform(0.5, 1.5, variance.shape),
-                ]
-            )
 
 
 KEEPING = (

@@ -85,7 +85,7 @@ CHILD = """
 
 def start(run_dir, kill_at=None, pause=0.0):
     code = textwrap.dedent(CHILD).format(
-        tests=str(Path(__file__).parents[1]),
+        tests=str(Path(__file__).parent),
         kill_at=kill_at,
         pause=pause,
         recipe=RECIPE,

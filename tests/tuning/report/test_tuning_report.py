@@ -532,7 +532,7 @@ def test_a_large_picture_becomes_pixels(search, monkeypatch):
 
 
 def test_import_is_light():
-        code = (
+    code = (
         "import sys\n"
         "import tuning.report.importance, tuning.report.plots, tuning.report.report\n"
         "heavy = {'tensorflow', 'keras', 'sklearn', 'matplotlib'} & set(sys.modules)\n"
