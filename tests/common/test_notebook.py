@@ -23,6 +23,7 @@ import zoo
 from applications.evaluation import pictures
 from applications.evaluation.evaluate import Evaluation
 from applications.weights.matching import LoadReport
+from tuning.report.plots import scores
 from tuning.results import SearchResult, Trial
 from zoo import data, plots, training
 from zoo.graph import transfer
@@ -176,11 +177,13 @@ def test_search(tmp_path):
         Trial(f"{i}", "completed", "", {"dropout": score}, score, {}, 3, 9.0, tmp_path)
         for i, score in enumerate([0.7, 0.9, 0.8])
     ]
-    page = shown(SearchResult(tmp_path, trials, "val_accuracy", "max"))
+    result = SearchResult(tmp_path, trials, "val_accuracy", "max")
+    assert not shown(result).pictures
+    plots.write(tmp_path / "scores.png", plots.render(scores(result)))  # as a search writes it
+    page = shown(result)
     assert "dropout=0.9" in page.texts
     assert [text for text in page.texts if re.fullmatch(r"0\.\d", text)] == ["0.9", "0.8", "0.7"]
     assert len(page.pictures) == 1
-    assert not shown(SearchResult(tmp_path, [], "val_accuracy", "max")).pictures
 
 
 def test_a_table_needs_neither_keras_nor_matplotlib():
