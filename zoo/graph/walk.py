@@ -24,7 +24,7 @@ class Node(NamedTuple):
 def nodes(model: keras.Model) -> list[Node]:
     """The uses of layers between a model's inputs and its outputs, in an order of computation.
 
-    A layer that also stands in other models, or twice in this one, is told apart by its place.
+    A layer that is used in other models, too, or twice in this one, gives one node for each use here.
     """
     found: dict[int, Node] = {}  # by the first output
     done: set[int] = set()
