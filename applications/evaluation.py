@@ -18,10 +18,10 @@ import numpy as np
 
 from zoo import _notebook
 from zoo._files import atomic, check_replaceable, write_json
-from zoo._infer import compiled
 from zoo.card import card_of, with_card
 from zoo.data import ImageData, data_for
 from zoo.data.folder import reader_errors
+from zoo.inference.keras_graph import compiled
 from zoo.training import gives_probabilities
 from zoo.training.checks import check_shapes
 

@@ -95,8 +95,9 @@ def compared(
     model: Any, calibration: np.ndarray, test: Any, count: int, folder: Path
 ) -> list[tuple[str, str, str, str]]:
     """Precision, accuracy, speed and size of each export."""
-    import zoo
     from zoo.predictor import measure
+
+    import zoo
 
     files = exports(model, calibration, folder)
     predictors = {name: zoo.Predictor(each.path) for name, each in files.items()}

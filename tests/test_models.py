@@ -15,7 +15,7 @@ from test_options import count_stages
 
 import zoo
 from zoo import _generate
-from zoo._symbolic import symbolic
+from zoo.variables import symbolic
 
 
 def describe(case):

@@ -11,9 +11,9 @@ from cases import FAMILIES
 
 import zoo
 from zoo import transfer
-from zoo._symbolic import symbolic
 from zoo.flatten import flatten
 from zoo.training import Layerwise, Recipe, layerwise_learning_rates, optimizer
+from zoo.variables import symbolic
 
 SMALL = {"vgg11": {"pooling": "avg"}, "alexnet": {"pooling": "avg"}}
 BATCH = (

@@ -16,9 +16,9 @@ import zoo
 from zoo import transfer
 from zoo._plain import plain
 from zoo._siblings import check_ours
-from zoo._symbolic import symbolic
 from zoo.training import Recipe
 from zoo.training.recipe import OF_SGD
+from zoo.variables import symbolic
 
 RECIPE = frozenset(f.name for f in dataclasses.fields(Recipe))
 DATA = ("batch_size", "augment")

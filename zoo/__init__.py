@@ -1,25 +1,22 @@
 """Keras models that you can read, load, search and look into.
 
 `import zoo` is light: Keras is imported when the first model is built, and opens the files of this
-package from then on. TensorFlow leaves its oneDNN
-operations off on x86 processors without AVX-512's VNNI, where they are faster, too: `zoo` has them
-on, if it is imported before TensorFlow. TF_ENABLE_ONEDNN_OPTS=0 in the environment keeps them off.
+package from then on.
 """
 
 from __future__ import annotations
 
 import importlib
-import os
 from typing import TYPE_CHECKING, Any
 
 from zoo._habits import unknown_name
 from zoo._registration import register_layers as _register_layers
 from zoo.card import Card, Preprocess, Stretch, Whole
 from zoo.catalogue import ModelInfo, create, info, list_models
-from zoo.export import Exported, ExportError, export
 from zoo.features import features
 from zoo.fold import FoldReport, fold
-from zoo.predictor import Predictor
+from zoo.inference.export import Exported, ExportError, export
+from zoo.inference.predictor import Predictor
 from zoo.profile import Profile, profile
 from zoo.saving import load, save
 
@@ -51,8 +48,6 @@ __all__ = [
 ]
 
 _register_layers()
-if hasattr(os, "uname") and os.uname().machine == "x86_64":
-    os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
 
 
 def __getattr__(name: str) -> Any:

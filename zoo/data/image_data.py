@@ -14,7 +14,6 @@ import numpy as np
 import tensorflow as tf
 
 from zoo import _notebook
-from zoo._infer import compiled
 from zoo._plain import plain
 from zoo.card import Preprocess, Stretch
 from zoo.data import preview
@@ -267,7 +266,6 @@ def features_of(
         "train", "validation" and "test" -> (float32 features, whole-number labels), as far as there
         are any.
     """
-    infer = compiled(extractor)
     splits = {
         "train": (data.train_in_order, data.train_size),
         "validation": (data.validation, data.validation_size),
@@ -277,7 +275,7 @@ def features_of(
     for split, (dataset, size) in splits.items():
         if size:
             with reader_errors():
-                pairs = [(infer(images), labels.numpy()) for images, labels in dataset]
+                pairs = [(extractor.predict_on_batch(x), y.numpy()) for x, y in dataset]
             features, labels = (np.concatenate(part) for part in zip(*pairs, strict=True))
             found[split] = (features.astype("float32"), labels)
     return found
