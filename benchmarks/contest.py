@@ -134,7 +134,7 @@ def ratio(results: Sequence[Result], group: str) -> float | None:
 
 def machine() -> dict[str, Any]:
     """What the numbers are measured on."""
-    from zoo.predictor import processor
+    from zoo.inference.predictor import processor
 
     versions = []
     for package in PACKAGES:

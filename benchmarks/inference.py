@@ -74,8 +74,9 @@ def pixels(shape: Sequence[int | None], batch: int) -> np.ndarray:
 def zoo_step(name: str, batch: int) -> Callable[[], Any]:
     """Ours."""
     model = peers.ours(name)
-    import zoo
     from zoo._ways import Way
+
+    import zoo
 
     predictor = zoo.Predictor(model, batch_size=batch)
     images = pixels(model.input_shape, batch)

@@ -5,8 +5,6 @@ from __future__ import annotations
 import dataclasses
 import importlib
 import json
-import os
-import platform
 import subprocess
 import sys
 
@@ -107,25 +105,3 @@ def test_lazy_attributes():
     assert callable(zoo.profile)
     with pytest.raises(AttributeError, match="no attribute 'resnet51'"):
         _ = zoo.resnet51
-
-
-ONEDNN = """
-import importlib, sys
-importlib.import_module(sys.argv[1])
-assert "tensorflow" not in sys.modules
-import tensorflow
-from tensorflow.python.util import _pywrap_util_port
-print(_pywrap_util_port.IsMklEnabled())
-"""
-
-
-@pytest.mark.skipif(platform.machine() != "x86_64", reason="measured on x86 alone")
-@pytest.mark.parametrize("package", ["zoo", "applications", "tuning"])
-@pytest.mark.parametrize("wanted", ["", "0"])
-def test_tensorflow_has_its_fast_convolutions(package, wanted):
-    environment = {key: value for key, value in os.environ.items() if "ONEDNN" not in key}
-    environment |= {"TF_ENABLE_ONEDNN_OPTS": wanted} if wanted else {}
-    run = subprocess.run(
-        [sys.executable, "-c", ONEDNN, package], capture_output=True, text=True, env=environment
-    )
-    assert run.stdout.strip() == str(not wanted), run.stderr

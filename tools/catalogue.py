@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 import zoo
-from zoo._symbolic import symbolic
+from zoo.variables import symbolic
 
 ROOT = Path(__file__).parents[1]
 PATH = ROOT / "zoo" / "catalogue.json"

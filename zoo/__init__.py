@@ -18,28 +18,28 @@ if TYPE_CHECKING:
     from zoo._options import Options
     from zoo.card import Card, Preprocess, Stretch, Whole
     from zoo.catalogue import ModelInfo, create, info, list_models
-    from zoo.export import Exported, ExportError, export
     from zoo.graph import flatten, transfer
     from zoo.graph.features import features
     from zoo.graph.fold import FoldReport, fold
     from zoo.graph.profile import Profile, profile
-    from zoo.predictor import Predictor
+    from zoo.inference.export import Exported, ExportError, export
+    from zoo.inference.predictor import Predictor
     from zoo.saving import load, save
 
 PLACES = {
     "Card": "zoo.card:Card",
-    "ExportError": "zoo.export:ExportError",
-    "Exported": "zoo.export:Exported",
+    "ExportError": "zoo.inference.export:ExportError",
+    "Exported": "zoo.inference.export:Exported",
     "FoldReport": "zoo.graph.fold:FoldReport",
     "ModelInfo": "zoo.catalogue:ModelInfo",
     "Options": "zoo._options:Options",
-    "Predictor": "zoo.predictor:Predictor",
+    "Predictor": "zoo.inference.predictor:Predictor",
     "Preprocess": "zoo.card:Preprocess",
     "Profile": "zoo.graph.profile:Profile",
     "Stretch": "zoo.card:Stretch",
     "Whole": "zoo.card:Whole",
     "create": "zoo.catalogue:create",
-    "export": "zoo.export:export",
+    "export": "zoo.inference.export:export",
     "features": "zoo.graph.features:features",
     "flatten": "zoo.graph.flatten",
     "fold": "zoo.graph.fold:fold",

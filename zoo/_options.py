@@ -13,10 +13,10 @@ from typing import Any, Literal, TypedDict, TypeVar, cast, get_args, get_type_hi
 
 import keras
 
-from zoo._symbolic import initialized, symbolic
 from zoo.card import Card, with_card
 from zoo.common.names import unknown_option
 from zoo.common.plain import plain
+from zoo.variables import symbolic
 
 Downsample = Literal["paper", "conv", "max", "avg", "blur"]
 Pooling = Literal["avg", "max", "avgmax", "gem", "flatten", "token"]
@@ -375,8 +375,7 @@ Builder = TypeVar("Builder", bound=Callable[..., keras.Model])
 def propose_fixes(*alternatives: Mapping[str, Any]) -> Callable[[Builder], Builder]:
     """Decorate a family's builder: images that are too small raise an error that says what works.
 
-    Each proposal was tried: the builder ran with it, without its classifier. Weights are drawn as
-    `initialized` does.
+    Each proposal was tried: the builder ran with it, without its classifier.
 
     Args:
         *alternatives: The family's own options that make room, tried before smaller strides.
@@ -389,7 +388,7 @@ def propose_fixes(*alternatives: Mapping[str, Any]) -> Callable[[Builder], Build
         def build(*args: Any, **options: Any) -> keras.Model:
             options = plain(options)
             try:
-                model = initialized(builder, *args, **options)
+                model = builder(*args, **options)
                 return with_card(model, Card(builder=args[0] if args else name, options=options))
             except ShrinkError as error:
                 shrunk = error

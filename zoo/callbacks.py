@@ -367,14 +367,15 @@ def _has_stock_train_step(model: keras.Model) -> bool:
 
 
 def _direction(model: keras.Model, name: str) -> history.Mode:
-    """Tell from the metric, as Keras does, or from its name whether low or high is good."""
-    base = name.removeprefix("val_")
-    for metric in model.metrics:
-        for part in (metric, *getattr(metric, "metrics", ())):
-            up_or_down = getattr(part, "_direction", None)
-            if part.name == base and up_or_down is not None:
-                return "max" if up_or_down == "up" else "min"
-    return history.direction(name)
+    """Whether low or high is good: as Keras's callbacks find it, or else as the name says."""
+    asked = keras.callbacks.EarlyStopping(monitor=name)
+    asked.set_model(model)
+    asked.on_train_begin()
+    try:
+        asked.on_epoch_end(0, {name: 0.0})
+    except ValueError:  # Keras does not know it
+        return history.direction(name)
+    return "max" if asked.monitor_op(1.0, 0.0) else "min"
 
 
 def _gpu_memory() -> int | None:

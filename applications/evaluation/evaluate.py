@@ -16,12 +16,12 @@ from typing import Any, Literal
 import keras
 import numpy as np
 
-from zoo._infer import compiled
 from zoo.card import card_of, with_card
 from zoo.common import notebook
 from zoo.common.files import atomic, check_replaceable, write_json
 from zoo.data import ImageData, data_for
 from zoo.data.folder import reader_errors
+from zoo.inference.keras_graph import compiled
 from zoo.training import gives_probabilities
 from zoo.training.checks import check_shapes
 

@@ -10,10 +10,10 @@ import pytest
 from cases import FAMILIES
 
 import zoo
-from zoo._symbolic import symbolic
 from zoo.graph import transfer
 from zoo.graph.flatten import flatten
 from zoo.training import Layerwise, Recipe, layerwise_learning_rates, optimizer
+from zoo.variables import symbolic
 
 SMALL = {"vgg11": {"pooling": "avg"}, "alexnet": {"pooling": "avg"}}
 BATCH = (

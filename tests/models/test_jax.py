@@ -29,14 +29,17 @@ OTHER = """
 import json, sys
 import jax, keras, numpy as np
 import zoo
-from zoo._symbolic import hollow
+from zoo.variables import set_initial_value
 assert keras.backend.backend() == "jax"
 for path in sys.argv[1:]:
     if path.endswith(".keras"):
         model = keras.models.load_model(path)
     else:  # without random values, which take JAX longer than all else
         options = json.load(open(path + ".json"))
-        model = hollow(zoo.create, options.pop("model"), **options)
+        with keras.StatelessScope():
+            model = zoo.create(options.pop("model"), **options)
+            for v in model.variables:
+                set_initial_value(v, np.zeros(v.shape))
         model.load_weights(path)
     weights = [[v.value for v in group] for group in
                (model.trainable_variables, model.non_trainable_variables)]

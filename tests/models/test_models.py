@@ -16,7 +16,7 @@ from test_options import count_stages
 
 import zoo
 from tools import catalogue
-from zoo._symbolic import symbolic
+from zoo.variables import symbolic
 
 
 def describe(case):

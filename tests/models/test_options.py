@@ -15,8 +15,8 @@ from cases import FAMILIES
 import zoo
 from zoo import resnet
 from zoo._options import check_names, option_names
-from zoo._symbolic import symbolic
 from zoo.catalogue import builder_of
+from zoo.variables import symbolic
 
 # Families that take a training step with each value, with ZOO_THOROUGH=1 in the environment all;
 # the others are built with several values at once, and take one training step.

@@ -15,7 +15,7 @@ import zoo
 from applications.weights import formats
 from applications.weights.matching import plan, tables
 from zoo._blocks import mlp
-from zoo._symbolic import symbolic
+from zoo.variables import symbolic
 
 
 @pytest.fixture

@@ -107,7 +107,7 @@ class Durable(keras_tuner.Oracle):
         return getattr(self, "_brackets", [])
 
     def _prune(self) -> None:
-        """Delete all checkpoints except those of the best trials and of trials that may be continued."""
+        """Delete all checkpoints except those of the best trials and of trials to be continued."""
         needed = {trial.trial_id for trial in self.ongoing_trials.values()} | {*self._retry_queue}
         needed |= {trial.trial_id for trial in self.get_best_trials(self.keep)}
         for bracket in self._open_brackets():

@@ -12,6 +12,7 @@ import re
 import warnings
 from collections import Counter
 from collections.abc import Container, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,6 @@ import numpy as np
 import tensorflow as tf
 from PIL import Image
 
-from zoo._threads import CORES, threads
 from zoo.card import Preprocess, Stretch
 from zoo.data import checking
 from zoo.data.splits import (
@@ -33,6 +33,7 @@ from zoo.data.splits import (
 )
 from zoo.photographs import CANNOT
 
+CORES = os.cpu_count() or 1
 # Files that Pillow knows and that are no pictures, or that it opens only with other programs.
 NO_PICTURES = {"BUFR", "EPS", "GRIB", "HDF5", "IPTC", "MPEG", "WMF"}
 MOST_LISTED = 20_000  # files that a run keeps by name, to say later which are gone
@@ -315,7 +316,12 @@ class _Reader:
             for place, number in zip(places[first::CORES], numbers[first::CORES], strict=True):
                 images[place] = self.how(self.paths[number], self.shape[2])
 
-        list(threads().map(fill, range(min(CORES, len(places)))))
+        list(_threads().map(fill, range(min(CORES, len(places)))))
+
+
+@functools.cache
+def _threads() -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(CORES)
 
 
 @functools.cache

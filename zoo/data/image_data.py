@@ -13,7 +13,6 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from zoo._infer import compiled
 from zoo.card import Preprocess, Stretch
 from zoo.common import notebook
 from zoo.common.plain import plain
@@ -270,7 +269,6 @@ def features_of(
         "train", "validation" and "test" -> (float32 features, whole-number labels), as far as there
         are any.
     """
-    infer = compiled(extractor)
     splits = {
         "train": (data.train_in_order, data.train_size),
         "validation": (data.validation, data.validation_size),
@@ -280,7 +278,7 @@ def features_of(
     for split, (dataset, size) in splits.items():
         if size:
             with reader_errors():
-                pairs = [(infer(images), labels.numpy()) for images, labels in dataset]
+                pairs = [(extractor.predict_on_batch(x), y.numpy()) for x, y in dataset]
             features, labels = (np.concatenate(part) for part in zip(*pairs, strict=True))
             found[split] = (features.astype("float32"), labels)
     return found

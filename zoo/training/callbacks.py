@@ -118,7 +118,7 @@ class MovingAverage(keras.callbacks.Callback):
     def set_model(self, model: Any) -> None:
         import tensorflow as tf
 
-        if self._update is not None and self._model is model:
+        if self._update is not None and self.model is model:
             return
         super().set_model(model)
         self.variables = [v for v in model.variables if _is_float(v)]

@@ -1,4 +1,4 @@
-"""What a network takes, checked before any runtime sees it."""
+"""Batches of images, checked before any runtime gets them."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ Shape = Sequence[int | None]  # with the batch axis; None where a size is free
 
 
 def checked(images: Any, shape: Shape, name: str = "images") -> np.ndarray:
-    """A batch as float32, contiguous.
+    """Return a batch as a contiguous float32 array.
 
     Args:
-        images: What stands for the batch.
+        images: The batch, as the user gave it.
         shape: Of the network's input, with the batch axis; None where a size is free.
-        name: What the batch is called in an error.
+        name: Of the batch in an error's message.
 
     Raises:
-        ValueError: If it has another shape, is empty, holds NaN or infinity, or is not numbers; the
+        ValueError: If it has another shape, is empty, holds NaN or infinity, or is not numeric; the
             message says what to do.
 
     Example:
@@ -37,8 +37,8 @@ def checked(images: Any, shape: Shape, name: str = "images") -> np.ndarray:
         array = np.asarray(images)
     except Exception as error:  # ragged lists; tensors of other packages raise what they like
         raise ValueError(
-            f"{name} must be one array {_text(shape)}; received {type(images).__name__}, of which "
-            "NumPy makes none: are all images of one size?"
+            f"{name} must be one array {_text(shape)}; NumPy cannot make one of the "
+            f"{type(images).__name__} received: are all images of one size?"
         ) from error
     if array.dtype.kind not in NUMBERS and array.dtype.name != "bfloat16":
         raise ValueError(
@@ -49,20 +49,20 @@ def checked(images: Any, shape: Shape, name: str = "images") -> np.ndarray:
     numbers = np.ascontiguousarray(array, "float32")
     if array.dtype.kind not in "biu" and not np.isfinite(numbers).all():
         raise ValueError(
-            f"{name} must be finite numbers; received NaN or infinity: look for them with "
-            "np.isfinite, and replace or leave out those images"
+            f"{name} must be finite numbers; received NaN or infinity: find them with "
+            "np.isfinite, and replace or drop those images"
         )
     return numbers
 
 
 def _advice(found: tuple[int, ...], shape: Shape) -> str:
-    """What to do about a shape that does not fit; empty if it does."""
+    """What to do about a shape that does not fit; empty if it fits."""
     if len(found) == len(shape) - 1 and _fits(found, shape[1:]):
         return "add the batch axis, images[None]"
     if len(found) != len(shape):
         return f"it has {len(found)} ax{'i' if len(found) == 1 else 'e'}s instead of {len(shape)}"
     if _fits(found, shape):
-        return "" if found[0] else "there must be at least one of them"
+        return "" if found[0] else "there must be at least one image"
     if len(shape) != 4 or not _fits(found[:1], shape[:1]):
         return "the network takes no other size"
     if shape[-1] not in (None, found[-1]):
@@ -78,7 +78,7 @@ def _fits(found: Sequence[int], shape: Shape) -> bool:
 
 
 def _text(shape: Sequence[int | None]) -> str:
-    """A shape: (B, 32, 32, 3), with names for what is free."""
+    """A shape as text, such as (B, 32, 32, 3), with names for free sizes."""
     names = AXES.get(len(shape), "").split(", ") if None in shape else []
     sizes = [
         str(size) if size is not None else (names[i] if i < len(names) else "any")

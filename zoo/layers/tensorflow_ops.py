@@ -1,4 +1,4 @@
-"""What a backend computes faster than Keras asks it to."""
+"""Operations of TensorFlow's that are faster than those that Keras composes."""
 
 from __future__ import annotations
 
@@ -10,27 +10,27 @@ from typing import Any
 
 import keras
 
-_for_a_file: contextvars.ContextVar[bool | None] = contextvars.ContextVar("file", default=None)
+_inference_only: contextvars.ContextVar[bool] = contextvars.ContextVar("inference", default=False)
 
 
 @contextlib.contextmanager
-def traced_for_a_file(*, anywhere: bool) -> Iterator[None]:
-    """What is traced meanwhile needs no gradient; and runs in any TensorFlow, or only in this."""
-    before = _for_a_file.set(anywhere)
+def inference_only() -> Iterator[None]:
+    """Trace operations inside the block without regard to gradients: they need not have one."""
+    token = _inference_only.set(True)
     try:
         yield
     finally:
-        _for_a_file.reset(before)
+        _inference_only.reset(token)
 
 
 def grouped_convolution(
     inputs: Any, kernel: Any, strides: Any, padding: str, dilation_rate: Any
 ) -> Any:
-    """A convolution in groups, channels last; None where Keras's own is as good.
+    """Convolve in groups, channels last; None where Keras's own layer should do it.
 
-    On TensorFlow Keras compiles it with XLA, which on a CPU takes up to 15 times as long forwards
-    and 600 times as long backwards as TensorFlow's own operation. Where that has no gradient, each
-    group is a convolution.
+    Keras compiles such a convolution with XLA, which on a CPU takes up to 15 times as long forwards
+    and 600 times as long backwards as TensorFlow's own operation. Where that operation has no
+    gradient, each group becomes a convolution.
     """
     if keras.config.backend() != "tensorflow":
         return None
@@ -40,21 +40,21 @@ def grouped_convolution(
     convolve = functools.partial(
         tf.nn.convolution, strides=strides, padding=padding.upper(), dilations=dilation_rate
     )
-    here, anywhere = _takes_groups(kernel.dtype), _for_a_file.get()
-    if here or anywhere is not None:
+    if _inference_only.get():
         outputs = convolve(inputs, kernel)
-        if here and not anywhere:
-            return outputs
-        # else TensorFlow puts bias and activation into a convolution that takes no groups
+        # keeps TensorFlow from fusing bias and activation into the convolution, which without
+        # oneDNN takes no groups then
         return tf.ensure_shape(outputs, outputs.shape)
+    if _has_grouped_gradient(kernel.dtype):
+        return convolve(inputs, kernel)
     groups = inputs.shape[-1] // kernel.shape[-2]
     parts = zip(tf.split(inputs, groups, -1), tf.split(kernel, groups, -1), strict=True)
     return tf.concat([convolve(part, own) for part, own in parts], -1)
 
 
 @functools.cache
-def _takes_groups(dtype: Any) -> bool:
-    """Whether TensorFlow's convolution has a gradient for groups: on a CPU only oneDNN's has."""
+def _has_grouped_gradient(dtype: Any) -> bool:
+    """Whether TensorFlow's convolution has a gradient for groups: on a CPU only with oneDNN."""
     import tensorflow as tf
 
     two = [1, 1, 1, 2]
@@ -73,10 +73,13 @@ def _takes_groups(dtype: Any) -> bool:
 
 
 def batch_norm(inputs: Any, gamma: Any, beta: Any, epsilon: float) -> Any:
-    """The normalised maps, channels last, and the batch's means and variances; None as above.
+    """Normalise maps, channels last, by the statistics of their batch.
 
     Keras takes moments, then subtracts, divides, scales and shifts one after the other; TensorFlow
     has one operation for all of it and one for its gradient.
+
+    Returns:
+        (outputs, mean, variance), or None where Keras's own layer should do it.
     """
     inputs = keras.ops.convert_to_tensor(inputs)
     if keras.config.backend() != "tensorflow" or keras.backend.standardize_dtype(
@@ -86,9 +89,9 @@ def batch_norm(inputs: Any, gamma: Any, beta: Any, epsilon: float) -> Any:
     import tensorflow as tf
 
     gamma, beta = (tf.cast(x, "float32") for x in (gamma, beta))
-    nothing = tf.zeros([0])
+    empty = tf.zeros([0])
     outputs, mean, unbiased, *_ = tf.raw_ops.FusedBatchNormV3(
-        x=inputs, scale=gamma, offset=beta, mean=nothing, variance=nothing, epsilon=epsilon
+        x=inputs, scale=gamma, offset=beta, mean=empty, variance=empty, epsilon=epsilon
     )
     count = tf.cast(tf.size(inputs) // tf.size(gamma), "float32")
     return outputs, mean, unbiased * (tf.maximum(count - 1, 1) / count)
