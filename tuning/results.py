@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-from zoo import history
+from zoo.plots import history
 from zoo.common import notebook
 from zoo.common.files import atomic, write_json
 from zoo.graph.profile import human

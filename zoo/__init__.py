@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from zoo.graph.features import features
     from zoo.graph.fold import FoldReport, fold
     from zoo.graph.profile import Profile, profile
+    from zoo.plots import history
     from zoo.predictor import Predictor
     from zoo.saving import load, save
 
@@ -43,6 +44,7 @@ PLACES = {
     "features": "zoo.graph.features:features",
     "flatten": "zoo.graph.flatten",
     "fold": "zoo.graph.fold:fold",
+    "history": "zoo.plots.history",
     "info": "zoo.catalogue:info",
     "list_models": "zoo.catalogue:list_models",
     "load": "zoo.saving:load",
@@ -68,6 +70,7 @@ __all__ = [
     "features",
     "flatten",
     "fold",
+    "history",
     "info",
     "list_models",
     "load",

@@ -18,7 +18,8 @@ from typing import Any
 
 import keras
 
-from zoo import history, plots
+from zoo import plots
+from zoo.plots import history
 from zoo.common.files import check_replaceable
 
 # The columns that stand after the metrics, in this order.

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from zoo.data import preview
+from zoo.plots import sheet as preview
 from zoo.plots import BEST, FAINT, TEXT, VALIDATION, _shorten, _style, blank
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from zoo.history import HIGH
+from zoo.plots.history import HIGH
 
 if TYPE_CHECKING:
     import numpy as np

@@ -20,7 +20,7 @@ from tuning.report.importance import explain
 from tuning.report.parallel import parallel
 from tuning.report.pareto import costs, pareto_front
 from zoo.graph.profile import human
-from zoo.history import Columns, points_of, read_history
+from zoo.plots.history import Columns, points_of, read_history
 from zoo.plots import FAINT, TRAIN, VALIDATION, _style, save
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ import numpy as np
 from tuning.searching.engines import ENGINES, Engine
 from tuning.searching.work import Data
 from tuning.space.budget import Budget
-from zoo import history
+from zoo.plots import history
 from zoo.common.files import write_json
 from zoo.common.plain import plain_fields
 

@@ -17,7 +17,7 @@ from zoo._infer import compiled
 from zoo.card import Preprocess, Stretch
 from zoo.common import notebook
 from zoo.common.plain import plain
-from zoo.data import preview
+from zoo.plots import sheet as preview
 from zoo.data.folder import reader_errors
 from zoo.data.splits import MEMORY_LIMIT, Indexed, Request, Source, Split, fold_in
 from zoo.plots import render

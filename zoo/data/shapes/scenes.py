@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, overload
 import numpy as np
 
 from zoo.common import notebook
-from zoo.data import preview
+from zoo.plots import sheet as preview
 from zoo.data.shapes import drawing
 from zoo.data.shapes.drawing import SHAPES, TEXTURES
 from zoo.plots import render

@@ -17,9 +17,9 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from zoo import _fonts
+from zoo.plots import fonts
 from zoo.common.files import MARK, atomic, check_replaceable
-from zoo.history import (
+from zoo.plots.history import (
     Best,
     Columns,
     Mode,
@@ -276,7 +276,7 @@ def blank(size: tuple[float, float], *, dpi: int = 120, layout: Any = None) -> F
 def render(figure: Figure, suffix: str = "png") -> bytes:
     """Return a figure as the contents of a "png", "svg" or "pdf" file."""
     buffer = io.BytesIO()
-    with _style(), _fonts.readable(figure):
+    with _style(), fonts.readable(figure):
         figure.savefig(buffer, format=suffix.lower(), metadata=metadata(suffix))
     return buffer.getvalue()
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from zoo.plots import _style, blank, check_path, save
+from zoo.plots.curves import _style, blank, check_path, save
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -1,0 +1,3 @@
+"""Figures of training."""
+
+from zoo.plots.curves import *  # noqa: F403
