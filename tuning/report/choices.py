@@ -151,6 +151,16 @@ def label(value: Value | None) -> str:
     return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
+def count(number: int, noun: str) -> str:
+    """Write a number of things.
+
+    Example:
+        >>> count(1, "trial"), count(3, "trial")
+        ('1 trial', '3 trials')
+    """
+    return f"{number} {noun}{'s' * (number != 1)}"
+
+
 def labels(values: Sequence[Value | None]) -> list[str]:
     """Values as a person writes them, in full where they would look alike."""
     short = [label(value) for value in values]
