@@ -219,6 +219,16 @@ def test_compare_takes_runs_of_every_kind(tmp_path):
     assert len(set(colours(20))) == 20
 
 
+@pytest.mark.parametrize("panels", [1, 4])
+def test_the_legend_of_many_runs_stays_inside(panels):
+    history = {f"metric_{i}": [1.0, 2.0] for i in range(panels)} | {"val_accuracy": [0.5, 0.6]}
+    figure = plots.compare({f"a run with a rather long name {i}": history for i in range(10)})
+    figure.draw_without_rendering()
+    box, page = figure.legends[0].get_window_extent(), figure.bbox
+    assert box.x1 <= page.x1
+    assert box.y0 > max(axes.title.get_window_extent().y1 for axes in figure.axes)
+
+
 @pytest.mark.parametrize(
     ("losses", "epoch"), [([0.9, 0.6, 0.4, 0.5], 3), ([0.1, 0.6, 0.6, 0.7], 2)]
 )

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import math
 import os
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from zoo.plots import figure as figures
-from zoo.plots.figure import check_path, save, shorten, style
+from zoo.plots.figure import check_path, colours, save, shorten, style
 from zoo.plots.history import Columns, Mode, best_epoch, monitored, named_histories, points_of
 from zoo.plots.panels import Panel, draw_line, finish_panel, panel_canvas, panels_of, short
 
@@ -56,12 +54,14 @@ def compare(
         >>> [text.get_text() for text in compare(runs).legends[0].get_texts()]
         ['adam: best loss 1 at epoch 2', 'sgd: best loss 1.5 at epoch 2']
     """
+    from matplotlib.lines import Line2D
+
     target = check_path(path) if path is not None else None
     named = named_histories(runs)
     available = {column for columns in named.values() for column in columns}
     monitor = monitored(available, monitor)
     panels, left_out = panels_of(named.values(), metrics, first=monitor)
-    colours = figures.colours(len(named))
+    line_colours = colours(len(named))
 
     labels = []
     facts = ["dashed: train, solid: validation"]
@@ -72,38 +72,22 @@ def compare(
         value = f"best {monitor} {short(best.value)} at epoch {best.epoch}" if best else "no value"
         labels.append(f"{shorten(name, 40)}: {value}")
 
-    from matplotlib.lines import Line2D
-
-    legend_columns = 1 if len(named) <= 4 else 2 if len(panels) <= 2 else 3
-    legend_height = 0.175 * math.ceil(len(named) / legend_columns)
-    figure, grid = panel_canvas(
-        len(panels), title or "Comparison of runs", "  ·  ".join(facts), legend_height
-    )
+    marks = [Line2D([], [], color=colour, linewidth=2) for colour in line_colours]
+    title = title or "Comparison of runs"
+    figure, grid = panel_canvas(len(panels), title, "  ·  ".join(facts), labels, marks)
     for axes, panel in zip(grid, panels, strict=True):
-        _compare_panel(axes, panel, list(named.values()), colours)
-    handles = [Line2D([], [], color=colour, linewidth=2) for colour in colours]
-    height = figure.get_figheight()
-    figure.legend(
-        handles,
-        labels,
-        loc="upper left",
-        bbox_to_anchor=(0.1 / figure.get_figwidth(), 1 - 0.52 / height),
-        ncols=legend_columns,
-        frameon=False,
-        borderpad=0.2,
-        labelspacing=0.3,
-    )
+        _compare_panel(axes, panel, list(named.values()), line_colours)
     if target is not None:
         save(figure, target)
     return figure
 
 
 def _compare_panel(
-    axes: Axes, panel: Panel, histories: Sequence[Columns], colours: Sequence[str]
+    axes: Axes, panel: Panel, histories: Sequence[Columns], line_colours: Sequence[str]
 ) -> None:
     """Draw the lines of all runs into a panel."""
     drawn = []
-    for columns, colour in zip(histories, colours, strict=True):
+    for columns, colour in zip(histories, line_colours, strict=True):
         for column in panel.train:
             drawn.append(points_of(columns, column))
             dashes = (0, (3, 1.5)) if panel.is_metric else "-"

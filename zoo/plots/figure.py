@@ -147,7 +147,7 @@ def legend(figure: Figure, handles: Sequence[Any]) -> None:
         bbox_to_anchor=(1 - 0.15 / width, 1 - 0.08 / height),
         ncols=len(handles),
         frameon=False,
-        handletextpad=0.4,
+        handletextpad=0.6,
         columnspacing=1.2,
     )
 

@@ -8,8 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from zoo.plots import figure as figures
-from zoo.plots.figure import FAINT, shorten
+from zoo.plots.figure import FAINT, canvas, shorten
 from zoo.plots.history import MEASUREMENTS, Columns, Points
 
 if TYPE_CHECKING:
@@ -64,22 +63,36 @@ def panels_of(
 
 
 def panel_canvas(
-    panels: int, title: str, facts: str, legend: float = 0.0
+    panels: int, title: str, facts: str, labels: Sequence[str] = (), marks: Sequence[Any] = ()
 ) -> tuple[Figure, list[Axes]]:
-    """Return a figure with empty panels over epochs, and `legend` inches below its heading."""
+    """Return a figure with empty panels over epochs, and a legend below its heading if given."""
     columns = next(n for n, most in ((1, 1), (2, 4), (3, 9), (4, 24), (5, 99)) if panels <= most)
-    width, height = {1: 5.75, 2: 3.55, 3: 2.95}.get(columns, 2.55), 2.05 if columns < 4 else 1.65
-    figure, axes = figures.canvas(
+    size = {1: 5.75, 2: 3.55, 3: 2.95}.get(columns, 2.55), 2.05 if columns < 4 else 1.65
+    width = 0.15 + columns * (size[0] + 0.6)
+    label_width = 0.5 + 0.067 * max(map(len, labels), default=0)
+    label_columns = max(1, min(int(width / label_width), -(-len(labels) // 4)))
+    figure, axes = canvas(
         title,
         facts,
         rows=max(1, math.ceil(panels / columns)),
         columns=columns,
-        size=(width, height),
+        size=size,
         gaps=(0.6, 0.55),
         left=0.6,
         right=0.15,
-        top=0.9 + legend,
+        top=0.9 + 0.175 * math.ceil(len(labels) / label_columns),
     )
+    if labels:
+        figure.legend(
+            marks,
+            labels,
+            loc="upper left",
+            bbox_to_anchor=(0.1 / width, 1 - 0.52 / figure.get_figheight()),
+            ncols=label_columns,
+            frameon=False,
+            borderpad=0.2,
+            labelspacing=0.3,
+        )
     for unused in axes[panels:]:
         unused.remove()
     for lowest in axes[max(0, panels - columns) : panels]:
@@ -119,8 +132,10 @@ def finish_panel(
         axes.set_ylim(low / ratio**0.1, high * ratio**0.1)
     else:
         margin = 0.1 * (high - low) or 0.1 * abs(high) or 1.0
-        from_zero = not panel.is_metric and low >= 0  # a rate or a memory that halves looks halved
-        axes.set_ylim(0.0 if from_zero else low - margin, high + margin)
+        if not panel.is_metric and low >= 0:  # a throughput that halves looks halved
+            axes.set_ylim(0.0, 1.08 * high or 1.0)
+        else:
+            axes.set_ylim(low - margin, high + margin)
         axes.yaxis.set_major_locator(MaxNLocator(nbins=5, steps=[1, 2, 2.5, 5, 10]))
     most = 1.0 if high <= 1 and panel.is_metric else math.inf  # no accuracy is 1.2
     axes.yaxis.set_major_formatter(lambda value, _: f"{value:,.6g}" if value <= most else "")
