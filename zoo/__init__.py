@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from zoo.graph.profile import Profile, profile
     from zoo.inference.export import Exported, ExportError, export
     from zoo.inference.predictor import Predictor
+    from zoo.plots import history
     from zoo.saving import load, save
 
 PLACES = {
@@ -43,6 +44,7 @@ PLACES = {
     "features": "zoo.graph.features:features",
     "flatten": "zoo.graph.flatten",
     "fold": "zoo.graph.fold:fold",
+    "history": "zoo.plots.history",
     "info": "zoo.catalogue:info",
     "list_models": "zoo.catalogue:list_models",
     "load": "zoo.saving:load",
@@ -68,6 +70,7 @@ __all__ = [
     "features",
     "flatten",
     "fold",
+    "history",
     "info",
     "list_models",
     "load",

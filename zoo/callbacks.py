@@ -18,11 +18,12 @@ from typing import Any
 
 import keras
 
-from zoo import history, plots
+from zoo import plots
 from zoo.common.files import check_replaceable
+from zoo.plots import history
 
 # The columns that stand after the metrics, in this order.
-LAST_COLUMNS = ("learning_rate", "seconds", *[n for n in plots.OTHERS if n != "learning_rate"])
+LAST_COLUMNS = tuple(dict.fromkeys(("learning_rate", "seconds", *history.MEASUREMENTS)))
 
 
 class LearningCurves(keras.callbacks.Callback):

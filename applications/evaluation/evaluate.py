@@ -16,6 +16,8 @@ from typing import Any, Literal
 import keras
 import numpy as np
 
+from applications.evaluation import pictures
+from zoo import plots
 from zoo.card import card_of, with_card
 from zoo.common import notebook
 from zoo.common.files import atomic, check_replaceable, write_json
@@ -147,25 +149,30 @@ class Evaluation:
         Raises:
             FileExistsError: If other files have these names there.
         """
-        from applications.evaluation import pictures as figures
-        from zoo import plots
-
         path = Path(folder)
         _check_folder(path)
         path.mkdir(parents=True, exist_ok=True)
         text = io.StringIO()
-        rows = csv.writer(text, lineterminator="\n")
-        rows.writerow(["class", "images", "precision", "recall", "f1"])
+        table = csv.writer(text, lineterminator="\n")
+        table.writerow(["class", "images", "precision", "recall", "f1"])
         for row in self.report:
             numbers = ("" if math.isnan(x) else x for x in (row.precision, row.recall, row.f1))
-            rows.writerow([row.name, row.images, *numbers])
+            table.writerow([row.name, row.images, *numbers])
         with atomic(path / "report.csv") as temporary:
             temporary.write_text(text.getvalue(), "utf-8")
         write_json(path / "evaluation.json", {name: getattr(self, name) for name in NUMBERS})
-        plots.save(figures.confusion(self), path / "confusion.png")
-        plots.save(figures.reliability(self), path / "reliability.png")
-        if len(self.images) and len(self.mistakes(1)):
-            plots.save(figures.mistakes(self), path / "mistakes.png")
+        plots.save(pictures.confusion(self.confusion, self.class_names), path / "confusion.png")
+        figure = pictures.reliability(self.bins, self.calibration_error)
+        plots.save(figure, path / "reliability.png")
+        if len(self.images) and len(rows := self.mistakes()):
+            names = np.array(self.class_names)
+            figure = pictures.mistakes(
+                self.images[rows],
+                names[self.labels[rows]],
+                names[self.predicted[rows]],
+                self.probabilities[rows].max(1),
+            )
+            plots.save(figure, path / "mistakes.png")
         return path
 
     def __str__(self) -> str:
@@ -177,9 +184,6 @@ class Evaluation:
         )
 
     def _repr_html_(self) -> str:
-        from applications.evaluation import pictures as figures
-        from zoo import plots
-
         facts = {
             "accuracy": f"{self.accuracy:.2%}",
             "log loss": f"{self.log_loss:.3f}",
@@ -193,7 +197,8 @@ class Evaluation:
         head = ("class", "images", "precision", "recall", "F1")
         classes = notebook.table(head, rows, folded=f"{len(rows)} classes")
         title = f"{len(self.labels):,} images"
-        return notebook.card(title, facts, classes, picture=plots.render(figures.confusion(self)))
+        picture = plots.render(pictures.confusion(self.confusion, self.class_names))
+        return notebook.card(title, facts, classes, picture=picture)
 
 
 def _check_folder(folder: Path) -> None:

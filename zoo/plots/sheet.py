@@ -5,13 +5,12 @@ from __future__ import annotations
 import math
 import textwrap
 import unicodedata
-from collections.abc import Callable, Sequence
-from pathlib import Path
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from zoo.plots import _style, blank, check_path, save
+from zoo.plots.figure import blank, style
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -22,6 +21,7 @@ SIZES = (8.0, 7.0, 5.5)  # points of the titles: the largest that fits in a line
 LINES = 6  # of a title, at most
 
 
+@style()
 def sheet(
     images: np.ndarray, titles: Sequence[str], columns: int, boxes: Boxes | None = None
 ) -> Figure:
@@ -44,36 +44,26 @@ def sheet(
     titles, size = _wrapped(titles, width)
     below = (1.3 * size * max(title.count("\n") + 1 for title in titles) + 6) / 72  # inches
     height = tall + below
-    with _style():
-        figure = blank((1.05 * columns * width + 0.1, rows * height + 0.1), dpi=160)
-        grid = {"wspace": 0.05, "hspace": below / tall}
-        figure.subplots_adjust(0.01, below / (rows * height), 0.99, 0.99)
-        cells = figure.subplots(rows, columns, squeeze=False, gridspec_kw=grid).ravel()
-        for cell in cells:
-            cell.set_axis_off()
-        for i, (cell, image, title) in enumerate(zip(cells, images, titles, strict=False)):
-            pixels = np.rint(image).clip(0, 255).astype(np.uint8)
-            pixels = np.repeat(pixels, 3, axis=-1) if pixels.shape[-1] == 1 else pixels
-            extent = (0, image.shape[1], image.shape[0], 0)
-            cell.imshow(pixels, interpolation="nearest", extent=extent)
-            cell.set_title(title, fontsize=size, loc="center", y=0, va="top", pad=-3)
-            for (left, top, right, bottom), name in boxes[i] if boxes else ():
-                frame = Rectangle((left, top), right - left, bottom - top, fill=False)
-                frame.set(edgecolor="white", linewidth=0.7)
-                cell.add_patch(frame)
-                above = top > 0.08 * image.shape[0]
-                place = {"y": top - 0.5, "va": "bottom"} if above else {"y": top + 0.5, "va": "top"}
-                cell.text(left + 0.5, s=name, fontsize=4.5, color="white", **place)
+    figure = blank((1.05 * columns * width + 0.1, rows * height + 0.1), dpi=160)
+    grid = {"wspace": 0.05, "hspace": below / tall}
+    figure.subplots_adjust(0.01, below / (rows * height), 0.99, 0.99)
+    cells = figure.subplots(rows, columns, squeeze=False, gridspec_kw=grid).ravel()
+    for cell in cells:
+        cell.set_axis_off()
+    for i, (cell, image, title) in enumerate(zip(cells, images, titles, strict=False)):
+        pixels = np.rint(image).clip(0, 255).astype(np.uint8)
+        pixels = np.repeat(pixels, 3, axis=-1) if pixels.shape[-1] == 1 else pixels
+        extent = (0, image.shape[1], image.shape[0], 0)
+        cell.imshow(pixels, interpolation="nearest", extent=extent)
+        cell.set_title(title, fontsize=size, loc="center", y=0, va="top", pad=-3)
+        for (left, top, right, bottom), name in boxes[i] if boxes else ():
+            frame = Rectangle((left, top), right - left, bottom - top, fill=False)
+            frame.set(edgecolor="white", linewidth=0.7)
+            cell.add_patch(frame)
+            above = top > 0.08 * image.shape[0]
+            place = {"y": top - 0.5, "va": "bottom"} if above else {"y": top + 0.5, "va": "top"}
+            cell.text(left + 0.5, s=name, fontsize=4.5, color="white", **place)
     return figure
-
-
-def shown(draw: Callable[[], Figure], path: str | Path | None) -> Figure | Path:
-    """Draw a figure, write it and return the path; without a path return the figure."""
-    if path is None:
-        return draw()
-    file = check_path(path)  # before anything is drawn
-    save(draw(), file)
-    return file
 
 
 def _wrapped(titles: Sequence[str], width: float) -> tuple[list[str], float]:

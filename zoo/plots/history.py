@@ -20,6 +20,13 @@ from typing import Any, Literal, TypeAlias
 Mode = Literal["auto", "min", "max"]
 Columns: TypeAlias = dict[str, list[float | None]]
 Points: TypeAlias = list[tuple[float, float]]
+# The columns that are measurements, not metrics, with the titles of their panels.
+MEASUREMENTS = {
+    "learning_rate": "learning rate",
+    "images_per_second": "images / s",
+    "steps_per_second": "steps / s",
+    "gpu_memory_mb": "GPU memory, peak (MiB)",
+}
 MONITORED = ("val_accuracy", "val_loss", "loss")  # what says by default which epoch is best
 LOW = re.compile(
     r"loss|err|mae$|mse$|mape$|rmse|mean_(abs|sq)|perplexity|entropy|diverg|hinge|poisson|logcosh"
