@@ -31,11 +31,9 @@ from applications.phases import (
 from zoo import _notebook, _runs, plots, transfer
 from zoo._files import atomic, write_json
 from zoo._graph import functional
-from zoo._options import check_names
 from zoo._plain import plain
 from zoo._quiet import RETRACING, unlogged
 from zoo.card import card_of, trained_on
-from zoo.catalogue import builder_of
 from zoo.data import ImageData, as_data
 from zoo.data.folder import reader_errors
 from zoo.flatten import flatten
@@ -199,7 +197,7 @@ def _check_used(
     """Refuse what would have no effect."""
     check_fields(recipe)
     if isinstance(model, str):
-        check_names(builder_of(model), options)
+        zoo.check_options(model, options)
     elif options:
         raise ValueError("options are for a model that is given by its name")
     elif weights != "imagenet":

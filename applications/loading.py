@@ -12,6 +12,7 @@ from typing import Any
 import keras
 import numpy as np
 
+import zoo
 from applications import formats
 from applications.arrays import own_copy, places, tensor
 from applications.download import fetch
@@ -26,10 +27,9 @@ from applications.matching import (
     tables,
 )
 from applications.weights import Weights, find, list_weights
-from zoo._options import check_names
 from zoo._symbolic import adopt, leave_untouched
 from zoo.card import Card, with_card
-from zoo.catalogue import builder_of, create, info
+from zoo.catalogue import create, info
 from zoo.saving import BEST
 
 SUFFIXES = (".safetensors", ".pth", ".pt", ".bin", ".h5", ".keras", ".npz", ".json")
@@ -206,7 +206,7 @@ def _check_options(name: str, options: dict[str, Any]) -> None:
             "applications.load gives pretrained weights by itself: leave pretrained out; "
             "zoo.create(name) gives random ones"
         )
-    check_names(builder_of(name), options)
+    zoo.check_options(name, options)
 
 
 def load_weights(model: keras.Model, path: str | Path, *, source: str | None = None) -> LoadReport:

@@ -24,11 +24,13 @@ from zoo.profile import Profile, profile
 from zoo.saving import load, save
 
 if TYPE_CHECKING:
-    from zoo._options import Options
+    from zoo._builders import check_options, defaults, option_names
+    from zoo._options import Config, Options
 
 __version__ = "0.1.0"
 __all__ = [
     "Card",
+    "Config",
     "ExportError",
     "Exported",
     "FoldReport",
@@ -39,13 +41,16 @@ __all__ = [
     "Profile",
     "Stretch",
     "Whole",
+    "check_options",
     "create",
+    "defaults",
     "export",
     "features",
     "fold",
     "info",
     "list_models",
     "load",
+    "option_names",
     "profile",
     "save",
 ]
@@ -57,8 +62,10 @@ if hasattr(os, "uname") and os.uname().machine == "x86_64":
 
 def __getattr__(name: str) -> Any:
     """Import what needs Keras when it is first used: `zoo.resnet`, `zoo.data`, `zoo.Options`."""
-    if name == "Options":
-        return importlib.import_module("zoo._options").Options
+    if name in ("Config", "Options"):
+        return getattr(importlib.import_module("zoo._options"), name)
+    if name in ("check_options", "defaults", "option_names"):
+        return getattr(importlib.import_module("zoo._builders"), name)
     if not name.startswith("_"):
         try:
             return importlib.import_module(f"zoo.{name}")
