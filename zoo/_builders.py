@@ -1,4 +1,4 @@
-"""What is known of a builder without calling it, and what every family's builder does."""
+"""Facts about a builder without calling it, and the decorators of every family's builder."""
 
 from __future__ import annotations
 
@@ -100,7 +100,7 @@ def builder(build: Builder) -> Builder:
 
 
 def with_model_card(build: Builder) -> Builder:
-    """Decorate a builder: check the options' names, and write into the card what was built."""
+    """Decorate a builder: check the options' names, and record name and options in the card."""
 
     @functools.wraps(build)
     def carded(*args: Any, **options: Any) -> keras.Model:

@@ -22,7 +22,7 @@ class Options(TypedDict, total=False):
     input_shape: (height, width, channels); None for a free height or width.
     num_classes: Length of the logits. 0 gives the last feature map instead.
     normalization: (mean, standard deviation) in pixel units, one number or one per channel; None
-        when the caller has normalised the images.
+        if the images are normalised already.
     stem_stride: Total stride of the stem, its pooling included: 4, 2 or 1.
     strides: Stride of each stage.
     output_stride: Input size / last feature map's size. 16 or 8 turn the later strides into
@@ -61,7 +61,7 @@ Padding = Literal["symmetric", "tensorflow"]
 
 
 class PortedOptions(Options, total=False):
-    """`Options`, and what the frameworks that publish a family's weights do differently.
+    """`Options`, and two more for details in which the frameworks that publish weights differ.
 
     padding: Of strided convolutions: "symmetric", as PyTorch pads, or "tensorflow".
     norm_epsilon: What norms add to the variance.
@@ -73,7 +73,7 @@ class PortedOptions(Options, total=False):
 
 @dataclass(frozen=True)
 class Stage:
-    """What one stage does to the map: its stride, and the dilation before and after that stride."""
+    """A stage's stride, and the dilation before and after that stride."""
 
     stride: int
     dilation: int
@@ -82,7 +82,7 @@ class Stage:
 
 @dataclass(frozen=True, kw_only=True)
 class Config:
-    """`Options` with the paper's values filled in, checked, and what else the paper fixes."""
+    """Every option with a value, and the details that the paper fixes beyond them."""
 
     name: str
     input_shape: tuple[int | None, int | None, int] = (224, 224, 3)

@@ -3,7 +3,7 @@
     patches -> blocks of a depthwise and a 1x1 convolution -> global average pool -> logits
 
 A large depthwise kernel with a shortcut mixes the places, a 1x1 convolution the channels. Norms
-follow the activations. The name tells channels and depth, "ks" the kernel and "p" the patch.
+follow the activations. The name has channels and depth, "ks" the kernel and "p" the patch.
 """
 
 from __future__ import annotations

@@ -4,13 +4,13 @@
 
 A block is a 7x7 depthwise convolution and two dense layers on each pixel's channels. Version 2
 (Woo et al., CVPR 2023) puts global response normalisation between these two and leaves the layer
-scale out. The smallest networks are of its paper, too.
+scale out. The smallest networks of both versions are from its paper.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Unpack
+from typing import Any, Literal, Unpack
 
 import keras
 from keras import layers
@@ -34,12 +34,12 @@ from zoo.layers import GlobalResponseNorm, LayerScale
 
 @dataclass(frozen=True)
 class Variant:
-    """What differs between members of the family."""
+    """A row of either paper's table of configurations."""
 
     depths: tuple[int, int, int, int]  # blocks per stage
-    width: int  # of the first stage; each next one is twice as wide
+    width: int  # channels of the first stage; each next one is twice as wide
     drop_path_rate: float
-    version: int = 1
+    version: Literal[1, 2] = 1
 
 
 # fmt: off
@@ -110,7 +110,7 @@ def convnext(variant: str, **options: Unpack[Options]) -> keras.Model:
         if s == 0:
             x = downsample(x, config, stage.stride, name="stage0_down")
         else:
-            x = between(x, config, spec.width * 2**s, stage, name=f"stage{s}_down")
+            x = downsample_conv(x, config, spec.width * 2**s, stage, name=f"stage{s}_down")
         for b in range(depth):
             x = block(x, config, spec, stage.next_dilation, next(rates), name=f"stage{s}_block{b}")
         x = end_stage(x, config, f"C{s + 2}")
@@ -118,7 +118,7 @@ def convnext(variant: str, **options: Unpack[Options]) -> keras.Model:
 
 
 def patches(x: Any, config: Config, width: int) -> Any:
-    """A 4x4 convolution of stride 4; of a smaller stride, its patches overlap."""
+    """A 4x4 convolution of stride 4; with a smaller stem_stride the patches overlap."""
     return conv_norm(
         x,
         config,
@@ -134,7 +134,7 @@ def patches(x: Any, config: Config, width: int) -> Any:
     )
 
 
-def between(x: Any, config: Config, width: int, stage: Stage, *, name: str) -> Any:
+def downsample_conv(x: Any, config: Config, width: int, stage: Stage, *, name: str) -> Any:
     """A norm and a 2x2 convolution that halves the map."""
     by_conv = config.downsample in ("paper", "conv")
     x = norm(x, config, name=f"{name}_norm")
@@ -152,20 +152,18 @@ def between(x: Any, config: Config, width: int, stage: Stage, *, name: str) -> A
 
 
 def small_normal() -> keras.initializers.Initializer:
-    """A new one for each layer: one for all would give all the same numbers."""
+    """The paper's initializer, a new one for each layer since one object draws the same numbers."""
     return keras.initializers.TruncatedNormal(stddev=0.02)
 
 
 def block(
     x: Any, config: Config, spec: Variant, dilation: int, drop_rate: float, *, name: str
 ) -> Any:
-    """7x7 depthwise -> norm -> 4 times the channels -> activation -> the channels; x is added."""
+    """Add F(x) to x; F is 7x7 depthwise -> norm -> 1x1, 4 C channels -> activation -> 1x1."""
     width = x.shape[-1]
-    last = (
-        small_normal()
-        if config.norm != "none"
-        else branch_end_initializer(config, sum(spec.depths))
-    )
+    last = small_normal()
+    if config.norm == "none":
+        last = branch_end_initializer(config, sum(spec.depths))
     y = conv_norm(
         x,
         config,

@@ -62,7 +62,7 @@ class Variant:
 
     @property
     def stem_stride(self) -> int:
-        """That of a ResNet, of a DarkNet, or of a network between them."""
+        """4 as in ResNet, 1 as in DarkNet with its five stages, or 2 with four."""
         return 4 if self.block == "bottleneck" else 6 - len(self.depths)
 
 
@@ -139,7 +139,7 @@ def cspnet(variant: str, **options: Unpack[Options]) -> keras.Model:
 
 
 def stem(x: Any, config: Config, spec: Variant) -> Any:
-    """ResNet's, a 3x3 convolution, or two of them or a 6x6 one that end in C1."""
+    """ResNet's stem; a 3x3 convolution; or two 3x3 convolutions or a 6x6 one, which end in C1."""
     if spec.block == "bottleneck":
         return residual_stem(x, config)
     if spec.stage != "cs3":

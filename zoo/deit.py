@@ -3,7 +3,7 @@
     patches -> class token and tokens -> blocks of attention and MLP -> class token -> logits
 
 Vision Transformers that are trained on ImageNet-1k alone. The distilled ones have a second token
-beside the class token, which learns what a teacher answers; the logits are the mean of two heads.
+beside the class token, which learns a teacher's answers; the logits are the mean of two heads.
 DeiT III (Touvron et al., ECCV 2022, https://arxiv.org/abs/2204.07118) scales its branches, and its
 class token has no position embedding.
 """
@@ -60,13 +60,13 @@ def deit(variant: str, **options: Unpack[Options]) -> keras.Model:
     Args:
         variant: A key of `VARIANTS`, e.g. "deit_s_16".
         **options: See `zoo.Options`. By default images are 224 x 224 x 3, norm is "layer",
-            activation "gelu" and pooling "token", which of a distilled network are both tokens.
+            activation "gelu" and pooling "token", for distilled networks both tokens.
             Height and width are multiples of the patch size, and fixed.
 
     Returns:
         A functional `keras.Model` from images (B, H, W, C), pixels in [0, 255], to logits
-        (B, num_classes), or to features (B, H / 16, W / 16, D), with the patch size for 16, when
-        num_classes is 0.
+        (B, num_classes), or to features (B, H / stem_stride, W / stem_stride, D) when num_classes
+        is 0.
 
     Raises:
         TypeError: If an option is unknown.

@@ -98,7 +98,7 @@ def densenet(variant: str, **options: Unpack[Options]) -> keras.Model:
 
 
 def dense_layer(x: Any, config: Config, growth_rate: int, *, dilation: int, name: str) -> Any:
-    """Append what a 1x1 and a 3x3 convolution make of all maps before, `growth_rate` channels."""
+    """Append `growth_rate` channels, which a 1x1 and a 3x3 convolution make of all maps before."""
     y = norm_act(x, config, name=f"{name}_0")
     y = conv_norm(y, config, 4 * growth_rate, 1, name=f"{name}_1")
     bias = config.norm == "none"

@@ -2,10 +2,10 @@
 
     patches -> class token and tokens -> blocks of attention and MLP -> class token -> logits
 
-Vision Transformers that were trained without labels: their published weights have no head. The
-branches are scaled, and the MLP of the giant is gated (SwiGLU). Registers (Darcet et al., ICLR
-2024, https://arxiv.org/abs/2309.16588) are tokens without a place that nothing is read from: they
-keep the patches' features free of what is of the whole image.
+Vision Transformers trained without labels: their published weights have no head. The branches are
+scaled, and the giant's MLP is gated (SwiGLU). Registers (Darcet et al., ICLR
+2024, https://arxiv.org/abs/2309.16588) are tokens without a place, which are not read in the end:
+they hold what concerns the whole image, so that the patches' features need not.
 """
 
 from __future__ import annotations
@@ -52,14 +52,14 @@ def defaults(variant: str) -> Config:
 
 @builder
 def dinov2(variant: str, **options: Unpack[Options]) -> keras.Model:
-    """Build a Vision Transformer as of DINOv2 with random weights.
+    """Build one of DINOv2's Vision Transformers with random weights.
 
     `stem_stride` is the size of the patches: 14, or 4, 2 or 1 for small images.
 
     Args:
         variant: A key of `VARIANTS`, e.g. "vit_s_14_dinov2".
         **options: See `zoo.Options`. By default images are 518 x 518 x 3, norm is "layer",
-            activation "gelu", of the giant "silu", and pooling "token". Height and width are
+            activation "gelu" (of the giants "silu") and pooling "token". Height and width are
             multiples of the patch size, and fixed.
 
     Returns:

@@ -3,7 +3,7 @@
     stem -> 7 stages of inverted residual blocks -> 1x1 conv -> global average pool -> logits
 
 Every block has a squeeze-and-excitation. By default convolutions pad as PyTorch does and norms have
-torchvision's epsilon; TensorFlow's weights want `padding="tensorflow", norm_epsilon=1e-3`.
+torchvision's epsilon; TensorFlow's weights need `padding="tensorflow", norm_epsilon=1e-3`.
 """
 
 from __future__ import annotations
@@ -34,9 +34,9 @@ class Variant:
 
     width_multiplier: float
     depth_multiplier: float
-    size: int  # pixels a side
+    size: int  # pixels a side of the images
     dropout: float
-    norm_epsilon: float = 1e-5
+    norm_epsilon: float = 1e-5  # torchvision's
 
     @property
     def depths(self) -> list[int]:

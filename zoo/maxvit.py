@@ -3,8 +3,8 @@
     stem -> 4 stages of MBConv + attention in windows + attention over a grid -> pool -> logits
 
 A window is 7 x 7 neighbouring pixels; a grid is 7 x 7 pixels spread evenly over the map, so that
-each pixel sees far at little cost. Maps that 7 does not divide are padded, so that images of any
-size will do. The convolutions have batch norms, and the attention layer norms. The networks named
+each pixel sees far at little cost. Maps that 7 does not divide are padded, so that images can have
+any size. The convolutions have batch norms, and the attention layer norms. The networks named
 "_tf" are the authors' own in TensorFlow, `maxvit_t` is torchvision's.
 """
 

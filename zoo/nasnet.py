@@ -39,7 +39,7 @@ class Variant:
     filters: int  # of the last stage's cells together
     stem: int  # filters of the stem
     size: int  # pixels a side
-    skip: bool  # after a reduction cell, p is the map that this cell had as p
+    skip: bool  # after a reduction cell, p is the p that this cell had
 
 
 VARIANTS = {

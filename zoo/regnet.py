@@ -3,8 +3,8 @@
     stem -> 4 stages of residual blocks -> global average pool -> logits
 
 Bottlenecks that do not narrow, with groups of one width throughout the network. RegNetY has a
-squeeze-and-excitation after the 3x3 convolution. Names tell the paper's multiply-adds at 224 x 224;
-where torchvision rounds widths otherwise than the paper, they are torchvision's.
+squeeze-and-excitation after the 3x3 convolution. Names have the paper's multiply-adds at 224 x 224.
+Where torchvision rounds widths otherwise than the paper, the widths are torchvision's.
 """
 
 from __future__ import annotations
@@ -86,8 +86,8 @@ def regnet(variant: str, **options: Unpack[Options]) -> keras.Model:
 
     Args:
         variant: A key of `VARIANTS`, e.g. "regnet_y_400mf".
-        **options: See `zoo.Options`. By default images are 224 x 224 x 3, the stem's stride is 2
-            and that of each stage, too.
+        **options: See `zoo.Options`. By default images are 224 x 224 x 3, the strides of
+            the stem and of each stage are 2.
 
     Returns:
         A functional `keras.Model` from images (B, H, W, C), pixels in [0, 255], to logits

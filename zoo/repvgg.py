@@ -3,7 +3,7 @@
     5 stages of 3x3 convolutions, the first a single one -> global average pool -> logits
 
 In training each 3x3 convolution has a 1x1 convolution and an identity beside it, each with a batch
-norm of its own. `zoo.fold` makes one convolution of the three: the plain network for inference.
+norm of its own. `zoo.fold` merges the three into one convolution: the plain network for inference.
 """
 
 from __future__ import annotations
@@ -116,12 +116,12 @@ def repvgg_block(
     blocks: int = 1,
     name: str,
 ) -> Any:
-    """Apply relu(3x3 conv + 1x1 conv + identity), each of them with its norm."""
+    """Apply relu(3x3 conv + 1x1 conv + identity), each with its own norm."""
 
     def initializer() -> Any:
         if config.norm == "none":
             return branch_end_initializer(config, blocks)
-        # the authors', PyTorch's own: the sum of three branches wants less than a single one
+        # PyTorch's default, as the authors use; a sum of three branches needs smaller weights
         return keras.initializers.VarianceScaling(1 / 3, "fan_in", "uniform")
 
     strided = stride if reads_pixels or config.downsample in ("paper", "conv") else 1

@@ -3,7 +3,7 @@
     stem -> 4 stages of residual blocks -> global average pool -> logits
 
 ResNet whose 3x3 convolution is a hierarchy: the channels are split into groups, the "scale" of
-them, and each group sees what the convolution of the group before gave. Res2NeXt has grouped
+them, and each group sees the result of the convolution of the group before. Res2NeXt has grouped
 convolutions there; the networks "d" have the stem and the shortcuts of ResNet-D.
 """
 

@@ -2,7 +2,7 @@
 
     stem -> 4 stages of residual blocks -> global average pool -> logits
 
-ResNet-D whose 3x3 convolution gives several maps, the "radix" of them, which are summed with
+ResNet-D whose 3x3 convolution gives several maps (their number is the "radix"), summed with
 weights that an attention over the whole image chooses for each channel. "1s4x24d" is radix 1,
 cardinality 4, width 24. The letters d and e are PyTorch Image Models', for stems of two widths.
 """
@@ -137,7 +137,7 @@ def resnest_block(
         y, config, 4 * width, 1, activate=False, kernel_initializer=last, name=f"{name}_3"
     )
     y = drop_path(y, drop_rate, name=f"{name}_drop_path")
-    ends = [x, y]  # Keras walks back recursively from the first: 89 branches would be too deep
+    ends = [x, y]  # Keras recurses from the first one: a chain of branches is too deep
     if stride > 1 or x.shape[-1] != 4 * width:
         x = projection(x, config, 4 * width, stride=stride, pooled=True, name=f"{name}_shortcut")
         ends = [y, x]
@@ -146,13 +146,13 @@ def resnest_block(
 
 
 def split_attention(x: Any, config: Config, spec: Variant, *, name: str) -> Any:
-    """Sum the parts of x, (B, H, W, radix C), weighted per channel by what their mean holds."""
+    """Sum the parts of x, (B, H, W, radix C), with weights per channel computed from their mean."""
     channels = x.shape[-1]
     y = layers.GlobalAveragePooling2D(keepdims=True, name=f"{name}_pool")(x)
     y = sum_of_parts(y, spec.radix, name=f"{name}_mean")
     hidden = max(32, make_divisible(channels / 4))
     y = conv(y, config, hidden, 1, groups=spec.groups, name=f"{name}_1_conv")
-    if config.norm != "instance":  # of a channel's only value it would be zero
+    if config.norm != "instance":  # the norm of a single value is zero
         y = norm(y, config, name=f"{name}_1_norm")
     y = activation(y, config, name=f"{name}_1_act")
     y = conv(y, config, channels, 1, groups=spec.groups, name=f"{name}_2_conv")

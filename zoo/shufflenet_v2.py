@@ -2,7 +2,7 @@
 
     stem -> 3 stages of units that mix half of the channels -> 1x1 conv -> pool -> logits
 
-A unit leaves one half of the channels as it is and shuffles both; the first of a stage sends all
+A unit leaves one half of the channels unchanged and shuffles both; the first of a stage sends all
 channels through two branches.
 """
 
@@ -96,7 +96,7 @@ def first_unit(x: Any, config: Config, width: int, *, stride: int, dilation: int
 
 
 def unit(x: Any, config: Config, *, dilation: int, name: str) -> Any:
-    """One half of the channels as it is, beside a branch of the other."""
+    """Concatenate one half of the channels, unchanged, with a branch of the other half."""
     left, right = SplitChannels(2, name=f"{name}_split")(x)
     right = branch(
         right, config, right.shape[-1], stride=1, dilation=dilation, name=f"{name}_branch2"
@@ -113,7 +113,7 @@ def branch(x: Any, config: Config, filters: int, *, stride: int, dilation: int, 
 
 
 def depthwise(x: Any, config: Config, stride: int, dilation: int, *, name: str) -> Any:
-    """A 3x3 convolution of each channel by itself, and a norm."""
+    """A 3x3 depthwise convolution and a norm."""
     channels = x.shape[-1]
     return conv_norm(
         x,

@@ -5,7 +5,7 @@
 Every second block shifts its windows by half their size; between stages the channels of 2x2
 neighbours are merged. Version 2 (Liu et al., CVPR 2022, https://arxiv.org/abs/2111.09883) compares
 queries and keys by their cosine and has the norms at the ends of the branches. Maps that windows
-do not divide are padded, so that images of any size will do.
+do not divide are padded, so that images can have any size.
 """
 
 from __future__ import annotations
@@ -38,9 +38,9 @@ from zoo.layers import CosineWindowAttention, Neighbours2D, WindowAttention
 class SwinOptions(Options, total=False):
     """`Options`, and one of the attention.
 
-    window_size: Pixels a side of a window, one number or one for each stage; 12 for weights that
-        were trained on images of 384 x 384, and (16, 16, 16, 8) for those of version 2 that timm
-        calls "window16".
+    window_size: Pixels a side of a window, one number or one per stage; 12 for weights that
+        were trained on images of 384 x 384, and (16, 16, 16, 8) for version 2's weights that timm
+        names "window16".
     """
 
     window_size: int | Sequence[int]
@@ -58,7 +58,7 @@ class Variant:
 
     @property
     def window_size(self) -> int:
-        """Pixels of the map a side: a seventh or an eighth of the paper's images' fourth."""
+        """Pixels a side of a window: 7 for images of 224 x 224, 8 for 256 x 256."""
         return 7 if self.version == 1 else 8
 
 
@@ -98,7 +98,7 @@ def swin(
 
     Args:
         variant: A key of `VARIANTS`, e.g. "swin_t".
-        window_size: Pixels a side of a window, 7 or for version 2 8; see `SwinOptions`.
+        window_size: Pixels a side of a window, by default 7, for version 2 8; see `SwinOptions`.
         **options: See `zoo.Options`. By default images are 224 x 224 x 3, 256 x 256 x 3 for version
             2; norm is "layer", activation "gelu" and drop_path_rate 0.2, 0.3 or 0.5.
 

@@ -112,8 +112,8 @@ def vit(variant: str, **options: Unpack[Options]) -> keras.Model:
 
     Returns:
         A functional `keras.Model` from images (B, H, W, C), pixels in [0, 255], to logits
-        (B, num_classes), or to features (B, H / 16, W / 16, D), with the patch size for 16, when
-        num_classes is 0.
+        (B, num_classes), or to features (B, H / stem_stride, W / stem_stride, D) when num_classes
+        is 0.
 
     Raises:
         TypeError: If an option is unknown.

@@ -16,7 +16,7 @@ from zoo.layers import BatchNormalization, GroupedConv2D, gelu_tanh
 
 
 def image_input(config: Config) -> tuple[Any, Any]:
-    """The input (B, H, W, C), and the same normalised."""
+    """The input (B, H, W, C), and the normalised input."""
     inputs = keras.Input(config.input_shape, name="image")
     if config.normalization is None:
         return inputs, inputs
@@ -48,8 +48,8 @@ def conv_norm(
 ) -> Any:
     """Convolution, normalisation and activation: `{name}_conv`, `{name}_norm`, `{name}_act`.
 
-    A stride is made as `config.downsample` says: by the convolution ("paper" and "conv"), or by
-    what follows the activation.
+    `config.downsample` says what makes the stride: the convolution ("paper" and "conv"), or a
+    pooling after the activation.
 
     Args:
         x: A map (B, H, W, C).
@@ -60,11 +60,11 @@ def conv_norm(
         dilation: Distance of the kernel's taps.
         groups: Groups of channels that do not see each other.
         padding: Zeros around the map; "same" keeps its size at stride 1.
-        activate: Whether the activation follows; a name for another than `config.activation`.
+        activate: Whether the activation follows; or the name of one other than the config's.
         use_bias: Whether the convolution has a bias; by default when no norm follows, or where
             `config.conv_bias` says so.
         reads_pixels: The convolution makes the stride itself, whatever `config.downsample` says.
-        before_norm: What comes between convolution and norm.
+        before_norm: A function applied between convolution and norm.
         kernel_initializer: A Keras initializer.
         gamma_initializer: Of the norm's scale; "zeros" lets a residual block start as the identity.
         name: Start of the layers' names.
@@ -174,7 +174,7 @@ def separable_conv(
 
 
 def branch_end_initializer(config: Config, blocks: int) -> Any:
-    """Of a branch's last convolution; small without norms, so that the sum does not explode."""
+    """Without norms a branch's last convolution starts small, so that sums do not explode."""
     if config.norm != "none":
         return "he_normal"
     return keras.initializers.VarianceScaling(1 / blocks, "fan_in", "truncated_normal")

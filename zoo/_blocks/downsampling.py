@@ -13,7 +13,7 @@ from zoo.layers import BlurPool2D
 def downsample(x: Any, config: Config, stride: int, kind: str | None = None, *, name: str) -> Any:
     """Make (B, H, W, C) into (B, ceil(H / stride), ceil(W / stride), C) without a convolution.
 
-    As `kind` says, or `config.downsample`.
+    The method is `kind`, by default `config.downsample`.
     """
     if stride == 1:
         return x
@@ -44,10 +44,10 @@ def pool(
     """The pooling of a network that pools; `config.downsample` may name another kind.
 
     With "blur" the maximum is taken at stride 1, then blurred and subsampled (Zhang, ICML 2019);
-    with "conv" the convolution after it sees every stride-th pixel. The padding is with zeros,
-    which is what it should be after a ReLU; after other activations, or if the map is `signed`, the
-    maximum is taken at stride 1 and subsampled. With `ceil_mode` the last window may reach beyond
-    the map, as in Caffe. "same" pads as the convolutions do.
+    with "conv" the next convolution sees every stride-th pixel. The padding is with zeros, which is
+    right after a ReLU; after other activations, or if the map is `signed`, the maximum is taken at
+    stride 1 and subsampled. With `ceil_mode` the last window may reach beyond the map, as in Caffe.
+    "same" pads as the convolutions do.
     """
     if stride == 1:
         return x

@@ -13,7 +13,7 @@ from zoo.layers import GeneralizedMeanPooling2D, TakeClassToken
 
 
 def end_stage(x: Any, config: Config, level: str) -> Any:
-    """Close a stage: spatial dropout, and a layer called `level` for `zoo.features` to find."""
+    """Close a stage: spatial dropout, and a layer named `level`, which `zoo.features` finds."""
     if config.spatial_dropout:
         x = layers.SpatialDropout2D(config.spatial_dropout, name=f"{level}_dropout")(x)
     return layers.Identity(name=level)(x)
@@ -42,10 +42,10 @@ def classifier(
         flatten_to: With pooling="flatten", the map is first averaged to this size, so that images
             of any size fit the same weights.
         norm_pooled: A norm follows the pooling: `head_norm`.
-        per_pixel: Logits are of every pixel, activated, and then pooled (SqueezeNet).
-        tokens: With pooling="token", the class token and those of the map, (B, 1 + H W, C).
-        distilled: The logits are the mean of two heads', of which the second reads the second
-            token, or what the first reads if that is no token (DeiT).
+        per_pixel: Each pixel has logits, which are activated and then pooled (SqueezeNet).
+        tokens: With pooling="token", the class token and the map's tokens, (B, 1 + H W, C).
+        distilled: The logits are the mean of two heads (DeiT). With pooling="token" the second
+            head reads the second token; else both read the pooled map.
         use_bias: Whether the logits have a bias.
 
     Returns:
@@ -61,7 +61,7 @@ def classifier(
     features = x
     if not per_pixel:
         x = _pool_head(x, config, flatten_to, tokens)
-    if norm_pooled and config.norm != "instance":  # of a channel's only value it would be zero
+    if norm_pooled and config.norm != "instance":  # the norm of a single value is zero
         x = norm(x, config, name="head_norm")
     for i, units in enumerate(hidden, start=1):
         if config.dropout and dropout_first:

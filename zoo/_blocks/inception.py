@@ -32,7 +32,7 @@ def inception(
         config: The resolved options.
         branches: Chains of steps: (filters, kernel size), "avg" or "max" for a 3x3 pool,
             "padded_avg" for one that counts the zeros around the map, or a list of convolutions
-            that fork from what came before.
+            that fork from the step before.
         stride: Of the last step of each chain; as in the paper such a step does not pad.
         dilation: Of the convolutions.
         valid: Whether the last convolutions do not pad at stride 1 either.
@@ -91,7 +91,7 @@ def _branch_pool(x: Any, config: Config, kind: Any, stride: int, *, name: str) -
 
 
 def inception_names(branches: Sequence[Sequence[Any]], name: str) -> list[str]:
-    """Where the names of the convolutions begin that `inception` makes, in its order."""
+    """Prefixes of the names of the convolutions that `inception` makes, in its order."""
     return [
         f"{name}_branch{b}" + (f"_{i}" if len(chain) > 1 else "") + letter
         for b, chain in enumerate(branches)

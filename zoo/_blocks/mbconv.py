@@ -1,4 +1,4 @@
-"""What CoAtNet and MaxViT begin with: a stem, and MBConv with its norm first."""
+"""The convolutional parts of CoAtNet and MaxViT: a stem, and MBConv with its norm first."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ Pool = Literal["avg2", "avg3", "max2", "max3"]
 
 @dataclass(frozen=True, kw_only=True)
 class MBConv:
-    """What the implementations of the block do each in its way.
+    """The details in which implementations of the block differ.
 
     Attributes:
-        strided: What makes the branch's stride: a pool before it, or one of its convolutions.
-        pool: See `shrink`; of the shortcut.
+        strided: The layer that makes the branch's stride: a pool before it, or a convolution.
+        pool: The pool that makes the shortcut's stride, see `shrink`.
         expand_input: The branch has four times the channels of the input, not of the result.
         activate_first: An activation follows the first norm.
         squeeze_early: Squeeze and excitation comes before the depthwise convolution's norm.
-        squeeze_activation: Within it.
+        squeeze_activation: The activation inside squeeze and excitation.
         use_bias: Whether the convolutions that no norm follows have a bias.
     """
 

@@ -145,7 +145,7 @@ def inverted_residual(
         x: A map (B, H, W, C).
         config: The resolved options.
         filters: Channels of the result.
-        expanded: Channels between; if there are C of them, the first convolution is left out.
+        expanded: Channels between; if this is C, the first convolution is left out.
         kernel_size: Of the depthwise convolution.
         stride: Of the depthwise convolution.
         dilation: Of the depthwise convolution.
@@ -182,14 +182,14 @@ def inverted_residual(
     if stride > 1 or y.shape != x.shape:
         return y
     y = drop_path(y, drop_rate, name=f"{name}_drop_path")
-    # Keras walks back recursively from the first: long branches would be too deep
+    # Keras recurses from the first one: a chain of branches is too deep
     return layers.Add(name=f"{name}_add")([x, y])
 
 
 def block_places(
     config: Config, depths: Sequence[int], first: int = 0
 ) -> list[list[dict[str, Any]]]:
-    """For each stage, what its blocks are given of their place: the first makes the stride.
+    """For each stage, the arguments that depend on a block's place; the first makes the stride.
 
     Args:
         config: The resolved options.

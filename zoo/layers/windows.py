@@ -219,7 +219,7 @@ class MLPWindowAttention(WindowAttention):
         return xp.sign(distances) * xp.log1p(abs(distances))
 
     def macs(self, input_shape: Shape) -> int:
-        """Multiply-accumulates for one image, those of the small network among them."""
+        """Multiply-accumulates for one image, including the small network."""
         rows, columns = self._window(*input_shape[1:3])
         places = (2 * rows - 1) * (2 * columns - 1)
         return super().macs(input_shape) + places * self.hidden * (2 + self.num_heads)
@@ -233,7 +233,7 @@ class CosineWindowAttention(MLPWindowAttention):
     """Window attention by the cosine of queries and keys (Liu et al., CVPR 2022), arXiv:2111.09883.
 
     Its small network has no bias at its end. Queries and values have a bias here, keys have none.
-    Arguments and shapes are those of `MLPWindowAttention`.
+    It has the arguments and shapes of `MLPWindowAttention`.
 
     Example:
         >>> attention = CosineWindowAttention(num_heads=4, window_size=8, shift=4)
@@ -297,7 +297,7 @@ def shifted_window_mask(sizes: Shape, window: Shape, steps: Shape, shifts: Shape
 
 
 def roll(x: Any, shifts: Sequence[Any]) -> Any:
-    """The map (B, H, W, C) moved up and left by `shifts`; what leaves it enters opposite.
+    """The map (B, H, W, C) moved up and left by `shifts`; pixels that leave it enter opposite.
 
     Not by `keras.ops.roll`, which LiteRT lacks.
     """
@@ -356,6 +356,6 @@ def _at_least_float32(x: Any) -> Any:
 
 
 def _unit(x: Any) -> Any:
-    """Scale vectors to length 1; those of length 0 stay, with a gradient of 0."""
+    """Scale vectors to length 1; zero vectors stay, with a gradient of 0."""
     squares = keras.ops.sum(keras.ops.square(x), axis=-1, keepdims=True)
     return x * keras.ops.rsqrt(keras.ops.maximum(squares, 1e-24))
