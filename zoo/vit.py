@@ -132,9 +132,15 @@ def transformer(config: Config, spec: Variant, design: Design = PAPER) -> keras.
     size, dim = config.stem_stride, spec.embed_dim
     rows, columns = patch_grid(config)
     inputs, x = image_input(config)
-    start = "lecun_normal"
     x = conv(
-        x, config, dim, size, stride=size, padding=0, kernel_initializer=start, name="stem_conv"
+        x,
+        config,
+        dim,
+        size,
+        stride=size,
+        padding=0,
+        kernel_initializer="lecun_normal",
+        name="stem_conv",
     )
     x = layers.Reshape((rows * columns, dim), name="patches")(x)
     x = add_tokens(x, design, (rows, columns))
