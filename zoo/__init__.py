@@ -15,7 +15,8 @@ from zoo.common.registration import register_layers
 from zoo.common.version import VERSION as __version__
 
 if TYPE_CHECKING:
-    from zoo._options import Options
+    from zoo._builders import check_options, defaults, option_names
+    from zoo._options import Config, Options
     from zoo.card import Card, Preprocess, Stretch, Whole
     from zoo.catalogue import ModelInfo, create, info, list_models
     from zoo.graph import flatten, transfer
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from zoo.saving import load, save
 
 PLACES = {
+    "Config": "zoo._options:Config",
     "Card": "zoo.card:Card",
     "ExportError": "zoo.inference.export:ExportError",
     "Exported": "zoo.inference.export:Exported",
@@ -39,7 +41,9 @@ PLACES = {
     "Profile": "zoo.graph.profile:Profile",
     "Stretch": "zoo.card:Stretch",
     "Whole": "zoo.card:Whole",
+    "check_options": "zoo._builders:check_options",
     "create": "zoo.catalogue:create",
+    "defaults": "zoo._builders:defaults",
     "export": "zoo.inference.export:export",
     "features": "zoo.graph.features:features",
     "flatten": "zoo.graph.flatten",
@@ -48,12 +52,14 @@ PLACES = {
     "info": "zoo.catalogue:info",
     "list_models": "zoo.catalogue:list_models",
     "load": "zoo.saving:load",
+    "option_names": "zoo._builders:option_names",
     "profile": "zoo.graph.profile:profile",
     "save": "zoo.saving:save",
     "transfer": "zoo.graph.transfer",
 }
 __all__ = [
     "Card",
+    "Config",
     "ExportError",
     "Exported",
     "FoldReport",
@@ -65,7 +71,9 @@ __all__ = [
     "Stretch",
     "Whole",
     "__version__",
+    "check_options",
     "create",
+    "defaults",
     "export",
     "features",
     "flatten",
@@ -74,6 +82,7 @@ __all__ = [
     "info",
     "list_models",
     "load",
+    "option_names",
     "profile",
     "save",
     "transfer",

@@ -25,7 +25,8 @@ from zoo._blocks import (
     inverted_residual,
     make_divisible,
 )
-from zoo._options import Config, PortedOptions, check_variant, propose_fixes, resolve_ported
+from zoo._builders import builder
+from zoo._options import Config, PortedOptions, check_variant, resolve_ported
 from zoo.efficientnet import STAGES
 
 
@@ -48,7 +49,25 @@ VARIANTS = {
 }
 
 
-@propose_fixes()
+def defaults(variant: str) -> Config:
+    """The paper's options."""
+    spec = VARIANTS[variant]
+    return Config(
+        name=variant,
+        input_shape=(spec.size, spec.size, 3),
+        stem_stride=2,
+        strides=(1, 2, 2, 2, 1, 2, 1),
+        dropout=spec.dropout,
+        drop_path_rate=0.2,
+        activation="relu6",
+        norm_epsilon=1e-3,
+        norm_momentum=0.99,
+        residual=True,
+        same_padding="tensorflow",
+    )
+
+
+@builder
 def efficientnet_lite(variant: str, **options: Unpack[PortedOptions]) -> keras.Model:
     """Build an EfficientNet-Lite classifier with random weights.
 
@@ -73,38 +92,25 @@ def efficientnet_lite(variant: str, **options: Unpack[PortedOptions]) -> keras.M
     """
     check_variant("efficientnet_lite", VARIANTS, variant)
     spec = VARIANTS[variant]
-    paper = Config(
-        name=variant,
-        input_shape=(spec.size, spec.size, 3),
-        stem_stride=2,
-        strides=(1, 2, 2, 2, 1, 2, 1),
-        dropout=spec.dropout,
-        drop_path_rate=0.2,
-        activation="relu6",
-        norm_epsilon=1e-3,
-        norm_momentum=0.99,
-        residual=True,
-        same_padding="tensorflow",
-    )
-    o = resolve_ported(paper, options)
-    inputs, x = image_input(o)
-    x = conv_stem(x, o, 32)
-    places = block_places(o, depths(spec))
+    config = resolve_ported(defaults(variant), options)
+    inputs, x = image_input(config)
+    x = conv_stem(x, config, 32)
+    places = block_places(config, depths(spec))
     for (_, kernel_size, expand_ratio, filters, level), blocks in zip(STAGES, places, strict=True):
         for place in blocks:
             x = inverted_residual(
                 x,
-                o,
+                config,
                 make_divisible(filters * spec.width_multiplier),
                 expanded=x.shape[-1] * expand_ratio,
                 kernel_size=kernel_size,
                 **place,
             )
         if level:
-            x = end_stage(x, o, level)
-    x = conv_norm(x, o, 1280, 1, name="last")
-    x = end_stage(x, o, "C5")
-    return keras.Model(inputs, classifier(x, o), name=o.name)
+            x = end_stage(x, config, level)
+    x = conv_norm(x, config, 1280, 1, name="last")
+    x = end_stage(x, config, "C5")
+    return keras.Model(inputs, classifier(x, config), name=config.name)
 
 
 def depths(spec: Variant) -> list[int]:

@@ -29,9 +29,7 @@ from applications.finetuning.phases import (
 )
 from applications.weights.loading import load
 from zoo import plots
-from zoo._options import check_names
 from zoo.card import card_of, trained_on
-from zoo.catalogue import builder_of
 from zoo.common import notebook, runs
 from zoo.common.files import atomic, write_json
 from zoo.common.plain import plain
@@ -201,7 +199,7 @@ def _check_used(
     """Refuse what would have no effect."""
     check_fields(recipe)
     if isinstance(model, str):
-        check_names(builder_of(model), options)
+        zoo.check_options(model, options)
     elif options:
         raise ValueError("options are for a model that is given by its name")
     elif weights != "imagenet":

@@ -10,7 +10,8 @@ from typing import Any
 
 import keras
 
-from applications.weights import formats
+import zoo
+from applications.weights import Weights, formats, list_weights
 from applications.weights.download import fetch
 from applications.weights.matching import (
     HEAD,
@@ -22,10 +23,9 @@ from applications.weights.matching import (
     stored_card,
     tables,
 )
-from applications.weights.records import Weights, find, list_weights
-from zoo._options import check_names
+from applications.weights.records import find
 from zoo.card import Card, with_card
-from zoo.catalogue import builder_of, create, info
+from zoo.catalogue import create, info
 from zoo.saving import BEST
 from zoo.variables import as_tensor, set_initial_value
 
@@ -193,7 +193,7 @@ def _check_options(name: str, options: dict[str, Any]) -> None:
             "applications.load gives pretrained weights by itself: leave pretrained out; "
             "zoo.create(name) gives random ones"
         )
-    check_names(builder_of(name), options)
+    zoo.check_options(name, options)
 
 
 def load_weights(model: keras.Model, path: str | Path, *, source: str | None = None) -> LoadReport:
