@@ -147,7 +147,7 @@ class Evaluation:
         Raises:
             FileExistsError: If other files have these names there.
         """
-        from applications import _evaluation_plots as figures
+        from zoo.training import pictures as figures
         from zoo import plots
 
         path = Path(folder)
@@ -177,7 +177,7 @@ class Evaluation:
         )
 
     def _repr_html_(self) -> str:
-        from applications import _evaluation_plots as figures
+        from zoo.training import pictures as figures
 
         facts = {
             "accuracy": f"{self.accuracy:.2%}",
