@@ -20,7 +20,6 @@ from PIL import Image
 
 import applications
 import zoo
-from applications import _evaluation_plots
 from applications.evaluation import Evaluation
 from applications.matching import LoadReport
 from tuning.results import SearchResult, Trial
@@ -205,7 +204,7 @@ def answers(count, size=4, **options):
 @pytest.mark.parametrize(("count", "named"), [(2, True), (30, True), (120, True), (121, False)])
 def test_confusion_can_be_read(count, named):
     evaluation = answers(count)
-    figure = _evaluation_plots.confusion(evaluation)
+    figure = evaluation.figures()["confusion"]
     (axes,) = figure.axes
     assert (axes.get_xlabel(), axes.get_ylabel()) == ("predicted", "true")
     assert len(axes.texts) == (np.count_nonzero(evaluation.confusion) if named else 0)
@@ -227,7 +226,7 @@ def test_confusion_can_be_read(count, named):
 
 
 def test_mistakes_say_which_is_the_truth():
-    figure = _evaluation_plots.mistakes(answers(10))
+    figure = answers(10).figures()["mistakes"]
     titles = {" ".join(axes.get_title().split()) for axes in figure.axes}
     assert "true: class of number 0 predicted: class of number 1 (91%)" in titles
 

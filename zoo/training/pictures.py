@@ -1,7 +1,8 @@
-"""The pictures of an evaluation."""
+"""The pictures of an evaluation. They take arrays."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,24 +13,23 @@ from zoo.plots import BEST, FAINT, TEXT, VALIDATION, _shorten, _style, blank
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from applications.evaluation import Evaluation
-
 MOST_NAMED = 120  # classes whose names and numbers can be read
 LONGEST = 28  # characters of a name beside the matrix
+MOST_PANELS = 12  # scatter plots in a figure
 
 
-def confusion(evaluation: Evaluation) -> Figure:
+def confusion(table: np.ndarray, class_names: Sequence[str], title: str) -> Figure:
     """Rows: the true classes; columns: the predicted ones; colour: share of the row.
 
     Up to 120 classes have their names and numbers, and the figure grows with them.
     """
-    table, count = evaluation.confusion, len(evaluation.class_names)
-    named = count <= MOST_NAMED
-    names = [_shorten(name, LONGEST) for name in evaluation.class_names] if named else []
+    count = len(class_names)
+    is_named = count <= MOST_NAMED
+    names = [_shorten(name, LONGEST) for name in class_names] if is_named else []
     cell = np.interp(count, (15, 50, MOST_NAMED), (0.42, 0.25, 0.17))  # inches
     ticks = float(np.interp(cell, (0.17, 0.42), (6.5, 8)))  # points
     longest = max(map(len, names), default=4)
-    side = max(3.4, (cell * count if named else 8.0) + 1.0 + 0.0095 * ticks * longest)
+    side = max(3.4, (cell * count if is_named else 8.0) + 1.0 + 0.0095 * ticks * longest)
     shares = table / np.maximum(table.sum(1, keepdims=True), 1)
     with _style():
         figure = blank((side, side + 0.1), layout="constrained")
@@ -38,11 +38,10 @@ def confusion(evaluation: Evaluation) -> Figure:
         axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
         axes.set_xlabel("predicted", fontsize=10, color=TEXT)
         axes.set_ylabel("true", fontsize=10, color=TEXT)
-        facts = "numbers: images; " * named + "colour: share of the true class"
-        title = f"accuracy {evaluation.accuracy:.2%}"
+        facts = "numbers: images; " * is_named + "colour: share of the true class"
         axes.set_title(facts, fontsize=8, color=FAINT, pad=5)
         figure.suptitle(title, x=0.01, ha="left", fontsize=12, weight="bold")
-        if not named:
+        if not is_named:
             return figure
         rotation = 0 if longest <= 2 else 90 if count > 30 else 45
         slanted: dict[str, Any] = {}
@@ -58,9 +57,9 @@ def confusion(evaluation: Evaluation) -> Figure:
     return figure
 
 
-def reliability(evaluation: Evaluation) -> Figure:
-    """Accuracy over confidence, and how many images are that sure."""
-    sure, right, share = np.array(evaluation.bins).T
+def reliability(bins: Sequence[tuple[float, float, float]], error: float) -> Figure:
+    """Accuracy over confidence, and how many images have it: (confidence, accuracy, share)."""
+    sure, right, share = np.array(bins).T
     with _style():
         figure = blank((5.2, 4.4), layout="constrained")
         axes = figure.subplots()
@@ -69,19 +68,68 @@ def reliability(evaluation: Evaluation) -> Figure:
         axes.plot(sure, right, "o-", color=VALIDATION, linewidth=1.4, label="accuracy")
         axes.set(xlim=(0, 1.02), ylim=(0, 1.02))
         axes.set_xlabel("confidence: the probability of the predicted class", color=FAINT)
-        title = f"calibration error {evaluation.calibration_error:.1%}"
-        axes.set_title(title, fontsize=10, weight="bold")
+        axes.set_title(f"calibration error {error:.1%}", fontsize=10, weight="bold")
         axes.legend(frameon=False, loc="upper left")
     return figure
 
 
-def mistakes(evaluation: Evaluation) -> Figure:
-    """The most confident mistakes: what each is, and what was predicted how surely."""
-    rows = evaluation.mistakes()
-    predicted, names = evaluation.predicted, evaluation.class_names
-    titles = [
-        f"true: {names[evaluation.labels[i]]}\n"
-        f"predicted: {names[predicted[i]]} ({evaluation.probabilities[i, predicted[i]]:.0%})"
-        for i in rows
-    ]
-    return preview.sheet(evaluation.images[rows], titles, columns=min(8, len(rows)))
+def roc(false_positives: np.ndarray, true_positives: np.ndarray, title: str) -> Figure:
+    """The ROC curve: true over false positive rate, both in [0, 1]."""
+    with _style():
+        figure = blank((4.6, 4.4), layout="constrained")
+        axes = figure.subplots()
+        axes.plot([0, 1], [0, 1], color=FAINT, linewidth=0.8, linestyle=(0, (4, 3)))
+        axes.plot(false_positives, true_positives, color=VALIDATION, linewidth=1.6)
+        axes.set(xlim=(-0.01, 1.01), ylim=(-0.01, 1.01), aspect="equal")
+        axes.set_xlabel("false positive rate", color=FAINT)
+        axes.set_ylabel("true positive rate", color=FAINT)
+        axes.set_title(title, fontsize=10, weight="bold")
+    return figure
+
+
+def bars(names: Sequence[str], values: Sequence[float], title: str) -> Figure:
+    """A share in [0, 1] for each name, the highest first; NaN is left out."""
+    pairs = sorted((value, name) for name, value in zip(names, values, strict=True) if value >= 0)
+    with _style():
+        figure = blank((5.6, max(1.6, 0.22 * len(pairs) + 0.8)), layout="constrained")
+        axes = figure.subplots()
+        axes.grid(visible=False)
+        axes.barh([_shorten(name, LONGEST) for _, name in pairs], [value for value, _ in pairs])
+        for patch, (value, _) in zip(axes.patches, pairs, strict=True):
+            patch.set_color("#9dbbdd")
+            where = (value + 0.01, patch.get_y() + patch.get_height() / 2)
+            axes.text(*where, f"{value:.2f}", va="center", fontsize=7)
+        axes.set(xlim=(0, 1.08))
+        axes.set_title(title, fontsize=10, weight="bold")
+    return figure
+
+
+def scatter(
+    truth: np.ndarray, predicted: np.ndarray, names: Sequence[str], titles: Sequence[str]
+) -> Figure:
+    """Predicted over true numbers (N, T), a panel for each of the first twelve."""
+    count = min(len(names), MOST_PANELS)
+    columns = min(count, 4)
+    rows = -(-count // columns)
+    with _style():
+        figure = blank((3.3 * columns + 0.4, 3.3 * rows + 0.2), layout="constrained")
+        panels = figure.subplots(rows, columns, squeeze=False).ravel()
+        for axes in panels[count:]:
+            axes.set_axis_off()
+        for i, axes in enumerate(panels[:count]):
+            low = min(truth[:, i].min(), predicted[:, i].min())
+            high = max(truth[:, i].max(), predicted[:, i].max())
+            room = 0.04 * (high - low) or 1.0
+            limits = (low - room, high + room)
+            axes.plot(limits, limits, color=FAINT, linewidth=0.8, linestyle=(0, (4, 3)))
+            axes.scatter(truth[:, i], predicted[:, i], s=9, alpha=0.5, color=VALIDATION, lw=0)
+            axes.set(xlim=limits, ylim=limits, aspect="equal")
+            axes.set_xlabel(f"true {_shorten(names[i], LONGEST)}", color=FAINT)
+            axes.set_ylabel("predicted", color=FAINT)
+            axes.set_title(titles[i], fontsize=9, weight="bold")
+    return figure
+
+
+def sheet(images: np.ndarray, captions: Sequence[str]) -> Figure:
+    """Images (N, H, W, 1 or 3) with a caption under each, up to eight in a row."""
+    return preview.sheet(images, captions, columns=min(8, len(captions)))
