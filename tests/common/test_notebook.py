@@ -20,7 +20,6 @@ from PIL import Image
 
 import applications
 import zoo
-from applications.evaluation import pictures
 from applications.evaluation.evaluate import Evaluation
 from applications.weights.matching import LoadReport
 from tuning.results import SearchResult, Trial
@@ -208,7 +207,7 @@ def answers(count, size=4, **options):
 @pytest.mark.parametrize(("count", "named"), [(2, True), (30, True), (120, True), (121, False)])
 def test_confusion_can_be_read(count, named):
     evaluation = answers(count)
-    figure = pictures.confusion(evaluation.confusion, evaluation.class_names)
+    figure = evaluation.figures()["confusion"]
     (axes,) = figure.axes
     assert (axes.get_xlabel(), axes.get_ylabel()) == ("predicted", "true")
     assert len(axes.texts) == (np.count_nonzero(evaluation.confusion) if named else 0)
@@ -230,8 +229,7 @@ def test_confusion_can_be_read(count, named):
 
 
 def test_mistakes_say_which_is_the_truth():
-    images = np.zeros((2, 8, 8, 1), "uint8")
-    figure = pictures.mistakes(images, ["cat", "dog"], ["dog", "cat"], [0.914, 0.5])
+    figure = answers(10).figures()["mistakes"]
     titles = {" ".join(axes.get_title().split()) for axes in figure.axes}
     assert titles == {"true: cat predicted: dog (91%)", "true: dog predicted: cat (50%)"}
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from zoo.inference.keras_graph import compiled
+from zoo.graph.compiled import compiled
 
 if TYPE_CHECKING:
     import keras

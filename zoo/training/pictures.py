@@ -1,4 +1,4 @@
-"""The pictures of an evaluation, drawn from arrays."""
+"""The pictures of an evaluation. They take arrays."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from zoo.plots import blank, sheet, style
+from zoo import plots
+from zoo.plots import blank, style
 from zoo.plots.figure import DARK, FAINT, HIGHLIGHT, TEXT, shorten
 
 if TYPE_CHECKING:
@@ -15,10 +16,11 @@ if TYPE_CHECKING:
 
 MOST_NAMED = 120  # classes whose names and numbers can be read
 LONGEST = 28  # characters of a name beside the matrix
+MOST_PANELS = 12  # scatter plots in a figure
 
 
 @style()
-def confusion(table: np.ndarray, class_names: Sequence[str]) -> Figure:
+def confusion(table: np.ndarray, class_names: Sequence[str], title: str) -> Figure:
     """Draw a confusion matrix; colours are shares of the rows.
 
     Up to 120 classes get their names and numbers, and the figure grows with them.
@@ -26,6 +28,7 @@ def confusion(table: np.ndarray, class_names: Sequence[str]) -> Figure:
     Args:
         table: (K, K), number of images of class i (row) that are predicted as class j (column).
         class_names: The K names.
+        title: Of the picture.
     """
     count = len(class_names)
     named = count <= MOST_NAMED
@@ -43,8 +46,7 @@ def confusion(table: np.ndarray, class_names: Sequence[str]) -> Figure:
     axes.set_ylabel("true", fontsize=10, color=TEXT)
     facts = "numbers: images; " * named + "colour: share of the true class"
     axes.set_title(facts, fontsize=8, color=FAINT, pad=5)
-    accuracy = np.trace(table) / max(table.sum(), 1)
-    figure.suptitle(f"accuracy {accuracy:.2%}", x=0.01, ha="left", fontsize=12, weight="bold")
+    figure.suptitle(title, x=0.01, ha="left", fontsize=12, weight="bold")
     if not named:
         return figure
     rotation = 0 if longest <= 2 else 90 if count > 30 else 45
@@ -82,22 +84,63 @@ def reliability(bins: Sequence[tuple[float, float, float]], error: float) -> Fig
     return figure
 
 
-def mistakes(
-    images: np.ndarray,
-    true: Sequence[str],
-    predicted: Sequence[str],
-    confidences: Sequence[float] | np.ndarray,
-) -> Figure:
-    """Draw wrongly classified images with their true and predicted classes.
+@style()
+def roc(false_positives: np.ndarray, true_positives: np.ndarray, title: str) -> Figure:
+    """The ROC curve: true over false positive rate, both in [0, 1]."""
+    figure = blank((4.6, 4.4), layout="constrained")
+    axes = figure.subplots()
+    axes.plot([0, 1], [0, 1], color=FAINT, linewidth=0.8, linestyle=(0, (4, 3)))
+    axes.plot(false_positives, true_positives, color=DARK, linewidth=1.6)
+    axes.set(xlim=(-0.01, 1.01), ylim=(-0.01, 1.01), aspect="equal")
+    axes.set_xlabel("false positive rate", color=FAINT)
+    axes.set_ylabel("true positive rate", color=FAINT)
+    axes.set_title(title, fontsize=10, weight="bold")
+    return figure
 
-    Args:
-        images: (N, H, W, C), pixels in [0, 255].
-        true: Names of the N true classes.
-        predicted: Names of the N predicted classes.
-        confidences: Probabilities of the N predicted classes.
-    """
-    titles = [
-        f"true: {name}\npredicted: {other} ({confidence:.0%})"
-        for name, other, confidence in zip(true, predicted, confidences, strict=True)
-    ]
-    return sheet(images, titles, columns=min(8, len(images)))
+
+@style()
+def bars(names: Sequence[str], values: Sequence[float], title: str) -> Figure:
+    """A share in [0, 1] for each name, the highest first; NaN is left out."""
+    pairs = sorted((value, name) for name, value in zip(names, values, strict=True) if value >= 0)
+    figure = blank((5.6, max(1.6, 0.22 * len(pairs) + 0.8)), layout="constrained")
+    axes = figure.subplots()
+    axes.grid(visible=False)
+    axes.barh([shorten(name, LONGEST) for _, name in pairs], [value for value, _ in pairs])
+    for patch, (value, _) in zip(axes.patches, pairs, strict=True):
+        patch.set_color("#9dbbdd")
+        where = (value + 0.01, patch.get_y() + patch.get_height() / 2)
+        axes.text(*where, f"{value:.2f}", va="center", fontsize=7)
+    axes.set(xlim=(0, 1.08))
+    axes.set_title(title, fontsize=10, weight="bold")
+    return figure
+
+
+@style()
+def scatter(
+    truth: np.ndarray, predicted: np.ndarray, names: Sequence[str], titles: Sequence[str]
+) -> Figure:
+    """Predicted over true numbers (N, T), a panel for each of the first twelve."""
+    count = min(len(names), MOST_PANELS)
+    columns = min(count, 4)
+    rows = -(-count // columns)
+    figure = blank((3.3 * columns + 0.4, 3.3 * rows + 0.2), layout="constrained")
+    panels = figure.subplots(rows, columns, squeeze=False).ravel()
+    for axes in panels[count:]:
+        axes.set_axis_off()
+    for i, axes in enumerate(panels[:count]):
+        low = min(truth[:, i].min(), predicted[:, i].min())
+        high = max(truth[:, i].max(), predicted[:, i].max())
+        room = 0.04 * (high - low) or 1.0
+        limits = (low - room, high + room)
+        axes.plot(limits, limits, color=FAINT, linewidth=0.8, linestyle=(0, (4, 3)))
+        axes.scatter(truth[:, i], predicted[:, i], s=9, alpha=0.5, color=DARK, lw=0)
+        axes.set(xlim=limits, ylim=limits, aspect="equal")
+        axes.set_xlabel(f"true {shorten(names[i], LONGEST)}", color=FAINT)
+        axes.set_ylabel("predicted", color=FAINT)
+        axes.set_title(titles[i], fontsize=9, weight="bold")
+    return figure
+
+
+def sheet(images: np.ndarray, captions: Sequence[str]) -> Figure:
+    """Images (N, H, W, 1 or 3) with a caption under each, up to eight in a row."""
+    return plots.sheet(images, captions, columns=min(8, len(captions)))
