@@ -95,9 +95,8 @@ def compared(
     model: Any, calibration: np.ndarray, test: Any, count: int, folder: Path
 ) -> list[tuple[str, str, str, str]]:
     """Precision, accuracy, speed and size of each export."""
-    from zoo.predictor import measure
-
     import zoo
+    from zoo.inference.timing import measure
 
     files = exports(model, calibration, folder)
     predictors = {name: zoo.Predictor(each.path) for name, each in files.items()}
