@@ -6,6 +6,7 @@ import keras
 import numpy as np
 
 import zoo
+from zoo._symbolic import symbolic as symbolic
 
 
 def small(name, /, **options):
