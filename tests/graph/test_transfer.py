@@ -7,10 +7,10 @@ from itertools import chain
 import keras
 import numpy as np
 import pytest
+from building import symbolic
 from cases import FAMILIES
 
 import zoo
-from zoo._symbolic import symbolic
 from zoo.graph import transfer
 from zoo.graph.flatten import flatten
 from zoo.training import Layerwise, Recipe, layerwise_learning_rates, optimizer

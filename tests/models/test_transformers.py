@@ -8,6 +8,7 @@ from types import SimpleNamespace
 import keras
 import numpy as np
 import pytest
+from building import symbolic
 from golden import FOLDER, images, load
 
 import applications
@@ -15,7 +16,6 @@ import zoo
 from applications.weights import formats
 from applications.weights.matching import plan, tables
 from zoo._blocks import mlp
-from zoo._symbolic import symbolic
 
 
 @pytest.fixture

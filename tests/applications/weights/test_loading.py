@@ -9,6 +9,7 @@ import h5py
 import keras
 import numpy as np
 import pytest
+from building import symbolic
 from golden import FOLDER, images, load
 from PIL import Image
 
@@ -17,7 +18,6 @@ import zoo
 from applications.weights import formats
 from applications.weights.arrays import own_copy, places
 from applications.weights.matching import plan, renumbered, tables
-from zoo._symbolic import symbolic
 
 GOLDENS = sorted(FOLDER.glob("*.npz"))
 
