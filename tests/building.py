@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import keras
 import numpy as np
+import tensorflow as tf
 
 import zoo
+from zoo.variables import symbolic as symbolic  # the one place that says where it is
 
 
 def small(name, /, **options):
@@ -34,3 +36,18 @@ def randomise(model):
                     generator.uniform(0.5, 1.5, variance.shape),
                 ]
             )
+
+
+def training_step(model, pixels):
+    """The outputs; every variable must have a finite gradient."""
+    height, width, channels = model.input_shape[1:]
+    images = pixels(2, height or 65, width or 65, channels)
+    with tf.GradientTape() as tape:
+        outputs = model(images, training=True)
+        loss = tf.reduce_mean(tf.square(outputs))
+    gradients = tape.gradient(loss, [v.value for v in model.trainable_variables])
+    assert np.isfinite(np.asarray(outputs)).all()
+    for variable, gradient in zip(model.trainable_variables, gradients, strict=True):
+        assert gradient is not None, variable.path
+        assert np.isfinite(np.asarray(tf.convert_to_tensor(gradient))).all(), variable.path
+    return np.asarray(outputs)

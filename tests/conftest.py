@@ -21,6 +21,34 @@ gc.freeze()  # what was imported stays: the collector need not look through it a
 gc.set_threshold(20_000, 20, 20)
 
 
+def pytest_addoption(parser):
+    parser.addoption(
+        "--no-missing",
+        action="store_true",
+        help="fail if a test is skipped because a package is not installed",
+    )
+
+
+def lacks_a_package(report):
+    """Whether a report is of a test that was skipped because a package is not installed."""
+    reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else str(report.longrepr)
+    wanted = ("could not import", "pip install", "is not installed", "No module named")
+    return report.skipped and any(words in reason for words in wanted)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session):
+    """With --no-missing a run in which packages were missing does not pass."""
+    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+    if not session.config.getoption("no_missing") or reporter is None:
+        return
+    missing = [x for x in reporter.stats.get("skipped", []) if lacks_a_package(x)]
+    for report in missing:
+        reporter.write_line(f"--no-missing: {report.nodeid} was skipped: {report.longrepr[2]}")
+    if missing and session.exitstatus == pytest.ExitCode.OK:
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
 @pytest.fixture(autouse=True)
 def _float32():
     """Leave no precision policy behind."""

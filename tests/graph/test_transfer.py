@@ -7,13 +7,13 @@ from itertools import chain
 import keras
 import numpy as np
 import pytest
+from building import symbolic
 from cases import FAMILIES
 
 import zoo
 from zoo.graph import transfer
 from zoo.graph.flatten import flatten
 from zoo.training import Layerwise, Recipe, layerwise_learning_rates, optimizer
-from zoo.variables import symbolic
 
 SMALL = {"vgg11": {"pooling": "avg"}, "alexnet": {"pooling": "avg"}}
 BATCH = (

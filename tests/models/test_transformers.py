@@ -8,6 +8,7 @@ from types import SimpleNamespace
 import keras
 import numpy as np
 import pytest
+from building import symbolic
 from golden import FOLDER, images, load
 
 import applications
@@ -16,7 +17,6 @@ from applications.weights import formats
 from applications.weights.matching import plan, tables
 from zoo._blocks import mlp
 from zoo.layers.windows import cut_into_windows, shifted_window_mask
-from zoo.variables import symbolic
 
 
 @pytest.fixture

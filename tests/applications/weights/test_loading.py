@@ -9,6 +9,7 @@ import h5py
 import keras
 import numpy as np
 import pytest
+from building import symbolic
 from golden import FOLDER, images, load
 from PIL import Image
 
@@ -16,7 +17,6 @@ import applications
 import zoo
 from applications.weights import formats
 from applications.weights.matching import plan, renumbered, tables
-from zoo.variables import symbolic
 
 GOLDENS = sorted(FOLDER.glob("*.npz"))
 
