@@ -11,7 +11,7 @@ import tensorflow as tf
 
 from zoo.common.plain import plain
 from zoo.data.targets import Targets
-from zoo.plots import sheet as preview
+from zoo.plots import draw_or_save
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -119,7 +119,7 @@ class Dataset:
         """
         if min(rows, columns) < 1:
             raise ValueError(f"rows and columns must be at least 1; received {rows}, {columns}")
-        return preview.shown(lambda: self._sheet(rows, columns), path)
+        return draw_or_save(lambda: self._sheet(rows, columns), path)
 
     def _sheet(self, rows: int, columns: int) -> Figure:
         raise NotImplementedError

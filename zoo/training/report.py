@@ -125,7 +125,8 @@ class Report(abc.ABC):
     def _repr_html_(self) -> str:
         rows = [tuple(_cell(x) for x in row) for row in self.rows()]
         table = notebook.table(self.COLUMNS, rows, folded=f"{len(rows)} {self.COLUMNS[0]}")
-        picture = next(iter(self.figures().values()), None)
+        figure = next(iter(self.figures().values()), None)
+        picture = None if figure is None else plots.render(figure)
         return notebook.card(f"{self.size:,} images", self._texts(), table, picture=picture)
 
 
