@@ -4,7 +4,8 @@
 
 ResNet whose branches end with a gate for each channel. Squeeze-and-excitation makes the gates from
 the means of all channels, by two dense layers; efficient channel attention (Wang et al., CVPR 2020)
-makes each from the means of a few, by a 1-D convolution. For "d" and "t" see `zoo.resnet_d`.
+makes each from the means of a few channels, by a 1-D convolution. For "d" and "t" see
+`zoo.resnet_d`.
 """
 
 from __future__ import annotations
