@@ -521,6 +521,11 @@ def test_defaults_build_what_no_options_build(case):
     assert model.output_shape[1] == row.num_classes == config.num_classes
 
 
+def test_a_variant_given_by_keyword():
+    model = symbolic(resnet.resnet, variant="resnet18", num_classes=3)
+    assert (model.card.builder, model.card.options) == ("resnet18", {"num_classes": 3})
+
+
 def test_defaults_of_what_is_not_a_builder():
     with pytest.raises(TypeError, match="is not a builder of this zoo; give a function such as"):
         zoo.defaults(resnet.resnet)
