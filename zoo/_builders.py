@@ -101,10 +101,14 @@ def builder(build: Builder) -> Builder:
 
 def with_model_card(build: Builder) -> Builder:
     """Decorate a builder: check the options' names, and record name and options in the card."""
+    has_variants = "variant" in inspect.signature(build).parameters
 
     @functools.wraps(build)
     def carded(*args: Any, **options: Any) -> keras.Model:
-        name, options = (args[0] if args else build.__name__), plain(options)
+        options = plain(options)
+        if has_variants and "variant" in options:
+            args = (options.pop("variant"),)
+        name = args[0] if args else build.__name__
         check_options(build, options, name=name)
         model = build(*args, **options)
         return cast(keras.Model, with_card(model, Card(builder=name, options=options)))

@@ -2,7 +2,7 @@
 
     conv -> stages of convolutions, each with a pool or a stride at its end -> pool -> logits
 
-What its parts are for, one paper each: batch norm (Ioffe & Szegedy, ICML 2015), strides instead of
+The papers of its parts: batch norm (Ioffe & Szegedy, ICML 2015), strides instead of
 pooling (Springenberg et al., ICLR 2015 workshop), global average pooling (Lin et al., ICLR 2014),
 dropout (Srivastava et al., JMLR 2014).
 """

@@ -49,9 +49,9 @@ class Variant:
 
     depths: tuple[int, int, int, int]  # blocks per stage
     stem_width: int  # channels of its two convolutions
-    widths: tuple[int, int, int, int]
-    drop_path_rate: float
-    channels_per_head: int = 32
+    widths: tuple[int, int, int, int]  # channels of each stage
+    drop_path_rate: float  # of the last block, growing linearly up to it
+    channels_per_head: int = 32  # of the attention
 
 
 # fmt: off
@@ -145,7 +145,7 @@ def attention_block(
     blocks: int,
     name: str,
 ) -> Any:
-    """Proj(pool(x)) + attention(pool(norm(x))), and then the same + MLP(norm(...)): equation 5.
+    """Add attention(pool(norm(x))) to the pooled and projected x, and then MLP(norm(...)).
 
     The attention is over the whole map (B, H, W, C), where dilation would change nothing.
     """

@@ -41,9 +41,9 @@ class Variant:
     """One of PyTorch Image Models' configurations."""
 
     depths: tuple[int, int, int, int]  # blocks per stage
-    widths: tuple[int, int, int, int]
+    widths: tuple[int, int, int, int]  # channels of each stage
     stem: tuple[int, int]  # channels of its convolutions
-    conv: MBConv
+    conv: MBConv  # how its MBConv blocks are built
     position_units: int = 0  # of the small network that makes the biases; 0 for a table
     norm: Literal["layer", "batch"] = "layer"  # of the attention blocks
     layer_scale: float | None = None  # initial value of the factors by which branches are scaled

@@ -2,7 +2,7 @@
 
     patches -> blocks of a depthwise and a 1x1 convolution -> global average pool -> logits
 
-A large depthwise kernel with a shortcut mixes the places, a 1x1 convolution the channels. Norms
+A large depthwise kernel with a shortcut mixes the pixels, a 1x1 convolution the channels. Norms
 follow the activations. The name has channels and depth, "ks" the kernel and "p" the patch.
 """
 
@@ -23,11 +23,11 @@ from zoo._options import Config, Options, check_variant, resolve
 class Variant:
     """One row of Table 1: what differs between members of the family."""
 
-    embed_dim: int
-    depth: int
-    kernel_size: int
-    patch_size: int
-    activation: str = "gelu"
+    embed_dim: int  # channels of a patch
+    depth: int  # blocks
+    kernel_size: int  # of the depthwise convolutions
+    patch_size: int  # pixels a side
+    activation: str = "gelu"  # the paper's
 
 
 VARIANTS = {

@@ -38,8 +38,8 @@ class Variant:
 
     depths: tuple[int, int, int, int]  # blocks per stage
     width: int  # channels of the first stage; each next one is twice as wide
-    drop_path_rate: float
-    version: Literal[1, 2] = 1
+    drop_path_rate: float  # of the last block, growing linearly up to it
+    version: Literal[1, 2] = 1  # the paper's
 
 
 # fmt: off

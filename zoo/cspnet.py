@@ -50,13 +50,13 @@ ONE, HALF = (1, 1, 1, 1), (0.5, 0.5, 0.5, 0.5)
 class Variant:
     """What differs between members of the family."""
 
-    stage: Literal["csp", "cs3"]
-    block: Literal["bottleneck", "dark", "edge"]
+    stage: Literal["csp", "cs3"]  # which half goes through the blocks, see `cross_stage`
+    block: Literal["bottleneck", "dark", "edge"]  # of which convolutions, see `KERNELS`
     depths: Sequence[int]  # blocks per stage
     widths: Sequence[int]  # channels at the end of each stage
     inner: Sequence[float] = ONE  # channels within a block, over those at its end
     expand: Sequence[int] = ONE  # channels of the convolution that is split, over those at the end
-    groups: int = 1
+    groups: int = 1  # of the larger convolutions
     squeeze: float = 0.0  # share of the channels within squeeze-and-excitation
     focus: bool = False  # one 6x6 convolution is the stem
 

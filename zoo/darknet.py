@@ -101,8 +101,8 @@ def strided(x: Any, config: Config, width: int, stage: Stage, pooled: bool, *, n
     if pooled:
         x = pool(x, config, 2, stage.stride, kind="avg", name=f"{name}_pool")
         return conv_norm(x, config, width, 1, name=f"{name}_pooled")
-    place = {"stride": stage.stride, "dilation": stage.dilation}
-    return conv_norm(x, config, width, 3, name=f"{name}_down", **place)
+    stride, dilation = stage.stride, stage.dilation
+    return conv_norm(x, config, width, 3, stride=stride, dilation=dilation, name=f"{name}_down")
 
 
 def residual_block(x: Any, config: Config, *, dilation: int, drop_rate: float, name: str) -> Any:

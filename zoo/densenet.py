@@ -107,7 +107,7 @@ def dense_layer(x: Any, config: Config, growth_rate: int, *, dilation: int, name
 
 
 def transition(x: Any, config: Config, *, stride: int, name: str) -> Any:
-    """Half the channels, and an average pool of size 2."""
+    """A 1x1 convolution that halves the channels, and an average pool of size 2."""
     strided = stride if config.downsample == "conv" else 1
     y = norm_act(x, config, name=name)
     bias = config.norm == "none"

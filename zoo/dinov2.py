@@ -3,9 +3,9 @@
     patches -> class token and tokens -> blocks of attention and MLP -> class token -> logits
 
 Vision Transformers trained without labels: their published weights have no head. The branches are
-scaled, and the giant's MLP is gated (SwiGLU). Registers (Darcet et al., ICLR
-2024, https://arxiv.org/abs/2309.16588) are tokens without a place, which are not read in the end:
-they hold what concerns the whole image, so that the patches' features need not.
+scaled, and the giant's MLP is gated (SwiGLU). Registers (Darcet et al., ICLR 2024,
+https://arxiv.org/abs/2309.16588) are tokens without a place, which are not read in the end: they
+hold what concerns the whole image, so that the patches' features need not.
 """
 
 from __future__ import annotations

@@ -32,10 +32,10 @@ from zoo._options import Config, PortedOptions, check_variant, resolve_ported
 class Variant:
     """What compound scaling changes."""
 
-    width_multiplier: float
-    depth_multiplier: float
+    width_multiplier: float  # of all channels
+    depth_multiplier: float  # of the blocks per stage
     size: int  # pixels a side of the images
-    dropout: float
+    dropout: float  # before the logits
     norm_epsilon: float = 1e-5  # torchvision's
 
     @property

@@ -4,7 +4,7 @@
 
 EfficientNet for phones: ReLU6 in place of swish, no squeeze-and-excitation, and a stem and a head
 that do not grow with the network. Strided convolutions pad as TensorFlow does by default; the
-checkpoints that PyTorch Image Models trained itself want `padding="symmetric"`.
+checkpoints that PyTorch Image Models trained itself need `padding="symmetric"`.
 """
 
 from __future__ import annotations
@@ -34,10 +34,10 @@ from zoo.efficientnet import STAGES
 class Variant:
     """What compound scaling changes."""
 
-    width_multiplier: float
-    depth_multiplier: float
+    width_multiplier: float  # of all channels
+    depth_multiplier: float  # of the blocks per stage
     size: int  # pixels a side
-    dropout: float
+    dropout: float  # before the logits
 
 
 VARIANTS = {

@@ -5,7 +5,7 @@
 
 A fused block has one 3x3 convolution in place of the expansion and the depthwise convolution, and
 no squeeze-and-excitation. By default convolutions pad as PyTorch does; the weights of TensorFlow,
-the only ones of B0 to B3 and XL, want `padding="tensorflow"`.
+the only ones of B0 to B3 and XL, need `padding="tensorflow"`.
 """
 
 from __future__ import annotations
@@ -36,11 +36,11 @@ from zoo._options import Config, PortedOptions, check_variant, resolve_ported
 class Variant:
     """One column of the paper's tables: what differs between members of the family."""
 
-    stem: int
-    widths: Sequence[int]
+    stem: int  # channels of the stem
+    widths: Sequence[int]  # channels of each stage
     depths: Sequence[int]  # blocks per stage
     size: int  # pixels a side
-    dropout: float
+    dropout: float  # before the logits
     last: int = 1280  # filters of the last convolution
 
 

@@ -34,7 +34,7 @@ from zoo._options import Config, Options, check_variant, resolve
 class Variant:
     """What differs between members of the family."""
 
-    width_multiplier: float
+    width_multiplier: float  # of all channels
 
 
 VARIANTS = {
@@ -180,7 +180,7 @@ def ghost(
     gamma_initializer: str = "ones",
     name: str,
 ) -> Any:
-    """Half of the maps by a 1x1 convolution, and the other half from these, one from each."""
+    """Half of the maps come from a 1x1 convolution, the others from these, one from each."""
     half = filters // 2
     norm: dict[str, Any] = {"activate": activate, "gamma_initializer": gamma_initializer}
     x = conv_norm(

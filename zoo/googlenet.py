@@ -2,7 +2,7 @@
 
     stem -> 2, 5 and 2 Inception modules, a max pool before each group -> average pool -> logits
 
-As torchvision has it: with batch norm, with 3x3 convolutions in place of 5x5, and without the
+Laid out as in torchvision: with batch norm, with 3x3 convolutions in place of 5x5, and without the
 auxiliary classifiers, which only training used.
 """
 

@@ -2,7 +2,7 @@
 
     stem -> 10 residual A -> reduction -> 20 x B -> reduction -> 10 x C -> average pool -> logits
 
-What a block adds is scaled down. Strided layers do not pad.
+The branch of a block is scaled down before it is added. Strided layers do not pad.
 """
 
 from __future__ import annotations

@@ -102,7 +102,7 @@ def inception_v4(**options: Unpack[Options]) -> keras.Model:
 
 
 def stem(x: Any, config: Config) -> Any:
-    """Figure 3 but for its last module; strides 2 and 2."""
+    """Figure 3 without its last module; strides 2 and 2."""
     stride, next_stride = {4: (2, 2), 2: (2, 1), 1: (1, 1)}[config.stem_stride]
     x = conv_norm(
         x,

@@ -2,8 +2,8 @@
 
     5x5 conv, pool -> 5x5 conv, pool -> 5x5 conv -> 2 dense layers
 
-As it is built today: the second convolution sees all maps of the first (the paper's Table I left
-some out), pooling has no parameters, and the last layer is dense rather than radial.
+Built as it usually is today: the second convolution sees all maps of the first (the paper's Table I
+left some out), pooling has no parameters, and the last layer is dense rather than radial.
 """
 
 from __future__ import annotations

@@ -50,11 +50,11 @@ class MaxViTOptions(Options, total=False):
 class Variant:
     """One row of Table 1."""
 
-    stem_width: int
+    stem_width: int  # channels of the stem
     depths: tuple[int, int, int, int]  # blocks per stage
-    widths: tuple[int, int, int, int]
-    drop_path_rate: float
-    torchvision: bool = False
+    widths: tuple[int, int, int, int]  # channels of each stage
+    drop_path_rate: float  # of the last block, growing linearly up to it
+    torchvision: bool = False  # whether it is torchvision's network
 
 
 # fmt: off

@@ -3,7 +3,7 @@
     patches -> blocks that mix tokens, then channels -> norm -> global average pool -> logits
 
 A token is a patch of the image. One MLP works across the tokens, alike for every channel, another
-across the channels, alike for every token. There is no convolution but the cut into patches.
+across the channels, alike for every token. The only convolution cuts the image into patches.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ class Variant:
     """One column of Table 1: what differs between members of the family."""
 
     depth: int  # blocks
-    patch_size: int
+    patch_size: int  # pixels a side
     embed_dim: int  # channels of a token
     channels_dim: int  # between the dense layers that mix channels
     tokens_dim: int  # between those that mix tokens

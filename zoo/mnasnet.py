@@ -30,7 +30,7 @@ from zoo._options import Config, Options, check_variant, resolve
 class Variant:
     """What differs between members of the family."""
 
-    width_multiplier: float
+    width_multiplier: float  # of all channels
 
 
 VARIANTS = {

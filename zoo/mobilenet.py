@@ -3,7 +3,7 @@
     stem -> 5 stages of depthwise separable convolutions -> global average pool -> logits
 
 By default convolutions pad and norms have the epsilon of TensorFlow; weights from PyTorch Image
-Models want `padding="symmetric", norm_epsilon=1e-5`.
+Models need `padding="symmetric", norm_epsilon=1e-5`.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from zoo._options import Config, PortedOptions, check_variant, resolve_ported
 class Variant:
     """What differs between members of the family."""
 
-    width_multiplier: float
+    width_multiplier: float  # of all channels
 
 
 VARIANTS = {

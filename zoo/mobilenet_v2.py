@@ -3,7 +3,7 @@
     stem -> 7 stages of inverted residual blocks -> 1x1 conv -> global average pool -> logits
 
 The deeper networks, 110d and 120d, are PyTorch Image Models'. By default convolutions pad and norms
-have the epsilon of PyTorch; weights from Keras want `padding="tensorflow", norm_epsilon=1e-3`.
+have the epsilon of PyTorch; weights from Keras need `padding="tensorflow", norm_epsilon=1e-3`.
 """
 
 from __future__ import annotations
@@ -32,8 +32,8 @@ from zoo._options import Config, PortedOptions, check_variant, resolve_ported
 class Variant:
     """What differs between members of the family."""
 
-    width_multiplier: float
-    depth_multiplier: float = 1.0
+    width_multiplier: float  # of all channels
+    depth_multiplier: float = 1.0  # of the blocks per stage
     wide_ends: bool = True  # whether stem and head grow with the network
 
     @property

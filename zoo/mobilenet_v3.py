@@ -4,7 +4,7 @@
 
 Some blocks have a squeeze-and-excitation, and the later ones hard swish in place of ReLU; the
 minimal networks have neither, and 3x3 kernels alone. By default convolutions pad as in PyTorch;
-weights of TensorFlow want `padding="tensorflow"`, and those that PyTorch Image Models trained
+weights of TensorFlow need `padding="tensorflow"`, those that PyTorch Image Models trained
 `norm_epsilon=1e-5`.
 """
 
@@ -33,9 +33,9 @@ from zoo._options import Config, PortedOptions, check_variant, resolve_ported
 class Variant:
     """What differs between members of the family."""
 
-    size: Literal["small", "large"]
-    width_multiplier: float = 1.0
-    minimal: bool = False
+    size: Literal["small", "large"]  # which of the two tables
+    width_multiplier: float = 1.0  # of the channels of the blocks
+    minimal: bool = False  # without squeeze-and-excitation and hard swish, with 3x3 kernels
 
 
 VARIANTS = {

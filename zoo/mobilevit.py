@@ -4,8 +4,8 @@
     -> 1x1 conv -> global average pool -> logits
 
 A MobileViT block has a convolution that sees the neighbourhood, and a transformer in which a pixel
-attends to those that have its place in the other 2x2 patches of the map. A map that patches do not
-divide is resized within the block, so that images of any size will do.
+attends to those at its place in the other 2x2 patches of the map. A map that patches do not divide
+is resized within the block, so that images can have any size.
 """
 
 from __future__ import annotations
@@ -39,10 +39,10 @@ from zoo.layers import PatchAttention, ResizeLike, ResizeToMultiple
 class Variant:
     """What differs between members of the family."""
 
-    expand_ratio: int
-    widths: tuple[int, int, int, int, int]
+    expand_ratio: int  # of the inverted residual blocks
+    widths: tuple[int, int, int, int, int]  # channels of each stage
     dims: tuple[int, int, int]  # channels of the transformers
-    last_width: int
+    last_width: int  # channels of the last convolution
 
 
 # fmt: off

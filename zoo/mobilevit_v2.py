@@ -5,7 +5,7 @@
 
 The attention is separable, its cost linear in the number of pixels, and nothing of the block's
 input goes around it. A map that the 2x2 patches do not divide is resized at the block's beginning
-and stays so, so that images of any size will do.
+and keeps that size, so that images can have any size.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ from zoo.layers import ResizeToMultiple, SeparablePatchAttention
 class Variant:
     """What differs between members of the family."""
 
-    width_multiplier: float
+    width_multiplier: float  # of all channels
 
 
 VARIANTS = {

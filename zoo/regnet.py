@@ -38,8 +38,8 @@ class Variant:
     """One row of the paper's tables of models."""
 
     depths: Sequence[int]  # blocks per stage
-    widths: Sequence[int]
-    group_width: int
+    widths: Sequence[int]  # channels of each stage
+    group_width: int  # channels of a group
     squeeze: bool = False  # whether blocks have a squeeze-and-excitation
 
 

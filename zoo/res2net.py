@@ -2,9 +2,9 @@
 
     stem -> 4 stages of residual blocks -> global average pool -> logits
 
-ResNet whose 3x3 convolution is a hierarchy: the channels are split into groups, the "scale" of
-them, and each group sees the result of the convolution of the group before. Res2NeXt has grouped
-convolutions there; the networks "d" have the stem and the shortcuts of ResNet-D.
+ResNet whose 3x3 convolution is a hierarchy: the channels are split into groups (their number is the
+"scale"), and each group sees the result of the convolution of the group before. Res2NeXt has
+grouped convolutions there; the networks "d" have the stem and the shortcuts of ResNet-D.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class Variant:
 
     depths: Sequence[int]  # blocks per stage
     width_per_scale: int  # of the first stage
-    scale: int
+    scale: int  # groups of channels in the hierarchy
     groups: int = 1  # cardinality
     deep_stem: bool = False  # with averaged shortcuts: ResNet-D
 

@@ -42,10 +42,10 @@ class Variant:
 
     depths: tuple[int, int, int, int]  # blocks per stage
     size: int  # pixels a side
-    stem_width: int
-    radix: int = 2
+    stem_width: int  # channels of the stem's first convolutions
+    radix: int = 2  # maps that the 3x3 convolution gives
     groups: int = 1  # cardinality
-    width_per_group: int = 64
+    width_per_group: int = 64  # base width
     pool_first: bool = False  # the stride comes before the 3x3 convolution
 
 

@@ -48,7 +48,7 @@ from zoo.resnet_v2 import resnet152_v2 as resnet152_v2
 class Variant:
     """One row of Table 1, or of the tables of ResNeXt and Wide ResNet."""
 
-    block: Literal["basic", "bottleneck"]
+    block: Literal["basic", "bottleneck"]  # two or three convolutions
     depths: Sequence[int]  # blocks per stage
     groups: int = 1  # cardinality
     width_per_group: int = 64  # base width

@@ -30,7 +30,7 @@ BLUR = Design(blur=True)
 class Variant(resnet.Variant):
     """A row of ResNet's table, and one of the designs above."""
 
-    design: Design
+    design: Design  # see above
 
 
 # fmt: off

@@ -24,8 +24,8 @@ class Variant:
 
     depths: tuple[int, int, int, int]  # blocks per stage
     size: int  # pixels a side
-    drop_path_rate: float = 0.0
-    dropout: float = 0.25
+    drop_path_rate: float = 0.0  # of the last block
+    dropout: float = 0.25  # before the logits
 
 
 VARIANTS = {

@@ -4,13 +4,14 @@
 
 ResNet whose branches end with a gate for each channel. Squeeze-and-excitation makes the gates from
 the means of all channels, by two dense layers; efficient channel attention (Wang et al., CVPR 2020)
-makes each from the means of a few, by a 1-D convolution. For "d" and "t" see `zoo.resnet_d`.
+makes each from the means of a few channels, by a 1-D convolution. For "d" and "t" see
+`zoo.resnet_d`.
 """
 
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Unpack
+from typing import Any, Unpack
 
 import keras
 
@@ -23,9 +24,9 @@ from zoo.resnet_d import D, T, Variant
 SE, SE_D, SE_T = (replace(design, attention="se") for design in (Design(), D, T))
 ECA, ECA_D, ECA_T = (replace(design, attention="eca") for design in (Design(), D, T))
 ECA_LIGHT = replace(ECA, pooled_shortcuts=True)
-GROUPS_32X4 = {"groups": 32, "width_per_group": 4}
-GROUPS_32X8 = {"groups": 32, "width_per_group": 8}
-GROUPS_64X4 = {"groups": 64, "width_per_group": 4}
+GROUPS_32X4: dict[str, Any] = {"groups": 32, "width_per_group": 4}
+GROUPS_32X8: dict[str, Any] = {"groups": 32, "width_per_group": 8}
+GROUPS_64X4: dict[str, Any] = {"groups": 64, "width_per_group": 4}
 
 # fmt: off
 VARIANTS = {

@@ -24,8 +24,8 @@ from zoo.layers import ShuffleChannels, SplitChannels
 class Variant:
     """One column of Table 5: channels of the stages and of the last convolution."""
 
-    widths: tuple[int, int, int]
-    last: int = 1024
+    widths: tuple[int, int, int]  # channels of each stage
+    last: int = 1024  # channels of the last convolution
 
 
 DEPTHS = (4, 8, 4)  # units per stage

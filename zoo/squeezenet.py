@@ -23,8 +23,8 @@ from zoo._options import Config, Options, check_variant, resolve
 class Variant:
     """The stem, and the channels of the fire modules before and after their concatenation."""
 
-    kernel_size: int
-    filters: int
+    kernel_size: int  # of the stem
+    filters: int  # of the stem
     fires: Sequence[Sequence[tuple[int, int]]]  # per stage: squeeze, result
 
     @property
@@ -105,7 +105,7 @@ def squeezenet(variant: str, **options: Unpack[Options]) -> keras.Model:
 
 
 def fire(x: Any, config: Config, squeeze: int, filters: int, *, dilation: int, name: str) -> Any:
-    """1x1 to few channels, then 1x1 and 3x3 side by side."""
+    """A 1x1 convolution to few channels, then 1x1 and 3x3 convolutions side by side."""
     x = conv_norm(x, config, squeeze, 1, name=f"{name}_squeeze")
     sides = [
         conv_norm(x, config, filters // 2, 1, name=f"{name}_expand1"),

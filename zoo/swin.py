@@ -52,9 +52,9 @@ class Variant:
 
     embed_dim: int  # channels of the first stage; doubled by each that follows
     depths: tuple[int, int, int, int]  # blocks per stage
-    num_heads: tuple[int, int, int, int]
-    drop_path_rate: float
-    version: Literal[1, 2] = 1
+    num_heads: tuple[int, int, int, int]  # per stage
+    drop_path_rate: float  # of the last block, growing linearly up to it
+    version: Literal[1, 2] = 1  # of the paper, 1 or 2
 
     @property
     def window_size(self) -> int:

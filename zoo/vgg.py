@@ -22,7 +22,7 @@ class Variant:
     """One column of Table 1: what differs between members of the family."""
 
     depths: tuple[int, int, int, int, int]  # convolutions per block
-    norm: Norm = "none"
+    norm: Norm = "none"  # with or without batch norm
 
 
 WIDTHS = (64, 128, 256, 512, 512)

@@ -36,7 +36,7 @@ class Variant:
     depth: int  # blocks
     embed_dim: int  # channels of a token
     mlp_dim: int  # channels between the two layers of an MLP
-    num_heads: int
+    num_heads: int  # of the attention
     patch_size: int  # pixels a side
 
 

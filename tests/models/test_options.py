@@ -280,3 +280,8 @@ def test_pretrained_weights_refuse_unknown_options_before_any_download():
     ):
         with pytest.raises(TypeError, match=message):
             applications.load("resnet18", **options)
+
+
+def test_a_variant_given_by_keyword():
+    model = symbolic(resnet.resnet, variant="resnet18", num_classes=3)
+    assert (model.card.builder, model.card.options) == ("resnet18", {"num_classes": 3})
