@@ -458,3 +458,9 @@ SAME_BLOCKS = (
     "maxvit_tiny_tf",
 )
 FAMILIES = [case for case in NUMERICS if case.name not in SAME_BLOCKS]
+# Together they have every layer of the zoo that a model can hold.
+EVERY_LAYER = (
+    *("resnet20", "regnet_y_200mf", "nasnet_mobile", "shufflenet_v2_x0_5", "res2net50_26w_4s"),
+    *("convnext_v2_atto", "swin_t", "swin_v2_t", "maxvit_tiny_tf", "coatnet_rmlp_nano_rw"),
+    *("vit_s_14_dinov2_reg", "mobilevit_xxs", "mobilevit_v2_050"),
+)

@@ -1,11 +1,15 @@
-"""The command line, in processes of its own."""
+"""The command line: most of it in this process, three commands in processes of their own."""
 
 from __future__ import annotations
 
+import contextlib
+import io
 import json
 import os
+import signal
 import subprocess
 import sys
+import warnings
 
 import numpy as np
 import pytest
@@ -18,10 +22,31 @@ import tuning
 import zoo
 from applications.weights import formats
 from zoo.card import KEY
-from zoo.cli import app
+from zoo.cli import app, main
 
 
-def run(*arguments, folder=None):
+def run(*arguments, folder="."):
+    """`zoo` in this process: its exit status and what it wrote."""
+    out, errors = io.StringIO(), io.StringIO()
+    with (
+        pytest.MonkeyPatch.context() as patch,
+        warnings.catch_warnings(action="default"),
+        contextlib.redirect_stdout(out),
+        contextlib.redirect_stderr(errors),
+    ):
+        patch.chdir(folder)
+        patch.setenv("COLUMNS", "120")
+        patch.setattr(sys, "argv", ["zoo", *arguments])
+        patch.setattr(signal, "signal", lambda number, handler: None)
+        try:
+            main()
+        except SystemExit as end:
+            status = end.code or 0
+    return subprocess.CompletedProcess(arguments, status, out.getvalue(), errors.getvalue())
+
+
+def process(*arguments, folder=None):
+    """The same in a process of its own."""
     command = [sys.executable, "-c", "from zoo.cli import main; main()", *arguments]
     environment = {**os.environ, "COLUMNS": "120", "TF_CPP_MIN_LOG_LEVEL": "2"}
     return subprocess.run(
@@ -53,8 +78,8 @@ def test_list_by_a_word_and_pretrained():
 def test_version_needs_no_tensorflow():
     code = "import sys; from zoo.cli import app; app(['--version'], standalone_mode=False); "
     code += "print({'keras', 'tensorflow', 'numpy'} & set(sys.modules))"
-    process = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
-    assert process.stdout == f"zoo {zoo.__version__}\nset()\n"
+    light = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert light.stdout == f"zoo {zoo.__version__}\nset()\n"
     assert run("--version").stdout == f"zoo {zoo.__version__}\n"
 
 
@@ -102,11 +127,18 @@ def test_info_by_layer():
     ids=lambda x: " ".join(x) if isinstance(x, list) else "",
 )
 def test_a_wrong_argument_is_one_sentence(arguments, message, tmp_path):
-    process = run(*arguments, folder=tmp_path)
-    assert process.returncode == 2
-    assert message in process.stderr
-    assert "Traceback" not in process.stderr
-    assert not list(tmp_path.rglob("*.keras"))
+    found = run(*arguments, folder=tmp_path)
+    assert found.returncode == 2
+    assert message in found.stderr
+    assert "Traceback" not in found.stderr
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_process_ends_in_one_sentence(tmp_path):
+    ended = process("info", "resnet51", folder=tmp_path)
+    assert (ended.returncode, ended.stdout) == (2, "")
+    assert ended.stderr.startswith("zoo: there is no model 'resnet51'; did you mean")
+    assert len(ended.stderr.splitlines()) == 1
 
 
 TRAIN = ["train", "cnn", "--data", "digits"]
@@ -171,7 +203,7 @@ def test_finetune_and_evaluate(tmp_path):
 
 def test_train_and_resume(tmp_path):
     arguments = ["train", "cnn", "--data", "digits", "--epochs", "2", "--set", "widths=(8,16)"]
-    first = run(*arguments, "--set", "dropout=0.1", folder=tmp_path)
+    first = process(*arguments, "--set", "dropout=0.1", folder=tmp_path)
     assert first.returncode == 0, first.stderr
     assert "test accuracy" in first.stdout
     assert not first.stderr
@@ -216,13 +248,13 @@ def test_convert_gives_back_the_same_bits(tmp_path):
         ("c.npz", "d.weights.h5", ["--model", "lenet5"]),
     ]
     for source, target, options in steps:
-        process = run("convert", source, target, *options, folder=tmp_path)
-        assert process.returncode == 0, process.stderr
+        done = run("convert", source, target, *options, folder=tmp_path)
+        assert done.returncode == 0, done.stderr
         before = (tmp_path / target).read_bytes()
         for start in (source, target):  # a file may not be converted into itself
-            process = run("convert", start, target, *options, folder=tmp_path)
-            assert process.returncode == 2
-            assert f"zoo: {target} exists: give OUT another name" in process.stderr
+            done = run("convert", start, target, *options, folder=tmp_path)
+            assert done.returncode == 2
+            assert f"zoo: {target} exists: give OUT another name" in done.stderr
         assert (tmp_path / target).read_bytes() == before
     other = zoo.create("lenet5")
     other.load_weights(tmp_path / "d.weights.h5")
@@ -236,9 +268,9 @@ def test_a_converted_file_tells_what_its_weights_ask_for(tmp_path):
     formats.write(tmp_path / "theirs.npz", golden.tensors)
     options = ["--model", "mobilenet_v2_035"]
     for target in ("ours.safetensors", "ours.npz"):
-        process = run("convert", "theirs.npz", target, *options, folder=tmp_path)
-        assert process.returncode == 0, process.stderr
-        assert ("padding='tensorflow'" in process.stdout) == (target == "ours.npz")
+        done = run("convert", "theirs.npz", target, *options, folder=tmp_path)
+        assert done.returncode == 0, done.stderr
+        assert ("padding='tensorflow'" in done.stdout) == (target == "ours.npz")
     x = images(golden.size)
     shape = x.shape[1:]
     model = applications.load(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import doctest
-import time
+import threading
 
 import keras
 import numpy as np
@@ -315,13 +315,12 @@ def test_tfds_of_odd_sizes_and_a_test_split_without_labels(limit, tiny, monkeypa
     assert data.load("tfds:odd_pictures", **options).image_shape == (224, 224, 3)
 
 
-def test_tfds_without_a_network_says_so_at_once(tmp_path, monkeypatch):
+def test_tfds_without_a_network_says_so(tmp_path, monkeypatch):
     pytest.importorskip("tensorflow_datasets")
     monkeypatch.setattr(embedded, "FASHION_FOLDERS", ())
     for variable in ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"):
         monkeypatch.setenv(variable, "http://127.0.0.1:9")  # nobody listens there
     monkeypatch.setenv("no_proxy", "")
-    start = time.perf_counter()
     with pytest.raises(FileNotFoundError, match=r"cifar10 is not prepared in .* no network"):
         data.load("tfds:cifar10", data_dir=tmp_path)
     (tmp_path / "fashion_mnist").mkdir()  # where tensorflow-datasets would have it
@@ -329,19 +328,20 @@ def test_tfds_without_a_network_says_so_at_once(tmp_path, monkeypatch):
         FileNotFoundError, match=r"no network to download it: .* apt-get install dataset-fashion"
     ):
         data.load("fashion_mnist", data_dir=tmp_path)
-    assert time.perf_counter() - start < 15
 
 
-def test_a_host_that_never_answers_costs_seconds(monkeypatch):
+def test_a_host_that_never_answers_is_not_waited_for(monkeypatch):
+    done, waited = threading.Event(), []
+
     def silent(*args, **options):
-        time.sleep(3)
+        waited.append(done.wait(60))
         raise TimeoutError
 
     monkeypatch.setattr(tfds, "PROBE_SECONDS", 0.3)
     monkeypatch.setattr(tfds.urllib.request, "urlopen", silent)
-    start = time.perf_counter()
     assert not tfds.has_network()
-    assert time.perf_counter() - start < 1.5
+    assert not waited
+    done.set()
 
 
 def test_a_failed_download_is_one_sentence(tmp_path, monkeypatch):

@@ -11,7 +11,7 @@ import keras
 import numpy as np
 import pytest
 from building import randomise, small, symbolic, training_step
-from cases import CASES, NUMERICS
+from cases import CASES, EVERY_LAYER, NUMERICS
 from keras import layers
 from option_checks import STRIDES
 
@@ -94,15 +94,9 @@ def test_numbers(case, pixels):
     training_step(model, pixels)
 
 
-# Together they have every layer of the zoo that a model can hold.
-SAVED = ("resnet20", "regnet_y_200mf", "nasnet_mobile", "swin_t", "swin_v2_t", "convnext_v2_atto")
-SAVED += ("maxvit_tiny_tf", "vit_s_14_dinov2_reg", "shufflenet_v2_x0_5", "res2net50_26w_4s")
-SAVED += ("mobilevit_xxs", "mobilevit_v2_050", "coatnet_rmlp_nano_rw")
-
-
 def test_saved_models_have_every_layer():
     found = set()
-    for name in SAVED:
+    for name in EVERY_LAYER:
         model = symbolic(zoo.create, name, **saved_options(name))
         found |= {type(layer) for layer in model.layers}
     known = {x for x in vars(zoo.layers).values() if isinstance(x, type)}
@@ -117,7 +111,7 @@ def saved_options(name):
     return {"input_shape": case.fitting(97, 65, 3), **blurred}
 
 
-@pytest.mark.parametrize("name", SAVED)
+@pytest.mark.parametrize("name", EVERY_LAYER)
 def test_save_and_load(name, pixels, tmp_path):
     model = small(name, **saved_options(name))
     images = pixels(2, *model.input_shape[1:])

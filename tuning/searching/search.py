@@ -67,6 +67,7 @@ def search(
     resume: bool = False,
     data_options: Mapping[str, Any] | None = None,
     options: Mapping[str, Any] | None = None,
+    report: bool = True,
     verbose: int = 1,
 ) -> SearchResult:
     """Search over the choices of a model, and explain what was found.
@@ -111,6 +112,8 @@ def search(
         data_options: Further arguments of `zoo.data.load`, or for arrays of
             `zoo.data.from_arrays`, such as {"image_size": 32}.
         options: What is fixed of the builder's options.
+        report: Whether the pictures and report.html are made at the end; a later call with
+            resume=True makes them, too.
         verbose: 0: silent. 1: a live table on a terminal, else a line for each trial.
 
     Returns:
@@ -183,7 +186,7 @@ def search(
     with run_folder.locked(folder):
         settings.write(hypermodel.describe())
         _run(hypermodel, settings, workers, role, verbose)
-    found = finish(folder, say=print if verbose else _silent)
+    found = finish(folder, say=print if verbose else _silent, report=report)
     if found.best is None:
         raise SearchError(why_nothing(found))
     return found
@@ -213,12 +216,15 @@ def _run(
             distributed.tuner(hypermodel, settings, alone, on_wait=live.refresh).search()
 
 
-def finish(run_dir: str | os.PathLike[str], say: Callable[[str], None] = print) -> SearchResult:
+def finish(
+    run_dir: str | os.PathLike[str], say: Callable[[str], None] = print, *, report: bool = True
+) -> SearchResult:
     """Write what a search has found so far: the table, the best model, pictures and the report.
 
     Args:
         run_dir: The search's folder.
         say: What tells it.
+        report: Whether the pictures and report.html are made.
     """
     from tuning.report import plots
     from tuning.report.importance import advice
@@ -228,6 +234,8 @@ def finish(run_dir: str | os.PathLike[str], say: Callable[[str], None] = print) 
     result = results.read(run_dir)
     results.write(result)
     say(str(result))
+    if not report:
+        return result
     figures = plots.figures(result)
     for name, figure in figures.items():
         write(result.run_dir / f"{name}.png", render(figure))

@@ -350,10 +350,9 @@ def test_stall(server, cache, monkeypatch, stall):
 def test_stall_for_ever(server, monkeypatch):
     monkeypatch.setenv("ZOO_TIMEOUT", "0.1")
     server.plan = [lambda handler: handler.server.closing.wait(20)]  # not even a status line
-    started = time.monotonic()
     with pytest.raises(DownloadError, match=r"nothing for 0\.1 s \(ZOO_TIMEOUT\), 4 times"):
         get(server)
-    assert time.monotonic() - started < 3
+    assert len(server.requests) == 4
 
 
 @pytest.mark.parametrize("text", ["soon", "0", "-1", "nan"])
@@ -474,10 +473,8 @@ def test_urls_that_are_none(url):
 
 
 def test_unknown_host(server):
-    started = time.monotonic()
     with pytest.raises(DownloadError, match="the server cannot be reached"):
         fetch("https://nowhere.invalid/tiny.npz", sha256=SHA)
-    assert time.monotonic() - started < 30
 
 
 def test_proxy(server, monkeypatch):
@@ -619,8 +616,19 @@ def wait_for(condition, seconds=15.0):
 
 
 def wait_for_half(cache):
-    partial = cache / PARTIAL
-    wait_for(lambda: partial.exists() and partial.stat().st_size >= HALF - 2**17)
+    wait_for(lambda: is_there(cache / PARTIAL, HALF - 2**17))
+
+
+def kill_when(process, path, size):
+    """Kill a process as soon as a file has so many bytes, if it is not over before."""
+    wait_for(lambda: is_there(path, size) or process.poll() is not None)
+    process.kill()
+    process.communicate()
+
+
+def is_there(path, size):
+    """Whether a file has so many bytes."""
+    return path.exists() and path.stat().st_size >= size
 
 
 def test_two_processes(server, cache):
@@ -675,7 +683,6 @@ def test_kill_then_the_waiting_one_resumes(server, cache):
     found = []
     waiting = threading.Thread(target=lambda: found.append(get(server)))
     waiting.start()
-    time.sleep(0.2)
     assert not found
     process.kill()
     process.communicate()
@@ -703,12 +710,9 @@ def test_keyboard_interrupt_keeps_the_partial_file(server, cache):
 
 def test_killed_at_any_moment(server, cache):
     server.plan = [serve(pace=0.02)]
-    moments = random.Random(0)
+    partial, sizes = cache / PARTIAL, random.Random(0)
     for _ in range(8):
-        process = start(server)
-        time.sleep(moments.uniform(0.1, 0.5))
-        process.kill()
-        process.communicate()
+        kill_when(start(server), partial, sizes.randrange(SIZE))
         final = cache / FINAL
         assert not final.exists() or final.read_bytes() == DATA
         if final.exists():
