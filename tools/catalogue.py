@@ -3,8 +3,9 @@
 It goes to `zoo/catalogue.json` and `docs/models.md`. With names of families, only their rows are
 computed again.
 
-Every public module with `VARIANTS` is a family, and each of its variants a function of that name,
-whose docstring begins "Title (Authors, Venue year), arXiv:number." or "..., doi:number.".
+Every public module with `VARIANTS` in a folder of `KINDS` is a family, and each of its variants a
+function of that name, whose docstring begins "Title (Authors, Venue year), arXiv:number." or
+"..., doi:number.".
 """
 
 from __future__ import annotations
@@ -32,16 +33,22 @@ HEADLINE = re.compile(
 SITES = {"arXiv": "https://arxiv.org/abs/", "doi": "https://doi.org/"}
 
 
+# Kind of network -> the package that holds its families.
+KINDS = {"classification": "zoo"}
+
+
 def families() -> Iterator[Any]:
-    """The modules of `zoo` that hold architectures."""
-    for module in pkgutil.iter_modules(zoo.__path__):
-        source = Path(zoo.__path__[0], f"{module.name}.py")
-        if (
-            not module.name.startswith("_")
-            and source.exists()
-            and "\nVARIANTS" in source.read_text()
-        ):
-            yield importlib.import_module(f"zoo.{module.name}")
+    """The modules that hold architectures."""
+    for package in KINDS.values():
+        folder = importlib.import_module(package).__path__
+        for module in pkgutil.iter_modules(folder):
+            source = Path(folder[0], f"{module.name}.py")
+            if (
+                not module.name.startswith("_")
+                and source.exists()
+                and "\nVARIANTS" in source.read_text()
+            ):
+                yield importlib.import_module(f"{package}.{module.name}")
 
 
 def describe(family: Any, name: str) -> dict[str, Any]:
@@ -65,7 +72,13 @@ def describe(family: Any, name: str) -> dict[str, Any]:
         "num_classes": model.output_shape[-1],
         "levels": [f"C{i}" for i in range(6) if any(x.name == f"C{i}" for x in model.layers)],
         **published(name),
+        "kind": kind_of(family),
     }
+
+
+def kind_of(family: Any) -> str:
+    """The kind of network that a family is of, by its package."""
+    return next(kind for kind, package in KINDS.items() if package == family.__package__)
 
 
 def published(name: str) -> dict[str, Any]:
@@ -91,7 +104,8 @@ def describe_all(*only: str) -> list[dict[str, Any]]:
     for family in families():
         module = family.__name__.removeprefix("zoo.")
         if only and module not in only:
-            rows += [{**r, **published(r["name"])} for r in kept if r["module"] == module]
+            kind = {"kind": kind_of(family)}
+            rows += [{**r, **published(r["name"]), **kind} for r in kept if r["module"] == module]
         else:
             rows += [describe(family, name) for name in family.VARIANTS]
     return rows

@@ -24,18 +24,11 @@ Value = int | float | str | bool
 
 EPOCHS = "tuner/epochs"  # that Hyperband gives to a trial; no choice of the network's
 STATUS: dict[str, Status] = {"COMPLETED": "completed", "FAILED": "failed", "INVALID": "failed"}
-KEPT = (
-    "val_accuracy",
-    "val_loss",
-    "accuracy",
-    "loss",
-    "top5_accuracy",
-    "val_top5_accuracy",
-    "parameters",
-    "macs",
-    "activation_memory",
-    "latency",
-)
+LEFT_OUT = {
+    "score",
+    "seconds",
+    "disk",
+}  # of what KerasTuner observed: no metrics, or said elsewhere
 
 
 class SearchError(RuntimeError):
@@ -55,9 +48,10 @@ class Trial:
             was taken from another one that is the same network and recipe; else "".
         values: Hyperparameter -> value; only those that were active.
         score: What the search makes as large (or small) as it can; None unless completed.
-        metrics: Of the best epoch ("val_accuracy", "val_loss", "accuracy", "loss"), the mean over
-            executions; and of the model: "parameters", "macs", "activation_memory" (bytes), and
-            "latency" (seconds for one image) where it was measured.
+        metrics: Of the best epoch ("val_loss", "loss", and those of the task, such as
+            "val_accuracy" and "accuracy"), the mean over executions; and of the model:
+            "parameters", "macs", "activation_memory" (bytes), and "latency" (seconds for one
+            image) where it was measured.
         epochs: Trained ones.
         seconds: Spent in epochs.
         folder: The trial's; the run of each execution is in `folder / "execution-0"`, ..., with
@@ -109,8 +103,8 @@ class SearchResult:
         if best := self.best:
             metrics = [f"{self.objective} {best.metrics.get(self.objective, best.score):.4f}"]
             metrics += [
-                f"{human(best.metrics[name])} {told}".replace("  ", " ")
-                for name, told in (("macs", "MACs"), ("parameters", "parameters"))
+                f"{human(best.metrics[name])} {unit}".replace("  ", " ")
+                for name, unit in (("macs", "MACs"), ("parameters", "parameters"))
                 if name in best.metrics
             ]
             lines += [f"best: trial {best.id}, {', '.join(metrics)}", f"  {_chosen(best)}"]
@@ -156,7 +150,7 @@ def why_nothing(result: SearchResult) -> str:
         advice = "raise the budget, or search smaller networks"
     else:
         advice = "change the space, or what is fixed"
-    return f"{text}; {number} of them as trial {trial.id}: {trial.reason}. To go on, {advice}"
+    return f"{text}; {number} of them as trial {trial.id}: {trial.reason}. To continue, {advice}"
 
 
 def read(run_dir: str | os.PathLike[str]) -> SearchResult:
@@ -172,9 +166,9 @@ def read(run_dir: str | os.PathLike[str]) -> SearchResult:
     path = folder / "search.json"
     if not path.exists():
         raise FileNotFoundError(f"{folder} holds no search: it has no search.json")
-    told = json.loads(path.read_text("utf-8"))
-    name = told["objectives"][0]
-    choices = told["hypermodel"]["choices"]
+    stated = json.loads(path.read_text("utf-8"))
+    name = stated["objectives"][0]
+    choices = stated["hypermodel"]["choices"]
     paths = (folder / "trials").glob("trial_*/trial.json")
     trials = [_trial(path.parent, choices) for path in paths]
     trials.sort(key=lambda trial: int(trial.id))
@@ -193,8 +187,8 @@ def _trial(folder: Path, choices: Sequence[str]) -> Trial:
     reason = judged.get("skipped") or ""
     status: Status = STATUS.get(state["status"], "running")
     if status == "failed":
-        for told in sorted(folder.glob("outcome-*.json")):
-            ended = json.loads(told.read_text("utf-8"))
+        for outcome in sorted(folder.glob("outcome-*.json")):
+            ended = json.loads(outcome.read_text("utf-8"))
             reason = reason or ended["skipped"] or ended["failed"]
             status = "skipped" if ended["skipped"] else status
         status = "skipped" if judged.get("skipped") else status
@@ -207,7 +201,9 @@ def _trial(folder: Path, choices: Sequence[str]) -> Trial:
         reason=reason,
         values=values,
         score=state["score"] if status == "completed" else None,
-        metrics={k: v for k, v in {**judged.get("costs", {}), **metrics}.items() if k in KEPT},
+        metrics={
+            k: v for k, v in {**judged.get("costs", {}), **metrics}.items() if k not in LEFT_OUT
+        },
         epochs=_epochs(folder) if epochs is None else round(epochs),
         seconds=metrics.get("seconds", 0.0),
         folder=folder,

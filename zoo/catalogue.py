@@ -37,6 +37,7 @@ class ModelInfo:
         levels: What `zoo.features` finds in it.
         weights: Tags of its published weights, for `applications.load`; the default first.
         top1: Published accuracy of the first of them on ImageNet-1k, in %; None if there is none.
+        kind: What it is for: "classification".
     """
 
     name: str
@@ -52,12 +53,14 @@ class ModelInfo:
     levels: tuple[str, ...]
     weights: tuple[str, ...]
     top1: float | None
+    kind: str = "classification"
 
     def facts(self) -> dict[str, str]:
         """What there is to say, in words."""
         published = f"{self.top1} % with {self.weights[0]}, as published" if self.top1 else ""
         return {
             "name": self.title,
+            "kind": self.kind,
             "paper": f"{self.paper}, {self.url}",
             "parameters": f"{self.parameters:,}",
             "MACs": f"{self.macs:,} for one image",
@@ -82,17 +85,33 @@ def _table() -> dict[str, ModelInfo]:
     return {row["name"]: ModelInfo(**row) for row in rows}
 
 
-def list_models(pattern: str = "*", *, pretrained: bool = False) -> list[str]:
+def kinds() -> list[str]:
+    """The kinds of network that there are models of.
+
+    Example:
+        >>> "classification" in kinds()
+        True
+    """
+    return sorted({row.kind for row in _table().values()})
+
+
+def list_models(
+    pattern: str = "*", *, kind: str | None = None, pretrained: bool = False
+) -> list[str]:
     """The models' names.
 
     Args:
         pattern: Which of them: a pattern for the whole name, such as "resnet*" or "*_bn"; or a
             word without *, ? and [: the model of that name, else all whose names contain it.
             Capitals do not matter.
+        kind: Only those of a kind, such as "classification"; None for all.
         pretrained: Only those with published weights.
 
     Returns:
         The names in the order of the catalogue: by family.
+
+    Raises:
+        ValueError: If there is no such kind.
 
     Example:
         >>> list_models("vgg1?")
@@ -104,7 +123,9 @@ def list_models(pattern: str = "*", *, pretrained: bool = False) -> list[str]:
     if not set(wanted) & set("*?["):
         wanted = wanted.replace("-", "_")
         wanted = wanted if wanted in _table() else f"*{wanted}*"
-    rows = _table().values()
+    if kind is not None and kind not in kinds():
+        raise ValueError(f"kind must be one of {', '.join(kinds())}; received {kind!r}")
+    rows = [row for row in _table().values() if kind in (None, row.kind)]
     names = [row.name for row in rows if row.weights or not pretrained]
     return [name for name in names if fnmatch.fnmatchcase(name, wanted)]
 

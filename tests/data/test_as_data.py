@@ -77,20 +77,30 @@ def test_as_data():
 @pytest.mark.parametrize(
     ("given", "message"),
     [
+        (tf.data.Dataset.range(3), r"train must give batches of \(images \(B, H, W, C\), targets"),
         (
-            tf.data.Dataset.range(3),
-            r"arrays \(images, labels\); received a tf.data.Dataset",
+            tf.data.Dataset.from_tensors(PAIR).repeat(),
+            "the train dataset is endless: an epoch needs a number of batches, such as",
         ),
-        (keras.utils.PyDataset(), "received PyDataset. Batches of a pipeline of your own can be"),
+        (
+            tf.data.Dataset.from_tensors(PAIR),
+            "a stream of classes as whole numbers, .*: give class_names to zoo.data.from_batches",
+        ),
         (IMAGES, "received an array without labels"),
         ((IMAGES, LABELS, LABELS), "received tuple"),
         ({"x": IMAGES}, "received dict"),
         (None, "received NoneType"),
         (
             (IMAGES, LABELS.astype(float)),
-            r"whole numbers \(60,\), .*; received float64",
+            r"whole numbers \(60,\) for classes, or task=\"regression\" .*; received float64",
         ),
-        ((IMAGES, np.full((60, 3), 1 / 3)), r"or one-hot \(60, K\); received float64 \(60, 3\)"),
+        ((IMAGES, np.full((60, 3), 1 / 3)), "0 is the same number for all training images"),
+        (
+            (IMAGES, np.full((60, 3), 2)),
+            r"or one-hot or 0 and 1 \(60, K\), .*; received int64 \(60",
+        ),
+        ((IMAGES, np.full((60, 2), np.nan)), "labels must be finite; received NaN"),
+        ((IMAGES, LABELS[:30]), r"\(N,\) or \(N, K\); received \(60, 8, 8, 1\) and \(30,\)"),
         ((IMAGES / 255, LABELS), r"pixels are at most 1: give them in \[0, 255\]"),
     ],
     ids=lambda x: type(x).__name__,
@@ -175,7 +185,7 @@ def test_search_over_arrays(tmp_path, monkeypatch):
     with pytest.raises(TypeError, match="each trial loads it anew; received ImageData"):
         tuning.search("cnn", data.as_data(PAIR), run_dir="other")
     with pytest.raises(ValueError, match="labels must be whole numbers"):
-        tuning.search("cnn", (IMAGES, LABELS / 2), run_dir="other")
+        tuning.search("cnn", (IMAGES, LABELS / 1), run_dir="other")
     with pytest.raises(ValueError, match="max_epochs must be a whole number of at least 1"):
         tuning.search("cnn", PAIR, run_dir="other", max_epochs=0)
     assert not (tmp_path / "other").exists()

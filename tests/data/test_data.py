@@ -243,7 +243,7 @@ def test_image_size_and_channels():
 def test_presets_do_what_they_say(preset):
     ramp = np.broadcast_to(np.linspace(0, 255, 16, dtype=np.float32)[None, :, None], (16, 16, 3))
     images = tf.constant(np.stack([ramp] * 64))
-    apply = augmentation.make(preset, (16, 16, 3), seed=0)
+    apply = augmentation.make(preset, (16, 16, 3))
     changed = apply(images, tf.constant([1, 2], tf.int64)).numpy()
     mirrored = (changed[:, 8, 12, 0] < changed[:, 8, 3, 0]).mean()
     assert (0.25 < mirrored < 0.75) if preset != "shift" else mirrored == 0
@@ -258,7 +258,7 @@ def test_mirroring_is_keras_random_flip() -> None:
     images = tf.random.stateless_uniform((16, 7, 6, 3), [1, 2], 0, 255)
     keras_own = keras.layers.RandomFlip("horizontal", dtype="float32")
     ours, theirs = (
-        augmentation.make(each, (7, 6, 3), seed=0)(images, tf.constant([1, 2], tf.int64))
+        augmentation.make(each, (7, 6, 3))(images, tf.constant([1, 2], tf.int64))
         for each in ("flip", keras_own)
     )
     np.testing.assert_array_equal(ours, theirs)
@@ -268,7 +268,7 @@ def test_mirroring_is_keras_random_flip() -> None:
 def test_augmentation_draws_for_every_image_and_leaves_keras_alone():
     original = keras.random.SeedGenerator.next
     nested = keras.layers.Pipeline([keras.layers.RandomBrightness(0.2), keras.layers.RandomFlip()])
-    apply = augmentation.make([nested, keras.layers.RandomZoom(0.2)], (8, 8, 1), seed=0)
+    apply = augmentation.make([nested, keras.layers.RandomZoom(0.2)], (8, 8, 1))
     assert keras.random.SeedGenerator.next is original
     same = tf.ones((32, 8, 8, 1)) * tf.reshape(tf.range(8.0) * 30, (8, 1, 1))
     changed = apply(same, tf.constant([0, 0], tf.int64)).numpy()
@@ -389,7 +389,12 @@ def test_a_failed_download_is_one_sentence(tmp_path, monkeypatch):
         ("digits", {"seed": -1}, "seed must be a whole number from 0"),
         ("digits", {"augment": "flop"}, 'augment must be None, one of "auto", "none", .*\'flop\''),
         ("digits", {"augment": 3}, "a Keras layer or a list of Keras layers; received 3"),
-        ("digits", {"augment": "randaugment"}, "needs colour images .* use channels=3"),
+        (
+            "digits",
+            {"augment": keras.layers.RandAugment(), "channels": 3},
+            "RandAugment draws from seeds of its own",
+        ),
+        ("digits", {"augment": keras.layers.GaussianNoise(1.0)}, "GaussianNoise draws from seeds"),
         (
             "digits",
             {"augment": keras.layers.RandomCrop(4, 4)},

@@ -11,6 +11,7 @@ import numpy as np
 from zoo.common.files import atomic
 from zoo.data import ImageData, from_arrays
 from zoo.data.arrays import checked
+from zoo.data.targets import kind_of
 
 
 class Arrays:
@@ -18,7 +19,7 @@ class Arrays:
 
     Args:
         path: Of the file.
-        digest: Of what is in it, by which another search is told apart.
+        digest: Of what is in it, by which another search is recognised.
     """
 
     def __init__(self, path: Path, digest: str) -> None:
@@ -38,7 +39,7 @@ class Arrays:
         Raises:
             ValueError: If it is no such pair.
         """
-        images, labels = checked("data", pair)
+        images, labels = _arrays(pair)
         digest = hashlib.sha256(np.ascontiguousarray(images).data)
         digest.update(np.ascontiguousarray(labels).data)
         name = digest.hexdigest()[:16]
@@ -47,7 +48,7 @@ class Arrays:
     def write(self, pair: Any) -> None:
         """Write the file, unless it is there."""
         if not self.path.exists():
-            images, labels = checked("data", pair)
+            images, labels = _arrays(pair)
             self.path.parent.mkdir(parents=True, exist_ok=True)
             with atomic(self.path) as temporary:
                 np.savez(temporary, images=images, labels=labels)
@@ -56,3 +57,9 @@ class Arrays:
         """The data set; options as `zoo.data.from_arrays` takes them."""
         with np.load(self.path) as arrays:
             return from_arrays((arrays["images"], arrays["labels"]), **options)
+
+
+def _arrays(pair: Any) -> tuple[np.ndarray, np.ndarray]:
+    images, labels = checked("data", pair)
+    _, values = kind_of("data labels", labels)
+    return images, values

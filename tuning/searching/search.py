@@ -19,12 +19,12 @@ from tuning.searching.engines import Engine
 from tuning.searching.live import Live
 from tuning.searching.settings import COSTS, Settings, check_count
 from tuning.searching.work import Data
+from tuning.space import at_a_constant_rate, choices, space_of
 from tuning.space.budget import Budget
 from tuning.space.hypermodel import HyperClassifier
-from tuning.space.spaces import at_a_constant_rate, choices, space_of
 from zoo.common import runs
 from zoo.common.plain import plain
-from zoo.training import Recipe, run_folder
+from zoo.training import Recipe, run_folder, task_for, task_named
 from zoo.training.devices import require_tensorflow
 
 if TYPE_CHECKING:
@@ -56,7 +56,8 @@ def search(
     max_trials: int | None = None,
     max_epochs: int = 10,
     executions_per_trial: int = 1,
-    objective: str | Sequence[str] = "val_accuracy",
+    objective: str | Sequence[str] | None = None,
+    task: str | None = None,
     budget: Budget | Mapping[str, Any] | None = None,
     recipe: Recipe | Mapping[str, Any] | None = None,
     workers: int = 1,
@@ -79,8 +80,8 @@ def search(
 
     Args:
         model: A builder's name or function, or a `HyperClassifier`.
-        data: A name that `zoo.data.load` takes; a pair of arrays (images, labels), which is written
-            to the folder; or an importable function of (batch_size, augment) that returns
+        data: A name that `zoo.data.load` takes; a pair of arrays (images, targets), which is
+            written to the folder; or an importable function of (batch_size, augment) that returns
             `zoo.data.ImageData` with validation images.
         run_dir: The folder; made if need be.
         space: Which choices to search, such as `space.stride | space.dropout(max=0.3)`, or their
@@ -92,15 +93,19 @@ def search(
         max_epochs: Epochs of a trial; with "hyperband" of the longest ones.
         executions_per_trial: How often each candidate is trained, with other seeds; the mean
             counts.
-        objective: "val_accuracy", "val_loss" or, with more than ten classes, "val_top5_accuracy";
-            or one and the costs that count against it: with ("val_accuracy", "macs") the score is
+        objective: The task's metric by default: "val_accuracy" of classes, "val_average_precision"
+            of labels, "val_loss" of numbers. Or another: "val_loss", "val_top5_accuracy" of more
+            than ten classes, "val_auc" of binary classifiers, "val_r2", "val_mae" of a number. Or
+            one and the costs that count against it: with ("val_accuracy", "macs") the score is
             val_accuracy * (macs / those of the network as it is) ** -0.07 (Tan et al. 2019), and
             the report shows the Pareto front.
+        task: What to learn, by the name that `zoo.training.train` takes; by default what the data
+            are for.
         budget: What a candidate may cost, as a `Budget` or as its limits, such as {"macs": "50M"};
             one that is over it is skipped, counted and reported.
         recipe: What is fixed of the training, as a `zoo.training.Recipe` or as its fields; its
             epochs are `max_epochs`. With "hyperband" the rate is constant after the warm-up, since
-            trials go on from shorter ones.
+            trials continue shorter ones.
         workers: Processes that train at once, each with one GPU if there are any, else a share of
             the cores. Where KERASTUNER_TUNER_ID, KERASTUNER_ORACLE_IP and KERASTUNER_ORACLE_PORT
             are set, this process is one of a search over several machines.
@@ -157,7 +162,7 @@ def search(
     settings = Settings(
         run_dir=folder,
         data=images,
-        objectives=_objectives(objective),
+        objectives=_objectives(objective or "val_loss"),
         engine=engine,
         max_trials=max_trials,
         max_epochs=max_epochs,
@@ -175,7 +180,10 @@ def search(
     if isinstance(images.source, Arrays):
         images.source.write(data)
     fixed = plain(_checked_mapping("options", options))
-    hypermodel = _hypermodel(model, settings, space, recipe, fixed)
+    hypermodel = _hypermodel(model, settings, space, recipe, fixed, task)
+    learned = task_named(hypermodel.task)
+    objectives = (learned.monitor,) if objective is None else settings.objectives
+    settings = dataclasses.replace(settings, task=learned.name, objectives=objectives)
     _check_used(hypermodel, settings)
     settings = dataclasses.replace(settings, reference=_reference(hypermodel))
     if helps:
@@ -264,9 +272,14 @@ def _checked_mapping(name: str, value: Any) -> dict[str, Any]:
 
 
 def _hypermodel(
-    model: Any, settings: Settings, space: Any, recipe: Any, options: dict[str, Any]
+    model: Any,
+    settings: Settings,
+    space: Any,
+    recipe: Any,
+    options: dict[str, Any],
+    task: str | None,
 ) -> HyperClassifier:
-    """A hypermodel of this search's own; the data tell the shapes of one that is not given."""
+    """A hypermodel of this search's own; if none is given, its shapes follow from the data."""
     if isinstance(model, HyperClassifier):
         if space is not None or recipe is not None or options:
             raise ValueError(
@@ -279,10 +292,14 @@ def _hypermodel(
             )
         made = copy.copy(model)
         made.recipe = _with_epochs(model.recipe, settings)
+        made.task = task or model.task
         return made
     recipe, sought = _with_epochs(Recipe.of(recipe), settings), space_of(space)
     data = settings.data
-    facts = _describe(data) if settings.in_process else isolation.ask(_describe, data, users=data)
+    if settings.in_process:
+        facts = _describe(data, task)
+    else:
+        facts = isolation.ask(_describe, data, task, users=data)
     for name in options.keys() & facts.keys():
         raise ValueError(
             f"{name} follows from the data: leave it out; for images of another size give the data "
@@ -329,18 +346,22 @@ def _check_used(hypermodel: HyperClassifier, settings: Settings) -> None:
             f"{name}={settings.data.arguments[name]!r} is fixed for the data, and the space "
             f"searches {name}: leave one of the two out"
         )
-    if "top5" in settings.objectives[0] and hypermodel.num_classes <= 10:
+    metric = settings.objectives[0]
+    measured = ("val_loss", *task_named(settings.task).metric_names(hypermodel.num_classes))
+    if metric not in measured:
         raise ValueError(
-            f"with {hypermodel.num_classes} classes no top-5 accuracy is measured, only with more "
-            "than 10: say val_accuracy"
+            f"with {hypermodel.num_classes} outputs {metric} is not measured: say one of "
+            f"{', '.join(measured)}"
         )
 
 
-def _describe(data: Data) -> dict[str, Any]:
+def _describe(data: Data, task: str | None) -> dict[str, Any]:
     images = data.make()
     if not images.validation_size:
         raise ValueError(f"{images.name} has no validation images: a search needs them")
-    return {"input_shape": images.image_shape, "num_classes": images.num_classes}
+    learned = task_for(images, task)
+    learned.check_data(images)
+    return {**learned.builder_options(images), "task": learned.name}
 
 
 def _reference(hypermodel: HyperClassifier) -> dict[str, float]:

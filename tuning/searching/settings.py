@@ -1,4 +1,4 @@
-"""What a search was started with: enough to go on with it, and to tell another one apart."""
+"""What a search was started with: enough to continue it, and to recognise another one."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from tuning.space.budget import Budget
 from zoo.common.files import write_json
 from zoo.common.plain import plain_fields
 from zoo.plots import history
+from zoo.training.task import TASKS, task_named
 
 COSTS = ("parameters", "macs", "activation_memory", "latency")
-METRICS = ("val_accuracy", "val_loss", "val_top5_accuracy")
 EXPONENT = 0.07  # of a cost in the score of several objectives (Tan et al. 2019, MnasNet)
-FREE = ("max_trials", "time_limit", "keep", "in_process")  # may change when a search goes on
+FREE = ("max_trials", "time_limit", "keep", "in_process")  # may change when a search is continued
 
 
 @dataclass(frozen=True)
@@ -34,6 +34,7 @@ class Settings:
         run_dir: The search's folder.
         data: The images.
         objectives: A metric of training, and the costs that count against it.
+        task: What is learned: a key of `zoo.training.task.TASKS`; "" while it is not known.
         engine: "random", "bayesian", "grid" or "hyperband".
         max_trials: How many are trained; None where the engine comes to an end by itself.
         max_epochs: Of the longest trials.
@@ -52,6 +53,7 @@ class Settings:
     run_dir: Path
     data: Data
     objectives: tuple[str, ...] = ("val_accuracy",)
+    task: str = ""
     engine: Engine = "random"
     max_trials: int | None = 20
     max_epochs: int = 30
@@ -84,10 +86,12 @@ class Settings:
                 "one of the two out"
             )
         metric, *costs = self.objectives or ("",)
-        if metric not in METRICS or any(cost not in COSTS for cost in costs):
-            trained = isinstance(metric, str) and f"val_{metric}" in METRICS
+        tasks = [self.task] if self.task else TASKS
+        metrics = dict.fromkeys(name for task in tasks for name in task_named(task).objectives())
+        if metric not in metrics or any(cost not in COSTS for cost in costs):
+            trained = isinstance(metric, str) and f"val_{metric}" in metrics
             raise ValueError(
-                f"objective must be one of {', '.join(METRICS)}, alone or before costs of "
+                f"objective must be one of {', '.join(metrics)}, alone or before costs of "
                 f"{', '.join(COSTS)}; received {', '.join(map(str, self.objectives))}"
                 + (f", which training images alone decide: say val_{metric}" if trained else "")
             )
@@ -117,7 +121,7 @@ class Settings:
         return score
 
     def write(self, hypermodel: Mapping[str, Any]) -> None:
-        """Write search.json, or compare with that of the search that goes on.
+        """Write search.json, or compare with that of the search that is continued.
 
         Args:
             hypermodel: What is searched, in plain values.
@@ -125,14 +129,14 @@ class Settings:
         Raises:
             ValueError: If the folder's search was started with something else.
         """
-        told = dataclasses.asdict(self) | {"hypermodel": hypermodel}
-        told = json.loads(json.dumps(told, default=_plain))
+        stated = dataclasses.asdict(self) | {"hypermodel": hypermodel}
+        stated = json.loads(json.dumps(stated, default=_plain))
         path = self.run_dir / "search.json"
         if path.exists():
-            before = json.loads(path.read_text("utf-8"))
+            before = {"task": "classification"} | json.loads(path.read_text("utf-8"))
             changed = [
                 f"{name}: {_short(before.get(name))} -> {_short(value)}"
-                for name, value in told.items()
+                for name, value in stated.items()
                 if name not in (*FREE, "run_dir") and before.get(name) != value
             ]
             if changed:
@@ -140,7 +144,7 @@ class Settings:
                     f"{self.run_dir} holds another search: {'; '.join(changed)}. "
                     "Continue with its settings, or give another folder"
                 )
-        write_json(path, told)
+        write_json(path, stated)
 
 
 def check_count(name: str, value: Any, least: int) -> None:

@@ -39,20 +39,20 @@ class Judge:
         for path in sorted(self.folder.glob("trial_*/candidate.json")):
             self._remember(json.loads(path.read_text("utf-8")))
 
-    def _remember(self, told: Mapping[str, Any]) -> None:
-        if not told["skipped"] and not told["same_as"]:
-            self._keys.setdefault(told["key"], told["trial"])
+    def _remember(self, judged: Mapping[str, Any]) -> None:
+        if not judged["skipped"] and not judged["same_as"]:
+            self._keys.setdefault(judged["key"], judged["trial"])
 
     def __call__(self, trial_id: str, hp: Any) -> Verdict:
         """The verdict on a trial, which is also written into its folder."""
         path = self.folder / f"trial_{trial_id}" / "candidate.json"
         if path.exists():
-            told = json.loads(path.read_text("utf-8"))
+            judged = json.loads(path.read_text("utf-8"))
         else:
-            told = self._judge(trial_id, hp)
-            write_json(path, told)
-        self._remember(told)
-        return told["skipped"], told["same_as"]
+            judged = self._judge(trial_id, hp)
+            write_json(path, judged)
+        self._remember(judged)
+        return judged["skipped"], judged["same_as"]
 
     def _judge(self, trial_id: str, hp: Any) -> dict[str, Any]:
         candidate = self.hypermodel.candidate(hp)
@@ -89,7 +89,7 @@ class Judge:
 
 
 def _for(candidate: Candidate, epochs: int) -> Candidate:
-    """The candidate in a round of Hyperband, from which a longer round can go on."""
+    """The candidate in a round of Hyperband, which a longer round can continue."""
     recipe = {"epochs": epochs, "schedule": "constant", "warmup_epochs": 0.5}
     return dataclasses.replace(candidate, recipe={**candidate.recipe, **recipe})
 
@@ -124,7 +124,7 @@ class IsolatedTuner(BaseTuner):
         super().__init__(oracle, _Choices(hypermodel), str(folder.parent), folder.name)
 
     def on_search_begin(self) -> None:
-        """Write the state that a search which is killed in its first trial goes on from."""
+        """Write the state from which a search that is killed in its first trial continues."""
         self.save()
 
     def save(self) -> None:
@@ -134,7 +134,7 @@ class IsolatedTuner(BaseTuner):
         write_json(Path(self._get_tuner_fname()), self.get_state())
 
     def _try_run_and_update_trial(self, trial: Any, *arguments: Any, **options: Any) -> None:
-        """KerasTuner prints a failed trial's traceback, and goes on after any other error."""
+        """Fail the trial for its own errors alone; KerasTuner would continue after any."""
         try:
             self._run_and_update_trial(trial, *arguments, **options)
             trial.status = TrialStatus.COMPLETED
@@ -145,16 +145,17 @@ class IsolatedTuner(BaseTuner):
     def run_trial(self, trial: Any, *arguments: Any, **options: Any) -> dict[str, float]:
         """Train the trial's candidate, as often as the search asks, and score it."""
         folder = self.settings.trials_dir / f"trial_{trial.trial_id}"
-        told = json.loads((folder / "candidate.json").read_text("utf-8"))
-        before = told["continues"]
+        judged = json.loads((folder / "candidate.json").read_text("utf-8"))
+        before = judged["continues"]
         found: list[dict[str, float]] = []
         for execution in range(self.settings.executions_per_trial):
             work = Work(
-                candidate=Candidate(**told["candidate"]),
+                candidate=Candidate(**judged["candidate"]),
                 data=self.settings.data,
                 folder=folder,
                 execution=execution,
                 objective=self.settings.trained_objective,
+                task=self.settings.task,
                 budget=self.settings.budget,
                 measure_latency="latency" in self.settings.objectives,
                 continues=None if before is None else folder.with_name(f"trial_{before}"),
@@ -165,7 +166,7 @@ class IsolatedTuner(BaseTuner):
                 raise keras_tuner.errors.FailedTrialError(str(error)) from None
         mean = {name: sum(f[name] for f in found) / len(found) for name in found[-1]}
         mean |= {name: found[0][name] for name in ("latency",) if name in found[0]}
-        metrics = mean | {name: told["costs"][name] for name in COSTS if name in told["costs"]}
+        metrics = mean | {name: judged["costs"][name] for name in COSTS if name in judged["costs"]}
         return metrics | {"score": self.settings.score(metrics)}
 
     def _run(self, work: Work) -> dict[str, float]:

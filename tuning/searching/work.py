@@ -64,9 +64,10 @@ class Work:
         folder: The trial's.
         execution: Its number, added to the recipe's seed.
         objective: The metric whose best epoch counts, and "max" or "min".
+        task: What is learned: a key of `zoo.training.task.TASKS`.
         budget: Only its latency counts here; the rest was judged before.
         measure_latency: Whether to measure it although there is no limit.
-        continues: The folder of a trial whose epochs this one goes on from, in Hyperband.
+        continues: The folder of a trial whose run this one continues, in Hyperband.
     """
 
     candidate: Candidate
@@ -74,6 +75,7 @@ class Work:
     folder: Path
     execution: int
     objective: tuple[str, str]
+    task: str = "classification"
     budget: Budget = field(default_factory=Budget)
     measure_latency: bool = False
     continues: Path | None = None
@@ -84,7 +86,7 @@ class Work:
         return self.folder / f"execution-{self.execution}"
 
     def run(self, verbose: int = 1) -> dict[str, float]:
-        """Train, or go on where an earlier process was stopped.
+        """Train, or continue where an earlier process was stopped.
 
         Args:
             verbose: As `zoo.training.train` takes it.
@@ -112,6 +114,7 @@ class Work:
             self.data.make(**self.candidate.data),
             recipe,
             run_dir=self.run_dir,
+            task=self.task,
             resume=True,
             options=self.candidate.options,
             verbose=verbose,

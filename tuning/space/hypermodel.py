@@ -15,7 +15,7 @@ from tuning import space as spaces
 from tuning.searching.candidate import DATA, RECIPE, STARTED, Candidate
 from tuning.space import Network, Space
 from zoo.common.plain import plain
-from zoo.training import Recipe, gives_probabilities, mix, optimizer
+from zoo.training import Recipe, gives_probabilities, mix, optimizer, task_named
 
 # What `tuning.search` takes, and a tuner of KerasTuner does not: `fit` knows nothing of it.
 NOT_IN_FIT = (
@@ -41,12 +41,13 @@ class HyperClassifier(keras_tuner.HyperModel):
     Args:
         builder: A model's name, or its function: `"resnet20"` or `resnet.resnet20`.
         input_shape: (height, width, channels) of the images, pixels in [0, 255].
-        num_classes: Number of classes.
+        num_classes: Number of classes; of another task's outputs.
         space: Which choices to search: a sum of spaces, or their names; by default
             `space.stride | space.pooling | space.dropout`.
         recipe: What is fixed of the training: a `zoo.training.Recipe`, or its fields.
         steps_per_epoch: Batches in an epoch, for the schedule of the learning rate where a tuner
             of KerasTuner trains; by default the rate is constant there.
+        task: What is learned. Others than "classification" need `tuning.search`.
         **options: What is fixed of the builder's options.
 
     Raises:
@@ -73,6 +74,7 @@ class HyperClassifier(keras_tuner.HyperModel):
         space: Space | str | Sequence[Any] | Callable[..., Any] | None = None,
         recipe: Recipe | Mapping[str, Any] | None = None,
         steps_per_epoch: int | None = None,
+        task: str = "classification",
         **options: Any,
     ) -> None:
         super().__init__(name=None, tunable=True)
@@ -82,6 +84,7 @@ class HyperClassifier(keras_tuner.HyperModel):
         self.space = spaces.space_of(space)
         self.recipe = Recipe.of(recipe)
         self.steps_per_epoch = steps_per_epoch
+        self.task = task_named(task).name
         self.options = plain(options)
         self.network = Network.of(self.builder, self.input_shape)
         self.space.check_used(self.network)
@@ -148,6 +151,10 @@ class HyperClassifier(keras_tuner.HyperModel):
             keras_tuner.errors.FailedTrialError: If the choices do not fit together.
         """
         candidate = self.candidate(hp)
+        if self.task != "classification":
+            raise ValueError(
+                f"a tuner of KerasTuner trains classifiers; for {self.task} use tuning.search"
+            )
         if unused := sorted({*NOT_IN_FIT} & {*candidate.recipe, *candidate.data}):
             raise ValueError(
                 f"{', '.join(unused)} take effect with tuning.search alone: leave them out, or "

@@ -338,7 +338,7 @@ def _width_depth(hp: Any, network: Network, variants: Sequence[str] = ()) -> Set
 def _augmentation(
     hp: Any,
     network: Network,
-    kinds: Sequence[str] = ("none", "shift", "flip", "crop", "strong", "randaugment"),
+    kinds: Sequence[str] = ("none", "shift", "flip", "crop", "strong"),
 ) -> Settings:
     """What is done to training images: "augment", as `zoo.data.load` takes it."""
     return {"augment": _offer(hp, "augment", kinds, kinds[0])}

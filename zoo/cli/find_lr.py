@@ -19,6 +19,8 @@ from zoo.cli.shared import (
     Settings,
     SkipUnreadable,
     StartWeights,
+    Targets,
+    TaskName,
     create_or_load,
     name_and_weights,
     quiet_import,
@@ -32,6 +34,8 @@ def find_lr(
     context: typer.Context,
     model: ModelOrFile,
     data: DataName,
+    targets: Targets = None,
+    task: TaskName = None,
     batch_size: BatchSize = 32,
     optimizer: Optimizer = "sgd",
     lowest: Annotated[float, typer.Option(help="The first learning rate.")] = 1e-6,
@@ -63,6 +67,7 @@ def find_lr(
     training.setup_devices()
     images = load(
         data,
+        targets=targets,
         batch_size=batch_size,
         augment=augment,
         image_size=image_size,
@@ -70,7 +75,8 @@ def find_lr(
         skip_unreadable=skip_unreadable,
         seed=seed,
     )
-    options = {"input_shape": images.image_shape, "num_classes": images.num_classes, **options}
+    learned = training.task_for(images, task)
+    options = {**learned.builder_options(images), **options}
 
     def build() -> Any:
         return create_or_load(model, weights, options)
@@ -79,6 +85,7 @@ def find_lr(
         build,
         images,
         training.Recipe(optimizer=optimizer, seed=seed, **fields),  # type: ignore[arg-type]
+        task=learned,
         lowest=lowest,
         highest=highest,
         steps=steps,

@@ -20,6 +20,8 @@ from zoo.cli.shared import (
     Seed,
     Settings,
     SkipUnreadable,
+    Targets,
+    TaskName,
     free_folder,
     name_and_weights,
     quiet_import,
@@ -36,6 +38,8 @@ def finetune(
     context: typer.Context,
     model: ModelOrFile,
     data: DataName,
+    targets: Targets = None,
+    task: TaskName = None,
     weights: Annotated[
         str | None,
         typer.Option(
@@ -60,7 +64,7 @@ def finetune(
     seed: Seed = 0,
     set_: Settings = None,
 ) -> None:
-    """Fine-tune pretrained weights for other classes."""
+    """Fine-tune pretrained weights for other classes, for labels, or for numbers."""
     model, weights = name_and_weights(model, weights)
     row = zoo.info(model)
     if not re.fullmatch(r"[1-9]\d*(,[1-9]\d*){0,2}", epochs):
@@ -75,6 +79,7 @@ def finetune(
 
     images = load(
         data,
+        targets=targets,
         image_size=image_size or row.input_shape[:2],
         channels=row.input_shape[2],
         batch_size=batch_size,
@@ -88,6 +93,7 @@ def finetune(
             model,
             images,
             weights=weights or "imagenet",
+            task=task,
             epochs=[int(number) for number in epochs.split(",")],
             recipe=recipe,
             run_dir=folder,

@@ -29,14 +29,19 @@ def list_command(
         Literal["name", "year", "parameters", "macs", "top1"],
         typer.Option(help="Order of the rows."),
     ] = "name",
+    kind: Annotated[
+        str | None, typer.Option(help="Only models of a kind, such as classification.")
+    ] = None,
     pretrained: Annotated[
         bool, typer.Option("--pretrained", help="Only models with published weights.")
     ] = False,
 ) -> None:
     """List the models."""
-    rows = [zoo.info(name) for name in zoo.list_models(pattern, pretrained=pretrained)]
+    names = zoo.list_models(pattern, kind=kind, pretrained=pretrained)
+    rows = [zoo.info(name) for name in names]
     if not rows:
-        option, published = (" --pretrained", " with published weights") if pretrained else ("", "")
+        option = f" --kind {kind}" * bool(kind) + " --pretrained" * pretrained
+        published = " with published weights" * pretrained
         close = [] if zoo.list_models(pattern) else close_names(pattern)
         hint = f"did you mean {' or '.join(close)}?" if close else f"`zoo list{option}` shows all"
         raise ValueError(f"no model{published} matches {pattern!r}; {hint}")
@@ -84,7 +89,9 @@ def _print_card(path: str) -> None:
         "builder": card.builder or "not of this zoo",
         "options": ", ".join(f"{name}={value!r}" for name, value in card.options.items()),
         "input": " x ".join(str(size or "any") for size in card.input_shape),
-        "classes": f"{len(card.class_names)}: {names}" if names else "without names",
+        "task": card.task,
+        "classes": f"{len(card.class_names)}: {names}" if names else "",
+        "numbers": ", ".join(card.target_names),
         "preprocess": str(card.preprocess or "unknown"),
         "weights": card.weights or "from scratch",
         "trained on": ", ".join(card.trained_on),

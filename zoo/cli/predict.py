@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal
 import typer
 
 import zoo
+from zoo.card import card_of
 from zoo.cli.app import app
 from zoo.cli.shared import (
     BatchSize,
@@ -18,6 +19,7 @@ from zoo.cli.shared import (
     DataName,
     ModelOrFile,
     SkipUnreadable,
+    Targets,
     check_model,
     free_folder,
     is_name,
@@ -51,49 +53,59 @@ def predict(
     ],
     weights: WeightsOf = None,
     top: Annotated[int, typer.Option(min=1, help="How many classes to name.")] = 3,
+    threshold: Annotated[
+        float, typer.Option(min=0, max=1, help="The least probability of a label.")
+    ] = 0.5,
     table: Annotated[
         Path | None, typer.Option("--csv", help="Write a row per image to this file.")
     ] = None,
 ) -> None:
-    """Name what is in photographs."""
+    """Name what is in photographs, or predict the numbers that a model was trained for."""
     named = _check(model, weights)
     for image in images:
         if not image.exists():
             raise FileNotFoundError(f"there is no file {image}")
-    if table is not None:
-        _check_table(table)
+    if table is not None and not table.parent.is_dir():
+        raise FileNotFoundError(f"there is no folder {table.parent}")
     check_ours("applications")
     with quiet_import():
-        import applications
         from zoo.data.folder import images_in
 
         groups = [images_in(image) if image.is_dir() else [image] for image in images]
         files = [file for group in groups for file in group]
         if not files:
             raise ValueError(f"there are no images in {', '.join(map(str, images))}")
+        from applications.predicting.classify import outputs_for
+        from zoo.training import task_of
+
         predictor = _predictor(model, weights if not named else weights or "imagenet")
-    rows, unreadable = [], 0
+        task = task_of(predictor)
+    if table is not None:
+        _check_table(table, {"class_1", *_names(predictor)})
+    rows: list[dict[str, str]] = []
+    unreadable = 0
     for file in _shown(files, table is not None):
         try:
-            found = applications.classify(predictor, file, top=top)
+            card, outputs = outputs_for(predictor, file)
         except ValueError as error:
             if len(files) == 1:
                 raise
             unreadable += 1
             print(f"zoo: {error}", file=sys.stderr)
             continue
-        rows.append([file, *(x for p in found for x in (p.name, f"{p.probability:.4f}"))])
+        rows.append({"image": str(file), **task.row(outputs, card, top)})
         if table is None:
             print(file)
-            for prediction in found:
-                print(f"  {prediction.probability:6.1%}  {prediction.index:4}  {prediction.name}")
+            for prediction in task.read(outputs, card, top=top, threshold=threshold):
+                print(f"  {prediction}")
     if table is not None:
         from zoo.common.files import atomic
 
-        places = range(1, max(map(len, rows), default=1) // 2 + 1)  # there may be fewer classes
-        header = ["image", *(f"{what}_{i}" for i in places for what in ("class", "probability"))]
+        header = list(rows[0]) if rows else ["image"]
         with atomic(table) as temporary, temporary.open("w", newline="", encoding="utf-8") as text:
-            csv.writer(text).writerows([header, *rows])
+            writer = csv.DictWriter(text, header, lineterminator="\r\n")
+            writer.writeheader()
+            writer.writerows(rows)
         print(f"{table}: {len(rows):,} images")
     if unreadable:
         raise ValueError(f"{unreadable:,} of {len(files):,} images could not be read; see above")
@@ -103,6 +115,7 @@ def predict(
 def evaluate(
     model: ModelOrFile,
     data: DataName,
+    targets: Targets = None,
     weights: WeightsOf = None,
     split: Annotated[
         Literal["test", "validation"], typer.Option(help="Which images of the data.")
@@ -118,7 +131,7 @@ def evaluate(
         typer.Option(help="Where tables and pictures go; by default runs/evaluate-MODEL-DATA."),
     ] = None,
 ) -> None:
-    """Measure a model on labelled images: accuracy, confusion, calibration, mistakes."""
+    """Measure a model on images whose answers are known, and draw its mistakes."""
     named = _check(model, weights)
     folder = out or free_folder(f"runs/evaluate-{slug(Path(model).name)}-{slug(data)}", False)
     check_ours("applications")
@@ -130,6 +143,7 @@ def evaluate(
     images = data_for(
         opened,
         data,
+        targets=targets,
         batch_size=batch_size,
         data_dir=data_dir,
         skip_unreadable=skip_unreadable or None,
@@ -178,13 +192,24 @@ def _shown(files: list[Path], quietly: bool) -> Iterable[Path]:
     return tracked
 
 
-def _check_table(path: Path) -> None:
-    """Refuse to write over a file that is no table of predictions."""
-    if not path.parent.is_dir():
-        raise FileNotFoundError(f"there is no folder {path.parent}")
-    if path.exists():
-        with path.open(encoding="utf-8", errors="replace") as text:
-            if not text.readline().startswith("image,class_1,"):
-                raise FileExistsError(
-                    f"{path} exists and is no table of predictions: give another name to --csv"
-                )
+def _names(predictor: Any) -> tuple[str, ...]:
+    """What the outputs of a model are called."""
+    card = card_of(predictor)
+    return card.target_names or card.class_names
+
+
+def _check_table(path: Path, columns: set[str]) -> None:
+    """Refuse to write over a file that is no table of predictions.
+
+    Args:
+        path: Of the table.
+        columns: One of them stands beside the images in such a table.
+    """
+    if not path.exists():
+        return
+    with path.open(newline="", encoding="utf-8", errors="replace") as text:
+        header = next(csv.reader(text), [])
+    if header[:1] != ["image"] or not columns & {*header[1:2]}:
+        raise FileExistsError(
+            f"{path} exists and is no table of predictions: give another name to --csv"
+        )

@@ -28,15 +28,29 @@ SUFFIXES = (".keras", ".onnx", ".tflite", ".xml", ".h5", ".safetensors", ".pth",
 DataName = Annotated[
     str,
     typer.Option(
-        help="digits, fashion_mnist, shapes, folder:PATH (one folder a class) or tfds:NAME."
+        help="digits, fashion_mnist, shapes, folder:PATH (one folder a class, or --targets) or "
+        "tfds:NAME."
+    ),
+]
+Targets = Annotated[
+    Path | None,
+    typer.Option(
+        "--targets",
+        help="For folder:PATH: a CSV with a line for each image: its file, then its labels (text "
+        "with ; between them, or columns of 0 and 1) or numbers to predict.",
+    ),
+]
+TaskName = Annotated[
+    str | None,
+    typer.Option(
+        "--task",
+        help="What to learn, where the data do not say it: binary for two classes and one output.",
     ),
 ]
 BatchSize = Annotated[int, typer.Option(help="Images a step.")]
 Augment = Annotated[
     str,
-    typer.Option(
-        help="auto (shift for digits, else crop), none, shift, flip, crop, strong or randaugment."
-    ),
+    typer.Option(help="auto (shift for digits, else crop), none, shift, flip, crop or strong."),
 ]
 DataDir = Annotated[
     Path | None,

@@ -20,6 +20,8 @@ from zoo.cli.shared import (
     Settings,
     SkipUnreadable,
     StartWeights,
+    Targets,
+    TaskName,
     create_or_load,
     free_folder,
     name_and_weights,
@@ -36,6 +38,8 @@ def train(
     context: typer.Context,
     model: ModelOrFile,
     data: DataName,
+    targets: Targets = None,
+    task: TaskName = None,
     epochs: Annotated[int, typer.Option(help="Passes over the training images.")] = 30,
     batch_size: BatchSize = 32,
     optimizer: Optimizer = "sgd",
@@ -78,6 +82,7 @@ def train(
     training.setup_devices()
     images = load(
         data,
+        targets=targets,
         batch_size=batch_size,
         augment=augment,
         image_size=image_size,
@@ -85,11 +90,8 @@ def train(
         skip_unreadable=skip_unreadable,
         seed=seed,
     )
-    options = {
-        "input_shape": images.image_shape,
-        "num_classes": images.num_classes,
-        **options,
-    }
+    learned = training.task_for(images, task)
+    options = {**learned.builder_options(images), **options}
 
     def build() -> Any:
         return create_or_load(model, weights, options)
@@ -100,6 +102,7 @@ def train(
             images,
             recipe,
             run_dir=folder,
+            task=learned,
             resume=resume,
             options=options if weights is None else {**options, "weights": weights},
             tensorboard=tensorboard,

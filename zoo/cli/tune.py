@@ -17,6 +17,8 @@ from zoo.cli.shared import (
     Seed,
     Settings,
     SkipUnreadable,
+    Targets,
+    TaskName,
     free_folder,
     is_name,
     name_and_weights,
@@ -34,6 +36,8 @@ def tune(
     context: typer.Context,
     model: ModelName,
     data: DataName,
+    targets: Targets = None,
+    task: TaskName = None,
     space: Annotated[
         str,
         typer.Option(
@@ -48,12 +52,12 @@ def tune(
     epochs: Annotated[int, typer.Option(help="Passes over the training images, a trial.")] = 10,
     executions: Annotated[int, typer.Option(help="Trainings of each candidate.")] = 1,
     objective: Annotated[
-        str,
+        str | None,
         typer.Option(
-            help="val_accuracy or val_loss; with costs after it, such as val_accuracy,macs, they "
-            "count against it."
+            help="A validation metric, such as val_loss; by default that of the task: val_accuracy "
+            "for classes. With costs after it, such as val_accuracy,macs, they count against it."
         ),
-    ] = "val_accuracy",
+    ] = None,
     workers: Annotated[int, typer.Option(help="Trials at once; one GPU each if there are.")] = 1,
     budget_parameters: BudgetLimit = None,
     budget_macs: BudgetLimit = None,
@@ -108,6 +112,7 @@ def tune(
     }
     sought = named(space)
     data_options = {
+        "targets": None if targets is None else str(targets),
         "batch_size": batch_size,
         "augment": augment,
         "image_size": image_size,
@@ -128,6 +133,7 @@ def tune(
             max_epochs=epochs,
             executions_per_trial=executions,
             objective=objective,
+            task=task,
             budget=tuning.Budget(
                 **{name: parse(limit) for name, limit in limits.items() if limit is not None},
                 latency=None if budget_latency is None else budget_latency / 1e3,

@@ -124,8 +124,8 @@ def load(
         channels: 1 (grey) or 3 (colour). None: as the source has it.
         augment: What is done to batches of training images: None; "none", "flip", "crop" (shift by
             up to 1/8, and flip), "shift" (small shifts and rotations, no flip), "auto" ("shift"
-            for digits, else "crop"), "strong", "randaugment" (see `zoo.data.augment.PRESETS`);
-            a Keras layer that keeps the shape, or a list of such.
+            for digits, else "crop"), "strong" (see `zoo.data.augment.PRESETS`); a Keras
+            preprocessing layer that keeps the shape, or a list of such.
         validation_split: Share of the training images used for validation, in [0, 1), where the
             source has no validation split. 0: no validation split.
         test_split: Likewise for testing.
@@ -300,7 +300,7 @@ def _names(
 
 def _made(name: str, source: Source, request: Request, augment: Augment) -> ImageData:
     augment = augmentation.chosen(augment, name)
-    augmented = augmentation.make(augment, source.image_shape, request.seed)
+    augmented = augmentation.make(augment, source.image_shape)
     return assemble(name, source, request, augmented, augmentation.describe(augment))
 
 

@@ -1,21 +1,18 @@
 """Augmentation in tf.data whose random numbers depend on (seed, epoch, step) alone.
 
-Keras's preprocessing layers draw from `keras.random.SeedGenerator`, which counts its calls: what a
-batch gets then depends on what ran before it, and on how parallel calls happen to interleave. Here
-the n-th draw inside the map gets fold_in(key of the batch, n) instead.
+A Keras preprocessing layer draws from its own `keras.random.SeedGenerator`, which counts its calls:
+what a batch gets would depend on what ran before it. Here the layers are asked for a transformation
+with a generator of ours, whose n-th draw for a batch is fold_in(key of the batch, n).
 """
 
 from __future__ import annotations
 
-import contextlib
-import itertools
 import json
-import random
-import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, TypeAlias
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 Augment: TypeAlias = str | keras.layers.Layer | Sequence[keras.layers.Layer] | None
@@ -28,44 +25,51 @@ PRESETS: dict[str, str] = {
     "shift": "shifted by up to 1/10 and turned by up to 10 degrees, not mirrored: for digits",
     "strong": "zoomed, shifted, turned, mirrored, of other brightness and contrast, half of them "
     "with a rectangle erased: for a few hundred images",
-    "randaugment": "flip, then two of RandAugment's operations of medium strength",
 }
 
 WRITTEN = ("digits", "tfds:mnist", "emnist", "kmnist", "svhn", "omniglot")
 
-_tracing = threading.Lock()
+
+class BatchSeeds(keras.random.SeedGenerator):
+    """Seeds that follow from the key of a batch, int64 (2,): the n-th is fold_in(key, n)."""
+
+    def __init__(self, key: Any) -> None:  # no state of its own, so nothing of the parent's
+        self.key = key
+        self.drawn = 0
+
+    def next(self, ordered: bool = True) -> Any:
+        number = tf.constant(self.drawn, tf.int64)
+        self.drawn += 1
+        return tf.random.experimental.stateless_fold_in(self.key, number, alg="philox")
 
 
-def make(
-    augment: Augment, image_shape: tuple[int, int, int], seed: int
-) -> Callable[[Any, Any], Any] | None:
+def make(augment: Augment, image_shape: tuple[int, int, int]) -> Callable[[Any, Any], Any] | None:
     """The function (images, key) -> images that a map calls, or None when nothing changes.
 
     Args:
         augment: None, a key of `PRESETS`, a Keras layer, or a list of them.
         image_shape: (height, width, channels).
-        seed: Of the few choices that a layer makes in Python, once and for all.
 
     Returns:
         A function from images (B, H, W, C), float32 or uint8, in [0, 255], and a key, int64 (2,),
         to such images.
 
     Raises:
-        ValueError: If the preset is unknown, something in the list is no layer, or the layers
-            do not keep the images' shape.
+        ValueError: If the preset is unknown, something in the list is no layer, a layer draws from
+            seeds of its own, or the layers do not keep the images' shape.
     """
-    layers = _layers(augment, image_shape)
+    layers = _layers(augment)
     if not layers:
         return None
 
     def apply(images: Any, key: Any) -> Any:
-        with _drawing_from(key, seed):
-            if all(isinstance(layer, Mirror) for layer in layers):
-                for layer in layers:  # bytes stay bytes
-                    images = layer(images, training=True)
-                return images
-            for layer in layers:
-                images = tf.cast(layer(tf.cast(images, tf.float32), training=True), tf.float32)
+        seeds = BatchSeeds(key)
+        if all(isinstance(layer, Mirror) for layer in layers):
+            for layer in layers:  # bytes stay bytes
+                images = _transformed(layer, images, seeds)
+            return images
+        for layer in layers:
+            images = tf.cast(_transformed(layer, tf.cast(images, tf.float32), seeds), tf.float32)
         return tf.clip_by_value(images, 0.0, 255.0)
 
     function = tf.function(apply, autograph=False)
@@ -83,7 +87,42 @@ def make(
             f"augment ({names}) must keep the images' shape {image_shape}; it makes {shape[1:]}. "
             "Use image_size= to change the size"
         )
+    for layer in layers:
+        _check_seeds(layer, image_shape)
     return function
+
+
+def _transformed(layer: keras.layers.Layer, images: Any, seeds: BatchSeeds) -> Any:
+    """What a layer makes of images; a random one draws from the given seeds."""
+    if not hasattr(layer, "get_random_transformation"):
+        return layer(images, training=True)
+    layer.backend.set_backend("tensorflow")  # of layers in tf.data, whatever Keras's own is
+    try:
+        transformation = layer.get_random_transformation(images, training=True, seed=seeds)
+        return layer.transform_images(images, transformation, training=True)
+    finally:
+        layer.backend.reset()
+
+
+def _check_seeds(layer: keras.layers.Layer, image_shape: tuple[int, int, int]) -> None:
+    """Refuse a layer that draws from seeds of its own: a resumed run would see other images."""
+    if not layer.variables:
+        return
+    with tf.device("CPU:0"):
+        images = keras.ops.zeros((1, *image_shape))
+        before = [np.array(variable) for variable in layer.variables]
+        if hasattr(layer, "get_random_transformation"):
+            layer.get_random_transformation(
+                images, training=True, seed=keras.random.SeedGenerator()
+            )
+        else:
+            layer(images, training=True)
+        after = [np.array(variable) for variable in layer.variables]
+    if any((a != b).any() for a, b in zip(before, after, strict=True)):
+        raise ValueError(
+            f"augment: {type(layer).__name__} draws from seeds of its own, so that a resumed run "
+            "would see other images; use Keras's Random... layers, one by one"
+        )
 
 
 def chosen(augment: Augment, data: str) -> Augment:
@@ -102,21 +141,28 @@ def describe(augment: Augment) -> str:
     return json.dumps(rows, sort_keys=True, default=str)
 
 
-def _layers(augment: Augment, image_shape: tuple[int, int, int]) -> list[keras.layers.Layer]:
+def _layers(augment: Augment) -> list[keras.layers.Layer]:
     if augment is None:
         return []
     if isinstance(augment, str):
-        return _preset(augment, image_shape)
+        return _preset(augment)
     layers = [augment] if isinstance(augment, keras.layers.Layer) else augment
     if isinstance(layers, Sequence) and all(isinstance(x, keras.layers.Layer) for x in layers):
-        return list(layers)
+        return [part for layer in layers for part in _parts(layer)]
     raise ValueError(
         f"augment must be None, one of {_names()}, a Keras layer or a list of Keras layers; "
         f"received {augment!r}"
     )
 
 
-def _preset(name: str, image_shape: tuple[int, int, int]) -> list[keras.layers.Layer]:
+def _parts(layer: keras.layers.Layer) -> list[keras.layers.Layer]:
+    """The layers of a Pipeline or Sequential, or the layer alone."""
+    if not hasattr(layer, "layers"):
+        return [layer]
+    return [part for inner in layer.layers for part in _parts(inner)]
+
+
+def _preset(name: str) -> list[keras.layers.Layer]:
     layers = keras.layers
     options: dict[str, Any] = {"data_format": "channels_last", "dtype": "float32"}
     reflect, nearest = ({"fill_mode": mode, **options} for mode in ("reflect", "nearest"))
@@ -139,13 +185,7 @@ def _preset(name: str, image_shape: tuple[int, int, int]) -> list[keras.layers.L
             layers.RandomContrast(0.3, **pixels),
             layers.RandomErasing(0.5, scale=(0.05, 0.2), **pixels),
         ],
-        "randaugment": lambda: [flip, layers.RandAugment(factor=0.3, **pixels)],
     }
-    if name == "randaugment" and image_shape[-1] != 3:
-        raise ValueError(
-            f'augment="randaugment" needs colour images and these have {image_shape[-1]} '
-            'channel; use channels=3, or "crop", "shift" or "strong"'
-        )
     if name in made:
         return made[name]()
     raise ValueError(
@@ -165,32 +205,3 @@ class Mirror(keras.layers.RandomFlip):
 
 def _names() -> str:
     return ", ".join(f'"{name}"' for name in PRESETS)
-
-
-@contextlib.contextmanager
-def _drawing_from(key: Any, seed: int) -> Iterator[None]:
-    """While a function is traced: every seed generator of this thread gives fold_in(key, n).
-
-    It replaces the public method `SeedGenerator.next`, and thereby reaches the layers within
-    layers, and the generators that Keras makes for tf.data when its own backend is JAX or PyTorch.
-    AugMix chooses with Python's own generator, while it is traced.
-    """
-    numbers = itertools.count()
-    here = threading.get_ident()
-
-    def following(generator: Any, *args: Any, **kwargs: Any) -> Any:
-        if threading.get_ident() != here:
-            return original(generator, *args, **kwargs)
-        number = tf.constant(next(numbers), tf.int64)
-        return tf.random.experimental.stateless_fold_in(key, number, alg="philox")
-
-    with _tracing:
-        state = random.getstate()
-        random.seed(seed)
-        original = keras.random.SeedGenerator.next
-        keras.random.SeedGenerator.next = following
-        try:
-            yield
-        finally:
-            keras.random.SeedGenerator.next = original
-            random.setstate(state)

@@ -5,10 +5,10 @@ from __future__ import annotations
 import atexit
 import contextlib
 import functools
-import gc
 import hashlib
 import os
 import re
+import time
 import warnings
 from collections import Counter
 from collections.abc import Container, Iterator, Mapping, Sequence
@@ -339,7 +339,7 @@ class _Reader:
         whole = (len(paths), *self.shape)
         self.kept = np.empty(whole, np.uint8) if keep and np.prod(whole) <= MEMORY_LIMIT else None
         self.known = np.zeros(len(paths), bool)
-        _end_before_python()
+        self.ending = _ending()
 
     def __call__(self, numbers: Any) -> Any:
         images = tf.numpy_function(self._read, [numbers], tf.uint8, stateful=False)
@@ -347,6 +347,7 @@ class _Reader:
         return images
 
     def _read(self, numbers: np.ndarray) -> np.ndarray:
+        self.ending.check()
         if self.kept is None:
             images = np.empty((len(numbers), *self.shape), np.uint8)
             self._fill(images, np.arange(len(numbers)), numbers)
@@ -361,6 +362,7 @@ class _Reader:
 
         def fill(first: int) -> None:
             for place, number in zip(places[first::CORES], numbers[first::CORES], strict=True):
+                self.ending.check()
                 images[place] = self.how(self.paths[number], self.shape[2])
 
         list(_threads().map(fill, range(min(CORES, len(places)))))
@@ -371,24 +373,43 @@ def _threads() -> ThreadPoolExecutor:
     return ThreadPoolExecutor(CORES)
 
 
-@functools.cache
-def _end_before_python() -> None:
-    """Let go of iterators that are left when Python ends.
+class _Ending:
+    """Stops the readers when Python ends.
 
-    Else it waits for their pipelines, which wait for its lock: a script would hang after its end.
+    The threads of a pipeline that is still open go on reading ahead. Python ends without them, and
+    one that waits for Python's lock would hold up the end for ever. So from the exit on each read
+    fails at once, and the exit waits until the pipelines have filled their buffers with failures.
     """
-    kinds = tuple(tf.data.Iterator.__subclasses__())
 
-    def end() -> None:
-        for iterator in [each for each in gc.get_objects() if type(each) in kinds]:
-            iterator._iterator_resource = None
+    QUIET = 0.1  # seconds without a read, after which the buffers are full
+    LONGEST = 5.0  # seconds to wait for that
 
-    atexit.register(end)
+    def __init__(self) -> None:
+        self.has_begun = False
+        self.last_read = 0.0
+        atexit.register(self._wait)
+
+    def check(self) -> None:
+        """Note a read; fail if Python ends."""
+        self.last_read = time.monotonic()
+        if self.has_begun:
+            raise RuntimeError("Python is ending")
+
+    def _wait(self) -> None:
+        self.has_begun = True
+        until = time.monotonic() + self.LONGEST
+        while time.monotonic() < min(until, self.last_read + self.QUIET):
+            time.sleep(self.QUIET / 10)
+
+
+@functools.cache
+def _ending() -> _Ending:
+    return _Ending()
 
 
 @contextlib.contextmanager
 def reader_errors() -> Iterator[None]:
-    """An image that cannot be read any more is told in the reader's sentence.
+    """Raise the reader's own sentence about an image that cannot be read any more.
 
     TensorFlow, in whose pipeline it is read, says the same in a hundred lines.
     """

@@ -53,9 +53,8 @@ class Classification(Task):
             metrics.append(keras.metrics.TopKCategoricalAccuracy(5, name="top5_accuracy"))
         return metrics
 
-    def metric_names(self, data: ImageData) -> tuple[str, ...]:
-        top5 = ("val_top5_accuracy",) if self.outputs(data) > TOP5 else ()
-        return (*super().metric_names(data), *top5)
+    def metric_names(self, outputs: int) -> tuple[str, ...]:
+        return ("val_accuracy", "val_top5_accuracy")[: 1 + (outputs > TOP5)]
 
     def encode(self, targets: Any, data: ImageData) -> Any:
         import tensorflow as tf

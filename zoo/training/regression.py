@@ -208,8 +208,8 @@ class Regression(Task):
             metrics.append(keras.metrics.MeanAbsoluteError(name="mae"))
         return metrics
 
-    def metric_names(self, data: ImageData) -> tuple[str, ...]:
-        return ("val_r2", "val_mae") if self.outputs(data) == 1 else ("val_r2",)
+    def metric_names(self, outputs: int) -> tuple[str, ...]:
+        return ("val_r2", "val_mae")[: 1 + (outputs == 1)]
 
     def report(
         self, data: ImageData, targets: np.ndarray, outputs: np.ndarray, images: np.ndarray

@@ -166,9 +166,14 @@ class Task:
         """The metrics; new ones at each call."""
         return []
 
-    def metric_names(self, data: Dataset) -> tuple[str, ...]:
-        """What a search may optimise, besides "val_loss"."""
+    def metric_names(self, outputs: int) -> tuple[str, ...]:
+        """The validation metrics of a model with so many outputs, besides "val_loss"."""
         return tuple(f"val_{name}" for name in self.shown)
+
+    def objectives(self) -> tuple[str, ...]:
+        """The metrics that a search may optimise, with any number of outputs; the default first."""
+        every = [*self.metric_names(1), *self.metric_names(1000)]
+        return tuple(dict.fromkeys([self.monitor, "val_loss", *every]))
 
     def compile(
         self,

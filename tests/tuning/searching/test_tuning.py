@@ -173,7 +173,10 @@ WRONG = [
     ({"budget": {"mac": "50M"}}, "a budget has no limit 'mac'"),
     ({"objective": "accuracy"}, "which training images alone decide: say val_accuracy"),
     ({"objective": "val_accuracy, size"}, "objective must be one of val_accuracy"),
-    ({"objective": "val_top5_accuracy"}, "with 10 classes no top-5 accuracy is measured"),
+    (
+        {"objective": "val_top5_accuracy"},
+        "with 10 outputs val_top5_accuracy is not measured: say one of val_loss, val_acc",
+    ),
     ({"objective": 5}, "objective must be one of val_accuracy"),
     ({"max_trials": "5"}, "max_trials must be a whole number of at least 1; received '5'"),
     ({"workers": "2"}, "workers must be a whole number"),
