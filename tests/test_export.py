@@ -308,7 +308,7 @@ def test_weights_of_openvino_that_are_missing_or_cut_are_told(small, tmp_path):
     with pytest.raises(ValueError, match="cannot be read as openvino: Incorrect weights in bin"):
         zoo.Predictor(exported.path)
     weights.unlink()
-    with pytest.raises(ValueError, match=r"cannot be read as openvino: .*model\.bin"):
+    with pytest.raises(ValueError, match="cannot be read as openvino: .*bin file cannot be"):
         zoo.Predictor(exported.path)
 
 
