@@ -1,9 +1,9 @@
-"""What `tuning.search` costs, survives and finds.
+"""What `tuning.search` costs, what it survives, and what it finds.
 
-    python benchmarks/tune.py memory     # of the parent over 100 trials
-    python benchmarks/tune.py overhead   # of a process for each trial
-    python benchmarks/tune.py kills      # of search, chief, workers and trials, at random moments
-    python benchmarks/tune.py accuracy   # beside KerasTuner's HyperResNet, for equal time
+    python -m benchmarks tune memory     # of the parent over 100 trials
+    python -m benchmarks tune overhead   # of a process for each trial
+    python -m benchmarks tune kills      # of search, chief, workers and trials, at random moments
+    python -m benchmarks tune accuracy   # beside KerasTuner's HyperResNet, for equal time
 
 Each prints a table. The kills end with a comparison to a search that nobody disturbed.
 """
@@ -188,7 +188,7 @@ def _pid(folder: Path, kind: str, draw: random.Random) -> int | None:
 
 
 def _compare(quiet: Path, killed: Path) -> None:
-    """Trials are the same but for those whose own process was killed, which are told as failed."""
+    """Compare all trials but those whose process was killed, which are reported as failed."""
     import tuning
 
     before, after = tuning.read(quiet), tuning.read(killed)
@@ -200,7 +200,7 @@ def _compare(quiet: Path, killed: Path) -> None:
             lost += 1
         else:
             assert (now.status, now.score) == (was.status, was.score), (killed, now.id)
-    print(f"{killed.name}: {len(after.trials)} trials, {lost} told as killed, all else equal")
+    print(f"{killed.name}: {len(after.trials)} trials, {lost} reported as killed, all else equal")
 
 
 def accuracy(minutes: float, seeds: int) -> None:

@@ -27,14 +27,15 @@ def bench(
     from rich.table import Table
 
     from zoo.inference import timing
-    from zoo.inference.timing import EXPORTED, check_runtime, installed
 
     check_model(model)
     if not re.fullmatch(r"[1-9]\d*(,[1-9]\d*)*", batch_size):
         raise ValueError(f"--batch-size must be whole numbers, such as 1,8; got {batch_size!r}")
-    names = installed() if runtimes == "all" else [part.strip() for part in runtimes.split(",")]
+    names = (
+        timing.installed() if runtimes == "all" else [part.strip() for part in runtimes.split(",")]
+    )
     for name in names:
-        check_runtime(name)
+        timing.check_runtime(name)
     with quiet_import():
         built = open_model(model, None)
     table = Table(box=None, header_style="bold", pad_edge=False)
@@ -49,6 +50,6 @@ def bench(
             fastest = each == min(seconds.values())
             table.add_row(*row, style="bold" if fastest else None)
     Console().print(table)
-    missing = [name for name in EXPORTED if name not in installed()]
+    missing = [name for name in timing.EXPORTED if name not in timing.installed()]
     if missing and runtimes == "all":
         print(f"not installed: {', '.join(missing)}; pip install 'keras-modelzoo[runtimes]'")
