@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import functools
 import inspect
 import sys
@@ -92,26 +93,43 @@ def check_options(
 
 
 def builder(build: Builder) -> Builder:
-    """Decorate the builder of a family: it checks the options' names, and its models have a card.
+    """Decorate the builder of a family.
 
-    Where images are too small, its error proposes options that work.
+    It checks the names of variant and options, its errors about images that are too small propose
+    options that work, and its models have a card.
     """
-    return with_model_card(propose_fixes()(build))
+    return check_names(propose_fixes()(attach_card(build)))
 
 
-def with_model_card(build: Builder) -> Builder:
-    """Decorate a builder: check the options' names, and record name and options in the card."""
+def check_names(build: Builder) -> Builder:
+    """Decorate a builder: unknown variants and options raise an error with the nearest names."""
+    family = sys.modules[build.__module__]
     has_variants = "variant" in inspect.signature(build).parameters
 
     @functools.wraps(build)
-    def carded(*args: Any, **options: Any) -> keras.Model:
-        options = plain(options)
+    def checked(*args: Any, **options: Any) -> keras.Model:
         if has_variants and "variant" in options:
             args = (options.pop("variant"),)
-        name = args[0] if args else build.__name__
-        check_options(build, options, name=name)
+        if args and args[0] not in family.VARIANTS:
+            close = difflib.get_close_matches(str(args[0]), family.VARIANTS) or family.VARIANTS
+            raise ValueError(
+                f"{build.__name__} has no variant {args[0]!r}; "
+                f"did you mean {' or '.join(map(repr, close))}?"
+            )
+        check_options(build, options, name=args[0] if args else "")
+        return build(*args, **plain(options))
+
+    return cast(Builder, checked)
+
+
+def attach_card(build: Builder) -> Builder:
+    """Decorate a builder: its models have a card with their name and options."""
+
+    @functools.wraps(build)
+    def carded(*args: Any, **options: Any) -> keras.Model:
         model = build(*args, **options)
-        return cast(keras.Model, with_card(model, Card(builder=name, options=options)))
+        card = Card(builder=args[0] if args else build.__name__, options=options)
+        return cast(keras.Model, with_card(model, card))
 
     return cast(Builder, carded)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -201,15 +200,6 @@ def check_choice(model: str, option: str, value: object, accepted: Iterable[obje
     if not any(type(value) is type(choice) and value == choice for choice in accepted):
         choices = ", ".join(repr(choice) for choice in accepted)
         raise ValueError(f"{model}: {option} must be one of {choices}; received {value!r}")
-
-
-def check_variant(family: str, variants: Mapping[str, Any], variant: str) -> None:
-    """Raise a ValueError with close matches unless `variant` is a key of `variants`."""
-    if variant not in variants:
-        close = difflib.get_close_matches(str(variant), variants, n=3) or variants
-        raise ValueError(
-            f"{family} has no variant {variant!r}; did you mean {' or '.join(map(repr, close))}?"
-        )
 
 
 def _is_int(value: object, least: int) -> bool:

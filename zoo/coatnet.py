@@ -31,7 +31,7 @@ from zoo._blocks import (
     two_conv_stem,
 )
 from zoo._builders import builder
-from zoo._options import Config, Options, check_variant, resolve
+from zoo._options import Config, Options, resolve
 from zoo.coatnet_rw import coatnet_0_rw as coatnet_0_rw
 from zoo.coatnet_rw import coatnet_1_rw as coatnet_1_rw
 from zoo.coatnet_rw import coatnet_2_rw as coatnet_2_rw
@@ -103,7 +103,6 @@ def coatnet(variant: str, **options: Unpack[Options]) -> keras.Model:
         >>> coatnet("coatnet_0", input_shape=(64, 96, 3), num_classes=0).output_shape
         (None, 2, 3, 768)
     """
-    check_variant("coatnet", VARIANTS, variant)
     spec = VARIANTS[variant]
     config = resolve(defaults(variant), options)
     if None in config.input_shape:

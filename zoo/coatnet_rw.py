@@ -32,7 +32,7 @@ from zoo._blocks import (
     two_conv_stem,
 )
 from zoo._builders import builder
-from zoo._options import Config, Options, check_variant, resolve
+from zoo._options import Config, Options, resolve
 from zoo.layers import LayerScale, MLPWindowAttention, WindowAttention
 
 
@@ -108,7 +108,6 @@ def coatnet_rw(variant: str, **options: Unpack[Options]) -> keras.Model:
         >>> coatnet_rw("coatnet_nano_rw", input_shape=(64, 96, 3), num_classes=0).output_shape
         (None, 2, 3, 512)
     """
-    check_variant("coatnet_rw", VARIANTS, variant)
     spec = VARIANTS[variant]
     config = resolve(defaults(variant), options)
     if None in config.input_shape and not spec.position_units:

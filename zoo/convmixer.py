@@ -16,7 +16,7 @@ from keras import layers
 
 from zoo._blocks import activation, classifier, conv, drop_path, end_stage, image_input, norm
 from zoo._builders import builder
-from zoo._options import Config, Options, check_variant, resolve
+from zoo._options import Config, Options, resolve
 
 
 @dataclass(frozen=True)
@@ -77,7 +77,6 @@ def convmixer(variant: str, **options: Unpack[Options]) -> keras.Model:
         >>> convmixer("convmixer_768_32", num_classes=10).output_shape
         (None, 10)
     """
-    check_variant("convmixer", VARIANTS, variant)
     spec = VARIANTS[variant]
     config = resolve(defaults(variant), options)
     inputs, x = image_input(config)

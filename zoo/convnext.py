@@ -28,7 +28,7 @@ from zoo._blocks import (
     norm,
 )
 from zoo._builders import builder
-from zoo._options import Config, Options, Stage, check_variant, resolve
+from zoo._options import Config, Options, Stage, resolve
 from zoo.layers import GlobalResponseNorm, LayerScale
 
 
@@ -100,7 +100,6 @@ def convnext(variant: str, **options: Unpack[Options]) -> keras.Model:
         >>> convnext("convnext_atto", input_shape=(64, 64, 3), num_classes=10).output_shape
         (None, 10)
     """
-    check_variant("convnext", VARIANTS, variant)
     spec = VARIANTS[variant]
     config = resolve(defaults(variant), options)
     rates = iter(config.drop_path_rates(sum(spec.depths)))

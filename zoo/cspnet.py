@@ -33,7 +33,7 @@ from zoo._blocks import (
     squeeze_excite,
 )
 from zoo._builders import builder
-from zoo._options import Config, Options, Stage, check_variant, resolve
+from zoo._options import Config, Options, Stage, resolve
 from zoo.darknet import darknet53 as darknet53
 from zoo.darknet import darknetaa53 as darknetaa53
 from zoo.layers import SplitChannels
@@ -121,7 +121,6 @@ def cspnet(variant: str, **options: Unpack[Options]) -> keras.Model:
         >>> cspnet("cspresnet50", input_shape=(64, 96, 3), num_classes=10).output_shape
         (None, 10)
     """
-    check_variant("cspnet", VARIANTS, variant)
     spec = VARIANTS[variant]
     paper = defaults(variant)
     config = resolve(paper, options)

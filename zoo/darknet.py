@@ -27,7 +27,7 @@ from zoo._blocks import (
     pool,
 )
 from zoo._builders import builder
-from zoo._options import Config, Options, Stage, check_variant, resolve
+from zoo._options import Config, Options, Stage, resolve
 
 
 @dataclass(frozen=True)
@@ -76,7 +76,6 @@ def darknet(variant: str, **options: Unpack[Options]) -> keras.Model:
         >>> darknet("darknet53", input_shape=(64, 96, 3), num_classes=10).output_shape
         (None, 10)
     """
-    check_variant("darknet", VARIANTS, variant)
     config = resolve(defaults(variant), options)
     pooled = VARIANTS[variant].pooled
     inputs, x = image_input(config)

@@ -17,7 +17,7 @@ import keras
 
 from zoo import vit
 from zoo._builders import builder
-from zoo._options import Config, Options, check_variant, resolve
+from zoo._options import Config, Options, resolve
 
 
 @dataclass(frozen=True)
@@ -76,7 +76,6 @@ def deit(variant: str, **options: Unpack[Options]) -> keras.Model:
         >>> deit("deit_ti_16_distilled", input_shape=(32, 64, 3), num_classes=10).output_shape
         (None, 10)
     """
-    check_variant("deit", VARIANTS, variant)
     spec = VARIANTS[variant]
     design = vit.Design(
         distilled=spec.distilled,

@@ -27,7 +27,7 @@ from zoo._blocks import (
     residual_stem,
 )
 from zoo._builders import builder
-from zoo._options import Config, Options, check_variant, resolve
+from zoo._options import Config, Options, resolve
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,6 @@ def densenet(variant: str, **options: Unpack[Options]) -> keras.Model:
         >>> densenet("densenet121", input_shape=(64, 64, 3), num_classes=10).output_shape
         (None, 10)
     """
-    check_variant("densenet", VARIANTS, variant)
     spec = VARIANTS[variant]
     config = resolve(defaults(variant), options)
     inputs, x = image_input(config)

@@ -17,7 +17,7 @@ import keras
 
 from zoo import vit
 from zoo._builders import builder
-from zoo._options import Config, Options, check_variant, resolve
+from zoo._options import Config, Options, resolve
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,6 @@ def dinov2(variant: str, **options: Unpack[Options]) -> keras.Model:
         >>> dinov2("vit_s_14_dinov2_reg", input_shape=(70, 98, 3), num_classes=0).output_shape
         (None, 5, 7, 384)
     """
-    check_variant("dinov2", VARIANTS, variant)
     spec = VARIANTS[variant]
     design = vit.Design(layer_scale=1e-5, registers=spec.registers, gated=spec.gated)
     return vit.transformer(resolve(defaults(variant), options), spec, design)

@@ -25,7 +25,7 @@ from zoo._blocks import (
     make_divisible,
 )
 from zoo._builders import builder
-from zoo._options import Config, PortedOptions, check_variant, resolve_ported
+from zoo._options import Config, PortedOptions, resolve_ported
 
 
 @dataclass(frozen=True)
@@ -109,7 +109,6 @@ def efficientnet(variant: str, **options: Unpack[PortedOptions]) -> keras.Model:
         >>> efficientnet("efficientnet_b0", num_classes=10).output_shape
         (None, 10)
     """
-    check_variant("efficientnet", VARIANTS, variant)
     spec = VARIANTS[variant]
     config = resolve_ported(defaults(variant), options)
 

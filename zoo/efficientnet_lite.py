@@ -26,7 +26,7 @@ from zoo._blocks import (
     make_divisible,
 )
 from zoo._builders import builder
-from zoo._options import Config, PortedOptions, check_variant, resolve_ported
+from zoo._options import Config, PortedOptions, resolve_ported
 from zoo.efficientnet import STAGES
 
 
@@ -90,7 +90,6 @@ def efficientnet_lite(variant: str, **options: Unpack[PortedOptions]) -> keras.M
         >>> efficientnet_lite("efficientnet_lite0", num_classes=10).output_shape
         (None, 10)
     """
-    check_variant("efficientnet_lite", VARIANTS, variant)
     spec = VARIANTS[variant]
     config = resolve_ported(defaults(variant), options)
     inputs, x = image_input(config)

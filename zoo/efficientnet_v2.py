@@ -29,7 +29,7 @@ from zoo._blocks import (
     inverted_residual,
 )
 from zoo._builders import builder
-from zoo._options import Config, PortedOptions, check_variant, resolve_ported
+from zoo._options import Config, PortedOptions, resolve_ported
 
 
 @dataclass(frozen=True)
@@ -125,7 +125,6 @@ def efficientnet(variant: str, **options: Unpack[PortedOptions]) -> keras.Model:
         >>> efficientnet("efficientnet_v2_b0", num_classes=10).output_shape
         (None, 10)
     """
-    check_variant("efficientnet_v2", VARIANTS, variant)
     spec = VARIANTS[variant]
     stages = STAGES[: len(spec.depths)]
     config = resolve_ported(defaults(variant), options)

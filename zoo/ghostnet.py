@@ -27,7 +27,7 @@ from zoo._blocks import (
     squeeze_excite,
 )
 from zoo._builders import builder
-from zoo._options import Config, Options, check_variant, resolve
+from zoo._options import Config, Options, resolve
 
 
 @dataclass(frozen=True)
@@ -92,7 +92,6 @@ def ghostnet(variant: str, **options: Unpack[Options]) -> keras.Model:
         >>> ghostnet("ghostnet_050", num_classes=10).output_shape
         (None, 10)
     """
-    check_variant("ghostnet", VARIANTS, variant)
     width = VARIANTS[variant].width_multiplier
     config = resolve(defaults(variant), options)
     inputs, x = image_input(config)

@@ -26,7 +26,7 @@ from zoo._blocks import (
     image_input,
 )
 from zoo._builders import builder
-from zoo._options import Config, Options, Stage, check_variant, resolve
+from zoo._options import Config, Options, Stage, resolve
 from zoo.layers import CropLike
 
 
@@ -85,7 +85,6 @@ def hrnet(variant: str, **options: Unpack[Options]) -> keras.Model:
         >>> hrnet("hrnet_w18_small", input_shape=(64, 96, 3), num_classes=10).output_shape
         (None, 10)
     """
-    check_variant("hrnet", VARIANTS, variant)
     spec = VARIANTS[variant]
     config = resolve(defaults(variant), options)
     bottlenecks, width = spec.first

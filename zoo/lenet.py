@@ -13,7 +13,7 @@ from typing import Literal, Unpack, get_args
 import keras
 
 from zoo._blocks import classifier, conv_norm, conv_pool, end_stage, image_input
-from zoo._builders import propose_fixes, with_model_card
+from zoo._builders import attach_card, check_names, propose_fixes
 from zoo._options import Config, Options, check_choice, resolve
 
 VARIANTS = ("lenet5",)
@@ -34,8 +34,9 @@ def defaults(variant: str = "lenet5") -> Config:
     )
 
 
-@with_model_card
+@check_names
 @propose_fixes({"padding": "stem"}, {"padding": "same"})
+@attach_card
 def lenet5(*, padding: Padding = "valid", **options: Unpack[Options]) -> keras.Model:
     """LeNet-5 (LeCun et al., Proc. IEEE 1998), doi:10.1109/5.726791.
 

@@ -32,7 +32,7 @@ from zoo._blocks import (
     two_conv_stem,
 )
 from zoo._builders import builder
-from zoo._options import Config, Options, check_variant, resolve
+from zoo._options import Config, Options, resolve
 from zoo.layers import WindowAttention
 
 
@@ -110,7 +110,6 @@ def maxvit(variant: str, *, window_size: int = 7, **options: Unpack[Options]) ->
         >>> maxvit("maxvit_t", input_shape=(64, 96, 3), num_classes=0).output_shape
         (None, 2, 3, 512)
     """
-    check_variant("maxvit", VARIANTS, variant)
     spec = VARIANTS[variant]
     config = resolve(defaults(variant), options)
     squeeze_activation, head_activation = "silu", "tanh"

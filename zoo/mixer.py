@@ -16,7 +16,7 @@ from keras import layers
 
 from zoo._blocks import classifier, conv, drop_path, end_stage, image_input, mlp, norm
 from zoo._builders import builder
-from zoo._options import Config, Options, check_variant, resolve
+from zoo._options import Config, Options, resolve
 
 
 @dataclass(frozen=True)
@@ -82,7 +82,6 @@ def mixer(variant: str, **options: Unpack[Options]) -> keras.Model:
         >>> mixer("mixer_s16", num_classes=10).output_shape
         (None, 10)
     """
-    check_variant("mixer", VARIANTS, variant)
     spec = VARIANTS[variant]
     config = resolve(defaults(variant), options)
     height, width, _ = config.input_shape

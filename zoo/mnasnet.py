@@ -23,7 +23,7 @@ from zoo._blocks import (
     make_divisible,
 )
 from zoo._builders import builder
-from zoo._options import Config, Options, check_variant, resolve
+from zoo._options import Config, Options, resolve
 
 
 @dataclass(frozen=True)
@@ -87,7 +87,6 @@ def mnasnet(variant: str, **options: Unpack[Options]) -> keras.Model:
         >>> mnasnet("mnasnet0_5", num_classes=10).output_shape
         (None, 10)
     """
-    check_variant("mnasnet", VARIANTS, variant)
     width = VARIANTS[variant].width_multiplier
     config = resolve(defaults(variant), options)
     inputs, x = image_input(config)

@@ -15,7 +15,7 @@ import keras
 
 from zoo._blocks import classifier, conv_norm, end_stage, image_input, pool
 from zoo._builders import builder
-from zoo._options import Config, PortedOptions, check_variant, resolve_ported
+from zoo._options import Config, PortedOptions, resolve_ported
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,6 @@ def mobilenet(variant: str, **options: Unpack[PortedOptions]) -> keras.Model:
         >>> mobilenet("mobilenet_v1_025", num_classes=10).output_shape
         (None, 10)
     """
-    check_variant("mobilenet", VARIANTS, variant)
     width = VARIANTS[variant].width_multiplier
     config = resolve_ported(defaults(variant), options)
     inputs, x = image_input(config)

@@ -25,7 +25,7 @@ from zoo._blocks import (
     make_divisible,
 )
 from zoo._builders import builder
-from zoo._options import Config, PortedOptions, check_variant, resolve_ported
+from zoo._options import Config, PortedOptions, resolve_ported
 
 
 @dataclass(frozen=True)
@@ -102,7 +102,6 @@ def mobilenet(variant: str, **options: Unpack[PortedOptions]) -> keras.Model:
         >>> mobilenet("mobilenet_v2_035", num_classes=10).output_shape
         (None, 10)
     """
-    check_variant("mobilenet_v2", VARIANTS, variant)
     spec = VARIANTS[variant]
     config = resolve_ported(defaults(variant), options)
     ends = spec.width_multiplier if spec.wide_ends else 1.0

@@ -26,7 +26,7 @@ from zoo._blocks import (
     make_divisible,
 )
 from zoo._builders import builder
-from zoo._options import Config, PortedOptions, check_variant, resolve_ported
+from zoo._options import Config, PortedOptions, resolve_ported
 
 
 @dataclass(frozen=True)
@@ -112,7 +112,6 @@ def mobilenet_v3(variant: str, **options: Unpack[PortedOptions]) -> keras.Model:
         >>> mobilenet_v3("mobilenet_v3_small", num_classes=10).output_shape
         (None, 10)
     """
-    check_variant("mobilenet_v3", VARIANTS, variant)
     spec = VARIANTS[variant]
     config = resolve_ported(defaults(variant), options)
     inputs, x = image_input(config)

@@ -31,7 +31,7 @@ from zoo._blocks import (
     norm,
 )
 from zoo._builders import builder
-from zoo._options import Config, Options, check_variant, resolve
+from zoo._options import Config, Options, resolve
 from zoo.layers import PatchAttention, ResizeLike, ResizeToMultiple
 
 
@@ -93,7 +93,6 @@ def mobilevit(variant: str, **options: Unpack[Options]) -> keras.Model:
         >>> mobilevit("mobilevit_xxs", input_shape=(64, 96, 3), num_classes=0).output_shape
         (None, 2, 3, 320)
     """
-    check_variant("mobilevit", VARIANTS, variant)
     spec = VARIANTS[variant]
     config = resolve(defaults(variant), options)
     token_config = config if "norm" in options else replace(config, norm="layer")

@@ -31,7 +31,7 @@ from zoo._blocks import (
     norm,
 )
 from zoo._builders import builder
-from zoo._options import Config, Options, check_variant, resolve
+from zoo._options import Config, Options, resolve
 from zoo.layers import ResizeToMultiple, SeparablePatchAttention
 
 
@@ -91,7 +91,6 @@ def mobilevit(variant: str, **options: Unpack[Options]) -> keras.Model:
         >>> mobilevit("mobilevit_v2_050", input_shape=(64, 128, 3), num_classes=0).output_shape
         (None, 2, 4, 256)
     """
-    check_variant("mobilevit_v2", VARIANTS, variant)
     width_multiplier = VARIANTS[variant].width_multiplier
     config = resolve(defaults(variant), options)
     token_config = config if "norm" in options else replace(config, norm="group", norm_groups=1)

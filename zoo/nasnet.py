@@ -27,7 +27,7 @@ from zoo._blocks import (
     separable_conv,
 )
 from zoo._builders import builder
-from zoo._options import Config, Options, check_variant, resolve
+from zoo._options import Config, Options, resolve
 from zoo.layers import SamePadding2D
 
 
@@ -85,7 +85,6 @@ def nasnet(variant: str, **options: Unpack[Options]) -> keras.Model:
         >>> nasnet("nasnet_mobile", input_shape=(64, 64, 3), num_classes=10).output_shape
         (None, 10)
     """
-    check_variant("nasnet", VARIANTS, variant)
     spec = VARIANTS[variant]
     config = resolve(defaults(variant), options)
     filters, n = spec.filters // 24, spec.depth

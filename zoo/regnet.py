@@ -30,7 +30,7 @@ from zoo._blocks import (
     squeeze_excite,
 )
 from zoo._builders import builder
-from zoo._options import Config, Options, check_variant, resolve
+from zoo._options import Config, Options, resolve
 
 
 @dataclass(frozen=True)
@@ -101,7 +101,6 @@ def regnet(variant: str, **options: Unpack[Options]) -> keras.Model:
         >>> regnet("regnet_x_200mf", num_classes=10).output_shape
         (None, 10)
     """
-    check_variant("regnet", VARIANTS, variant)
     spec = VARIANTS[variant]
     config = resolve(defaults(variant), options)
     inputs, x = image_input(config)

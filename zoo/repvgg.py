@@ -28,7 +28,7 @@ from zoo._blocks import (
     pool,
 )
 from zoo._builders import builder
-from zoo._options import Config, Options, check_variant, resolve
+from zoo._options import Config, Options, resolve
 
 
 @dataclass(frozen=True)
@@ -82,7 +82,6 @@ def repvgg(variant: str, **options: Unpack[Options]) -> keras.Model:
         >>> repvgg("repvgg_a0", num_classes=10).output_shape
         (None, 10)
     """
-    check_variant("repvgg", VARIANTS, variant)
     spec = VARIANTS[variant]
     config = resolve(defaults(variant), options)
     multipliers = (*[spec.width_multiplier] * 3, spec.last_width_multiplier)

@@ -30,7 +30,7 @@ from zoo._blocks import (
     residual_stem,
 )
 from zoo._builders import builder
-from zoo._options import Config, Options, check_variant, resolve
+from zoo._options import Config, Options, resolve
 from zoo.layers import SplitChannels
 
 
@@ -84,7 +84,6 @@ def res2net(variant: str, **options: Unpack[Options]) -> keras.Model:
         >>> res2net("res2net50_26w_4s", num_classes=10).output_shape
         (None, 10)
     """
-    check_variant("res2net", VARIANTS, variant)
     spec = VARIANTS[variant]
     config = resolve(defaults(variant), options)
     inputs, x = image_input(config)

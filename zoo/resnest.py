@@ -32,7 +32,7 @@ from zoo._blocks import (
     residual_stem,
 )
 from zoo._builders import builder
-from zoo._options import Config, Options, check_variant, resolve
+from zoo._options import Config, Options, resolve
 from zoo.layers import SplitChannels
 
 
@@ -89,7 +89,6 @@ def resnest(variant: str, **options: Unpack[Options]) -> keras.Model:
         >>> resnest("resnest14d", num_classes=10).output_shape
         (None, 10)
     """
-    check_variant("resnest", VARIANTS, variant)
     spec = VARIANTS[variant]
     config = resolve(defaults(variant), options)
     inputs, x = image_input(config)

@@ -33,7 +33,7 @@ from zoo._blocks import (
     squeeze_excite,
 )
 from zoo._builders import builder
-from zoo._options import Config, Options, check_variant, resolve
+from zoo._options import Config, Options, resolve
 from zoo.resnet_cifar import resnet20 as resnet20
 from zoo.resnet_cifar import resnet32 as resnet32
 from zoo.resnet_cifar import resnet44 as resnet44
@@ -118,7 +118,6 @@ def resnet(variant: str, **options: Unpack[Options]) -> keras.Model:
         >>> resnet("resnet18", input_shape=(64, 64, 3), num_classes=10).output_shape
         (None, 10)
     """
-    check_variant("resnet", VARIANTS, variant)
     return residual_network(resolve(defaults(variant), options), VARIANTS[variant])
 
 

@@ -26,7 +26,7 @@ from zoo._blocks import (
     image_input,
 )
 from zoo._builders import builder
-from zoo._options import Config, Options, check_variant, resolve
+from zoo._options import Config, Options, resolve
 from zoo.layers import ZeroPadChannels
 
 VARIANTS = {  # blocks per stage
@@ -72,7 +72,6 @@ def resnet_cifar(variant: str, **options: Unpack[Options]) -> keras.Model:
         >>> resnet_cifar("resnet20", input_shape=(28, 28, 1)).output_shape
         (None, 10)
     """
-    check_variant("resnet_cifar", VARIANTS, variant)
     config = resolve(defaults(variant), options)
     inputs, x = image_input(config)
     x = conv_stem(x, config, WIDTHS[0])

@@ -16,7 +16,7 @@ import keras
 
 from zoo import resnet
 from zoo._builders import builder
-from zoo._options import Config, Options, check_variant, resolve
+from zoo._options import Config, Options, resolve
 from zoo.resnet import Design
 
 C = Design(stem=(32, 32, 64))
@@ -83,7 +83,6 @@ def resnet_d(variant: str, **options: Unpack[Options]) -> keras.Model:
         >>> resnet_d("resnet10t", input_shape=(64, 64, 3), num_classes=10).output_shape
         (None, 10)
     """
-    check_variant("resnet_d", VARIANTS, variant)
     spec = VARIANTS[variant]
     return resnet.residual_network(resolve(defaults(variant), options), spec, spec.design)
 

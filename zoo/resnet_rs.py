@@ -15,7 +15,7 @@ import keras
 
 from zoo import resnet
 from zoo._builders import builder
-from zoo._options import Config, Options, check_variant, resolve
+from zoo._options import Config, Options, resolve
 
 
 @dataclass(frozen=True)
@@ -75,7 +75,6 @@ def resnet_rs(variant: str, **options: Unpack[Options]) -> keras.Model:
         >>> resnet_rs("resnetrs50", input_shape=(64, 64, 3), num_classes=10).output_shape
         (None, 10)
     """
-    check_variant("resnet_rs", VARIANTS, variant)
     spec = resnet.Variant("bottleneck", VARIANTS[variant].depths)
     return resnet.residual_network(resolve(defaults(variant), options), spec, DESIGN)
 

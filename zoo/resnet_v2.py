@@ -27,7 +27,7 @@ from zoo._blocks import (
     pool,
 )
 from zoo._builders import builder
-from zoo._options import Config, Options, check_variant, resolve
+from zoo._options import Config, Options, resolve
 
 VARIANTS = {  # blocks per stage
     "resnet50_v2": (3, 4, 6, 3),
@@ -68,7 +68,6 @@ def resnet_v2(variant: str, **options: Unpack[Options]) -> keras.Model:
         >>> resnet_v2("resnet50_v2", input_shape=(64, 64, 3), num_classes=10).output_shape
         (None, 10)
     """
-    check_variant("resnet_v2", VARIANTS, variant)
     depths = VARIANTS[variant]
     config = resolve(defaults(variant), options)
     blocks = sum(depths)

@@ -17,7 +17,7 @@ import keras
 
 from zoo import resnet
 from zoo._builders import builder
-from zoo._options import Config, Options, check_variant, resolve
+from zoo._options import Config, Options, resolve
 from zoo.resnet import Design
 from zoo.resnet_d import D, T, Variant
 
@@ -78,7 +78,6 @@ def seresnet(variant: str, **options: Unpack[Options]) -> keras.Model:
         >>> seresnet("seresnet18", input_shape=(64, 64, 3), num_classes=10).output_shape
         (None, 10)
     """
-    check_variant("seresnet", VARIANTS, variant)
     spec = VARIANTS[variant]
     return resnet.residual_network(resolve(defaults(variant), options), spec, spec.design)
 

@@ -16,7 +16,7 @@ from keras import layers
 
 from zoo._blocks import classifier, conv_norm, end_stage, image_input, pool
 from zoo._builders import builder
-from zoo._options import Config, Options, check_variant, resolve
+from zoo._options import Config, Options, resolve
 from zoo.layers import ShuffleChannels, SplitChannels
 
 
@@ -63,7 +63,6 @@ def shufflenet_v2(variant: str, **options: Unpack[Options]) -> keras.Model:
         >>> shufflenet_v2("shufflenet_v2_x0_5", num_classes=10).output_shape
         (None, 10)
     """
-    check_variant("shufflenet_v2", VARIANTS, variant)
     spec = VARIANTS[variant]
     config = resolve(defaults(variant), options)
     inputs, x = image_input(config)

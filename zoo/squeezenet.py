@@ -16,7 +16,7 @@ from keras import layers
 
 from zoo._blocks import classifier, conv_norm, end_stage, image_input, pool
 from zoo._builders import builder
-from zoo._options import Config, Options, check_variant, resolve
+from zoo._options import Config, Options, resolve
 
 
 @dataclass(frozen=True)
@@ -76,7 +76,6 @@ def squeezenet(variant: str, **options: Unpack[Options]) -> keras.Model:
         >>> squeezenet("squeezenet1_1", num_classes=10).output_shape
         (None, 10)
     """
-    check_variant("squeezenet", VARIANTS, variant)
     spec = VARIANTS[variant]
     config = resolve(defaults(variant), options)
     inputs, x = image_input(config)

@@ -31,7 +31,7 @@ from zoo._blocks import (
     pad_to_multiple,
 )
 from zoo._builders import builder
-from zoo._options import Config, Options, Stage, check_variant, resolve
+from zoo._options import Config, Options, Stage, resolve
 from zoo.layers import CosineWindowAttention, Neighbours2D, WindowAttention
 
 
@@ -114,7 +114,6 @@ def swin(
         >>> swin("swin_t", input_shape=(64, 96, 3), num_classes=0).output_shape
         (None, 2, 3, 768)
     """
-    check_variant("swin", VARIANTS, variant)
     spec = VARIANTS[variant]
     config = resolve(defaults(variant), options)
     sizes = window_sizes(config, spec.window_size if window_size is None else window_size)

@@ -14,7 +14,7 @@ import keras
 
 from zoo._blocks import classifier, conv_norm, conv_pool, end_stage, image_input
 from zoo._builders import builder
-from zoo._options import Config, Norm, Options, Stage, check_variant, resolve
+from zoo._options import Config, Norm, Options, Stage, resolve
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,6 @@ def vgg(variant: str, **options: Unpack[Options]) -> keras.Model:
         >>> vgg("vgg11", input_shape=(32, 32, 3), num_classes=10, pooling="avg").output_shape
         (None, 10)
     """
-    check_variant("vgg", VARIANTS, variant)
     spec = VARIANTS[variant]
     config = resolve(defaults(variant), options)
     inputs, x = image_input(config)

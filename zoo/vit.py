@@ -25,7 +25,7 @@ from zoo._blocks import (
     norm,
 )
 from zoo._builders import builder
-from zoo._options import Config, Options, check_variant, resolve
+from zoo._options import Config, Options, resolve
 from zoo.layers import ClassToken, LayerScale, PositionEmbedding, Registers, SelfAttention
 
 
@@ -123,7 +123,6 @@ def vit(variant: str, **options: Unpack[Options]) -> keras.Model:
         >>> vit("vit_ti_16", input_shape=(32, 32, 3), stem_stride=4, num_classes=10).output_shape
         (None, 10)
     """
-    check_variant("vit", VARIANTS, variant)
     return transformer(resolve(defaults(variant), options), VARIANTS[variant])
 
 

@@ -50,7 +50,8 @@ TIMM = {
     **{f"vgg{depth}{norm}": Reference(f"vgg{depth}{norm}")
        for depth in (11, 13, 16, 19) for norm in ("", "_bn")},
     **{case.name: Reference(case.name)
-       for case in CASES if case.module in ("inception_v3", "inception_v4", "cspnet", "ghostnet")},
+       for case in CASES
+       if case.module in ("inception_v3", "inception_v4", "cspnet", "darknet", "ghostnet")},
     **{case.name: Reference(case.name, (160, 96)) for case in CASES if case.module == "hrnet"},
     "inception_resnet_v2": Reference("inception_resnet_v2"),
     "xception": Reference(
@@ -203,8 +204,8 @@ for case in CASES:
         options, arguments = {"window_size": 12}, {"num_classes": 1000}
         also = (Reference(larger, (384, 384), options, arguments),)
         TIMM[case.name] = Reference(own, SQUARE, arguments=arguments, also=also)
-    elif case.module == "coatnet" and case.name != "coatnet_5":  # whose heads there are others
-        # so is by default the down-sampling of the paper's networks
+    elif case.module in ("coatnet", "coatnet_rw") and case.name != "coatnet_5":
+        # timm's has heads of another size; its paper's networks pool otherwise by default
         paper = {f"{part}_pool_type": "max2" for part in ("conv", "transformer")}
         paper |= {"conv_stride_mode": "1x1"}
         arguments = {"img_size": (96, 160), **({} if "rw" in case.name else paper)}

@@ -57,6 +57,8 @@ GOLDENS = {
         "cspdarknet53",
         "cs3darknet_focus_m",
         "cs3se_edgenet_x",
+        "darknet53",
+        "darknetaa53",
         "ghostnet_050",
         "hrnet_w18_small",
         "vgg11",
