@@ -26,7 +26,7 @@ GROUPS: list[dict] = [
         "stem_stride": 2,
         "downsample": "max",
         "pooling": "max",
-        "dropout": 0.5,
+        "dropout": 0.35,
         "norm": "layer",
         "activation": "silu",
         "classifier_activation": "softmax",
