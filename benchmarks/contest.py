@@ -6,6 +6,7 @@ import contextlib
 import csv
 import json
 import os
+import platform
 import statistics
 import subprocess
 import sys
@@ -18,8 +19,8 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).parents[1]
-ENVIRONMENT = dict(os.environ)  # before `zoo` switches TensorFlow's oneDNN on in it
 OURS = "zoo"
+FAMILY = (("cpu ", "family"), ("", "model"))  # as /proc/cpuinfo names them
 PACKAGES = ("tensorflow", "keras", "jax", "torch", "torchvision", "timm", "openvino", "onnxruntime")
 
 
@@ -28,7 +29,7 @@ class Contestant:
     """One way to do the work.
 
     Attributes:
-        group: Whose it is: "zoo", "keras", "torch". The best of a group stands for it.
+        group: Whose it is: "zoo", "keras", "torch". The fastest of a group stands for it.
         way: Which of the group's ways, such as "graph".
         maker: "module:function" that makes a step.
         arguments: Of the function.
@@ -49,9 +50,9 @@ class Case:
     Attributes:
         name: Such as "resnet50, batch 8".
         contestants: Who takes part.
-        targets: Group -> how many times faster than its best ours shall be.
+        targets: Group -> how many times faster than its fastest ours shall be.
         work: How much of `unit` a step does.
-        unit: Of what is counted a second.
+        unit: In which work is counted, a second.
     """
 
     name: str
@@ -63,7 +64,7 @@ class Case:
 
 @dataclass(frozen=True)
 class Result:
-    """What one contestant reached, and on what: a row of the table that is kept.
+    """What one contestant reached, and on which machine: a row of the table.
 
     Attributes:
         case: Its name.
@@ -74,11 +75,11 @@ class Result:
         quartile3_s: Of those seconds.
         rate: Work a second.
         unit: Of the work.
-        peak_MiB: Most memory that its process ever held.
+        peak_MiB: Peak memory of its process.
         goal: How many times faster than this contestant's group ours shall be; None for ours.
         note: Of the contestant.
-        processor: It ran on.
-        cores: That it had.
+        processor: Of the machine.
+        cores: Of the machine.
         versions: Of the packages.
         date: Of the run.
     """
@@ -101,7 +102,7 @@ class Result:
 
 
 def run(case: Case, *, turns: int, seconds: float) -> list[Result]:
-    """Let the contestants of a case take turns; who cannot is left out, and why is said.
+    """Let the contestants of a case take turns; one that fails is left out, and the reason printed.
 
     Args:
         case: The work.
@@ -134,7 +135,7 @@ def ratio(results: Sequence[Result], group: str) -> float | None:
 
 def machine() -> dict[str, Any]:
     """What the numbers are measured on."""
-    from zoo.predictor import processor
+    from zoo.inference.predictor import processor
 
     versions = []
     for package in PACKAGES:
@@ -150,8 +151,21 @@ def machine() -> dict[str, Any]:
     }
 
 
+def processor() -> str:
+    """The processor's name, with its family and model: virtual machines give many one name."""
+    found: dict[str, str] = {}
+    with contextlib.suppress(OSError):
+        for line in Path("/proc/cpuinfo").read_text("utf-8").splitlines():
+            key, _, value = line.partition(":")
+            found.setdefault(key.strip(), value.strip())
+    if "model name" not in found:
+        return platform.processor()
+    numbers = (f"{key} {found[prefix + key]}" for prefix, key in FAMILY if prefix + key in found)
+    return ", ".join((found["model name"], *numbers))
+
+
 def read_csv(path: Path) -> tuple[list[list[Result]], list[list[Result]]]:
-    """The cases of a table: those that were measured on this machine, and those on others."""
+    """Read the cases of a table: those measured on this machine, and those on others."""
     here, cases = machine(), dict[tuple[str, str, int], list[Result]]()
     if path.exists():
         with path.open(newline="", encoding="utf-8") as file:
@@ -190,12 +204,12 @@ class _Worker:
         self._process: subprocess.Popen[str] | None = None
 
     def starts(self) -> bool:
-        """Build the contestant; one after the other, so that none disturbs another."""
+        """Build the contestant. They are built one at a time, so that none disturbs another."""
         who = self.contestant
         command = [who.python, "-m", "benchmarks._worker", who.maker]
         self._process = subprocess.Popen(
             [*command, json.dumps(dict(who.arguments))],
-            env={**ENVIRONMENT, "TF_CPP_MIN_LOG_LEVEL": "3", "PYTHONWARNINGS": "ignore"},
+            env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3", "PYTHONWARNINGS": "ignore"},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._errors,
@@ -207,7 +221,7 @@ class _Worker:
         return answer is not None
 
     def turn(self, seconds: float) -> None:
-        """Run steps for so long."""
+        """Run steps for a number of seconds."""
         assert self._process is not None
         assert self._process.stdin is not None
         if self._process.poll() is None:
@@ -226,7 +240,7 @@ class _Worker:
             self._process.wait()
 
     def _answer(self) -> dict[str, Any] | None:
-        """A line of the worker's; None if it died, which is told."""
+        """Read a line of the worker's; None if it died, and then print why."""
         assert self._process is not None
         assert self._process.stdout is not None
         line = self._process.stdout.readline()
@@ -234,8 +248,8 @@ class _Worker:
             return json.loads(line)
         self._process.wait()
         self._errors.seek(0)
-        said = self._errors.read().strip().splitlines() or ["no reason given"]
-        print(f"  {self.contestant.group} {self.contestant.way}: left out ({said[-1][:150]})")
+        lines = self._errors.read().strip().splitlines() or ["no reason given"]
+        print(f"  {self.contestant.group} {self.contestant.way}: left out ({lines[-1][:150]})")
         return None
 
 

@@ -1,8 +1,8 @@
 """Inference: `zoo.Predictor` against keras.applications and PyTorch, one image and eight.
 
-Keras's best of `predict`, a graph and XLA; PyTorch's best of eager, channels_last, TorchScript
-frozen and `torch.compile`. The note of ours tells the runtime that was taken, and the share of the
-rate at which this machine multiplies matrices.
+Keras's fastest of `predict`, a graph and XLA; PyTorch's fastest of eager, channels_last, frozen
+TorchScript and `torch.compile`. The note of ours has the runtime that was chosen, and the rate as a
+share of that at which this machine multiplies matrices.
 """
 
 from __future__ import annotations
@@ -74,8 +74,8 @@ def pixels(shape: Sequence[int | None], batch: int) -> np.ndarray:
 def zoo_step(name: str, batch: int) -> Callable[[], Any]:
     """Ours."""
     model = peers.ours(name)
+
     import zoo
-    from zoo._ways import Way
 
     predictor = zoo.Predictor(model, batch_size=batch)
     images = pixels(model.input_shape, batch)
@@ -87,8 +87,7 @@ def zoo_step(name: str, batch: int) -> Callable[[], Any]:
     code = "from benchmarks.inference import matmul_rate; print(matmul_rate())"
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     share = 2 * zoo.info(name).macs * batch / seconds / float(run.stdout)
-    way = Way(predictor.runtime, predictor.at_a_time)
-    step.note = f"{way}, {share:.0%} of matmul"  # type: ignore[attr-defined]
+    step.note = f"{predictor.runtime}, {share:.0%} of matmul"  # type: ignore[attr-defined]
     return step
 
 
@@ -98,7 +97,8 @@ def file_step(name: str, batch: int) -> Callable[[], Any]:
 
     folder = tempfile.mkdtemp()
     code = (
-        "import sys, zoo; from zoo._runtimes import RUNTIMES; name, batch, path = sys.argv[1:];"
+        "import sys, zoo; from zoo.inference.runtimes import RUNTIMES;"
+        "name, batch, path = sys.argv[1:];"
         "model = zoo.create(name); taken = zoo.Predictor(model, batch_size=int(batch)).runtime;"
         "taken = 'savedmodel' if taken == 'keras' else taken;"
         "print(zoo.export(model, path + RUNTIMES[taken].suffix).path)"

@@ -96,7 +96,7 @@ def compared(
 ) -> list[tuple[str, str, str, str]]:
     """Precision, accuracy, speed and size of each export."""
     import zoo
-    from zoo.predictor import measure
+    from zoo.inference.timing import measure
 
     files = exports(model, calibration, folder)
     predictors = {name: zoo.Predictor(each.path) for name, each in files.items()}

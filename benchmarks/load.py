@@ -1,7 +1,7 @@
-"""Building a model and loading a checkpoint: ours against keras.applications and timm.
+"""Building a model and loading a checkpoint, against keras.applications and torchvision or timm.
 
-All load the same weights from local files. The note has the growth of the process's memory over the
-first load as a multiple of the model's size.
+All load the same weights from local files. The note has the growth of the process's memory over
+the first step as a multiple of the model's size.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ MODELS = ("resnet50", "resnet50_v2", "vgg16", "efficientnet_b7", "mobilenet_v2")
 
 
 def cases(models: Sequence[str], peer_python: str) -> Iterator[Case]:
-    """For each model its files: our own, keras.applications' (.weights.h5), and timm's."""
+    """For each model: built; loaded from our file and keras.applications'; loaded from torch's."""
     for name in models:
         with tempfile.TemporaryDirectory() as folder:
             yield from _cases(name, Path(folder), peer_python)
@@ -34,6 +34,11 @@ def _cases(name: str, folder: Path, peer_python: str) -> Iterator[Case]:
     import zoo
     from applications.weights import formats
 
+    builders = [Contestant("zoo", "create", f"{__name__}:zoo_step", {"name": name})]
+    if name in peers.KERAS:
+        builders.append(Contestant("keras", "builder", f"{__name__}:keras_step", {"name": name}))
+    torch = Contestant("torch", "builder", f"{__name__}:torch_step", {"name": name}, peer_python)
+    yield Case(f"{name}, build", [*builders, torch], {"keras": 1.0}, unit="builds/s")
     ours = zoo.create(name)
     own = folder / f"{name}.safetensors"
     formats.write(own, {v.path: keras.ops.convert_to_numpy(v) for v in ours.weights})
@@ -65,38 +70,43 @@ def _how(name: str, file: Path) -> dict[str, str]:
     return {"name": name, "file": str(file)}
 
 
-def zoo_step(name: str, file: str) -> Callable[[], Any]:
-    """`applications.load`."""
+def zoo_step(name: str, file: str | None = None) -> Callable[[], Any]:
+    """`zoo.create`, or `applications.load` of a file."""
     import keras
 
     import applications
+    import zoo
 
     keras.ops.zeros(1)  # starts the backend, which is no part of loading
+    if file is None:
+        return _let_go(lambda: zoo.create(name))
     return _let_go(lambda: applications.load(name, file, normalization=None))
 
 
-def keras_step(name: str, file: str) -> Callable[[], Any]:
-    """keras.applications' builder and `load_weights`."""
+def keras_step(name: str, file: str | None = None) -> Callable[[], Any]:
+    """keras.applications' builder, and `load_weights` of a file."""
     import keras
 
     keras.ops.zeros(1)
 
     def load() -> Any:
         model = getattr(keras.applications, peers.KERAS[name])(weights=None)
-        model.load_weights(file)
+        if file is not None:
+            model.load_weights(file)
         return model
 
     return _let_go(load)
 
 
-def torch_step(name: str, file: str) -> Callable[[], Any]:
-    """Builder of torchvision or timm, and `load_state_dict`."""
+def torch_step(name: str, file: str | None = None) -> Callable[[], Any]:
+    """The builder of torchvision or timm, and `load_state_dict` of a file."""
     peers.torch_model(name)
     from safetensors.torch import load_file
 
     def load() -> Any:
         model = peers.torch_model(name)
-        model.load_state_dict(load_file(file))
+        if file is not None:
+            model.load_state_dict(load_file(file))
         return model
 
     return _let_go(load)

@@ -1,4 +1,4 @@
-"""What the other zoos call our models, and how they are made."""
+"""The names of our models in other packages, and how they are built there."""
 
 from __future__ import annotations
 
@@ -53,10 +53,7 @@ def ours(name: str) -> Any:
 
 
 def keras_model(name: str) -> Any:
-    """keras.applications' model; where they have none, ours in layers of Keras's own.
-
-    TensorFlow is as it is by default: Keras is imported first, since `zoo` would switch oneDNN on.
-    """
+    """keras.applications' model; where it has none, ours in layers of Keras's own."""
     import keras
 
     if name in KERAS:

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from benchmarks.contest import OURS, Result, ratio
+from zoo import plots
+from zoo.plots.figure import EDGE, FAINT, colours
 
 
 def table(rows: Sequence[Result]) -> str:
@@ -40,10 +42,9 @@ def groups(cases: Sequence[Sequence[Result]]) -> list[str]:
     return [group for group in found if group != OURS]
 
 
+@plots.style()
 def draw(name: str, cases: Sequence[Sequence[Result]], path: Path) -> Path:
     """Draw how many times faster ours is than the best of each group."""
-    import matplotlib.pyplot as plt
-
     cases = [rows for rows in cases if rows]
     others = groups(cases)
     bars: list[tuple[float, str, float, float | None]] = []  # place, group, ratio, goal
@@ -57,11 +58,13 @@ def draw(name: str, cases: Sequence[Sequence[Result]], path: Path) -> Path:
                 place += 1
         middles.append((first + place - 1) / 2)
         place += 0.6
-    figure, axes = plt.subplots(figsize=(8, 1.2 + 0.24 * place), layout="constrained")
-    for i, group in enumerate(others):
+    figure = plots.blank((8, 1.2 + 0.24 * place), layout="constrained")
+    axes = figure.subplots()
+    axes.grid(axis="y", visible=False)
+    for group, colour in zip(others, colours(len(others)), strict=True):
         own = [bar for bar in bars if bar[1] == group]
         places, values = [bar[0] for bar in own], [bar[2] for bar in own]
-        axes.barh(places, values, 0.92, label=f"best of {group}", color=f"C{i}")
+        axes.barh(places, values, 0.92, label=f"best of {group}", color=colour)
     for where, _, value, goal in bars:
         if goal:
             axes.plot([goal, goal], (where - 0.46, where + 0.46), color="black", linewidth=1.5)
@@ -70,16 +73,14 @@ def draw(name: str, cases: Sequence[Sequence[Result]], path: Path) -> Path:
         axes.annotate(f"{value:.2f}", (beyond, where), **text)
     if max((value for _, _, value, _ in bars), default=0) > 20:
         axes.set_xscale("log")
-    axes.axvline(1, color="0.6", linewidth=0.8, zorder=0)
+    axes.axvline(1, color=EDGE, linewidth=0.8, zorder=0)
     axes.set_yticks(middles, [rows[0].case for rows in cases])
     axes.invert_yaxis()
-    axes.set_xlabel(f"{name}: times as fast as; the black line is the goal")
+    axes.set_xlabel(f"{name}: times as fast as; the black line is the goal", color=FAINT)
     axes.margins(x=0.1, y=0.02)
-    axes.spines[["top", "right"]].set_visible(False)
     if others:
         figure.legend(frameon=False, loc="outside upper right", ncols=len(others))
-    figure.savefig(path, dpi=120)
-    plt.close(figure)
+    plots.write(path, plots.render(figure))
     return path
 
 

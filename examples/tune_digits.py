@@ -1,6 +1,6 @@
 """Search ResNet-20's strides, pooling and dropout on the digits: `python examples/tune_digits.py`.
 
-Some minutes on two cores; stop it when you like, and run it again to go on.
+A few minutes on two cores. Interrupt it whenever you like; run it again to continue.
 """
 
 import tuning

@@ -7,7 +7,7 @@ import numpy as np
 import tensorflow as tf
 
 import zoo
-from zoo._symbolic import symbolic as symbolic  # the one place that says where it is
+from zoo.variables import symbolic as symbolic  # the one place that says where it is
 
 
 def small(name, /, **options):

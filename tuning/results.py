@@ -14,10 +14,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-from zoo import history
 from zoo.common import notebook
 from zoo.common.files import atomic, write_json
 from zoo.graph.profile import human
+from zoo.plots import history
 
 Status = Literal["completed", "failed", "skipped", "running"]
 Value = int | float | str | bool

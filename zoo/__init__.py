@@ -15,43 +15,51 @@ from zoo.common.registration import register_layers
 from zoo.common.version import VERSION as __version__
 
 if TYPE_CHECKING:
-    from zoo._options import Options
+    from zoo._builders import check_options, defaults, option_names
+    from zoo._options import Config, Options
     from zoo.card import Card, Preprocess, Stretch, Whole
     from zoo.catalogue import ModelInfo, create, info, list_models
-    from zoo.export import Exported, ExportError, export
     from zoo.graph import flatten, transfer
     from zoo.graph.features import features
     from zoo.graph.fold import FoldReport, fold
     from zoo.graph.profile import Profile, profile
-    from zoo.predictor import Predictor
+    from zoo.inference.export import Exported, ExportError, export
+    from zoo.inference.predictor import Predictor
+    from zoo.plots import history
     from zoo.saving import load, save
 
 PLACES = {
+    "Config": "zoo._options:Config",
     "Card": "zoo.card:Card",
-    "ExportError": "zoo.export:ExportError",
-    "Exported": "zoo.export:Exported",
+    "ExportError": "zoo.inference.export:ExportError",
+    "Exported": "zoo.inference.export:Exported",
     "FoldReport": "zoo.graph.fold:FoldReport",
     "ModelInfo": "zoo.catalogue:ModelInfo",
     "Options": "zoo._options:Options",
-    "Predictor": "zoo.predictor:Predictor",
+    "Predictor": "zoo.inference.predictor:Predictor",
     "Preprocess": "zoo.card:Preprocess",
     "Profile": "zoo.graph.profile:Profile",
     "Stretch": "zoo.card:Stretch",
     "Whole": "zoo.card:Whole",
+    "check_options": "zoo._builders:check_options",
     "create": "zoo.catalogue:create",
-    "export": "zoo.export:export",
+    "defaults": "zoo._builders:defaults",
+    "export": "zoo.inference.export:export",
     "features": "zoo.graph.features:features",
     "flatten": "zoo.graph.flatten",
     "fold": "zoo.graph.fold:fold",
+    "history": "zoo.plots.history",
     "info": "zoo.catalogue:info",
     "list_models": "zoo.catalogue:list_models",
     "load": "zoo.saving:load",
+    "option_names": "zoo._builders:option_names",
     "profile": "zoo.graph.profile:profile",
     "save": "zoo.saving:save",
     "transfer": "zoo.graph.transfer",
 }
 __all__ = [
     "Card",
+    "Config",
     "ExportError",
     "Exported",
     "FoldReport",
@@ -63,14 +71,18 @@ __all__ = [
     "Stretch",
     "Whole",
     "__version__",
+    "check_options",
     "create",
+    "defaults",
     "export",
     "features",
     "flatten",
     "fold",
+    "history",
     "info",
     "list_models",
     "load",
+    "option_names",
     "profile",
     "save",
     "transfer",

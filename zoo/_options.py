@@ -3,20 +3,12 @@
 from __future__ import annotations
 
 import difflib
-import functools
-import inspect
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextvars import ContextVar
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal, TypedDict, TypeVar, cast, get_args, get_type_hints
+from typing import Any, Literal, TypedDict, get_args
 
 import keras
-
-from zoo._symbolic import initialized, symbolic
-from zoo.card import Card, with_card
-from zoo.common.names import unknown_option
-from zoo.common.plain import plain
 
 Downsample = Literal["paper", "conv", "max", "avg", "blur"]
 Pooling = Literal["avg", "max", "avgmax", "gem", "flatten", "token"]
@@ -30,7 +22,7 @@ class Options(TypedDict, total=False):
     input_shape: (height, width, channels); None for a free height or width.
     num_classes: Length of the logits. 0 gives the last feature map instead.
     normalization: (mean, standard deviation) in pixel units, one number or one per channel; None
-        when the caller has normalised the images.
+        if the images are normalised already.
     stem_stride: Total stride of the stem, its pooling included: 4, 2 or 1.
     strides: Stride of each stage.
     output_stride: Input size / last feature map's size. 16 or 8 turn the later strides into
@@ -69,7 +61,7 @@ Padding = Literal["symmetric", "tensorflow"]
 
 
 class PortedOptions(Options, total=False):
-    """`Options`, and what the frameworks that publish a family's weights do differently.
+    """`Options`, and two more for details in which the frameworks that publish weights differ.
 
     padding: Of strided convolutions: "symmetric", as PyTorch pads, or "tensorflow".
     norm_epsilon: What norms add to the variance.
@@ -81,7 +73,7 @@ class PortedOptions(Options, total=False):
 
 @dataclass(frozen=True)
 class Stage:
-    """What one stage does to the map: its stride, and the dilation before and after that stride."""
+    """A stage's stride, and the dilation before and after that stride."""
 
     stride: int
     dilation: int
@@ -90,7 +82,7 @@ class Stage:
 
 @dataclass(frozen=True, kw_only=True)
 class Config:
-    """`Options` with the paper's values filled in, checked, and what else the paper fixes."""
+    """Every option with a value, and the details that the paper fixes beyond them."""
 
     name: str
     input_shape: tuple[int | None, int | None, int] = (224, 224, 3)
@@ -146,102 +138,36 @@ class ShrinkError(ValueError):
         )
 
 
-class UnknownOptionError(TypeError):
-    """A builder has no such option."""
-
-    def __init__(self, model: str, option: str, known: Iterable[str]) -> None:
-        self.model = model
-        self.option = option
-        super().__init__(unknown_option(model, option, known))
-
-
-class _Asked(Exception):
-    """Carries the paper's values out of a builder, before anything is built."""
-
-    def __init__(self, paper: Config) -> None:
-        self.paper = paper
-
-
-_asking: ContextVar[bool] = ContextVar("asking", default=False)
-
-
-def paper_values(builder: Callable[..., keras.Model]) -> Config:
-    """What a builder of this zoo builds if no option is given; nothing is built.
-
-    Example:
-        >>> from zoo import resnet
-        >>> paper_values(resnet.resnet50).strides
-        (1, 2, 2, 2)
-    """
-    token = _asking.set(True)
-    try:
-        builder()
-    except _Asked as asked:
-        return asked.paper
-    finally:
-        _asking.reset(token)
-    raise TypeError(f"{builder!r} is no builder of this zoo")
-
-
-def option_names(builder: Callable[..., keras.Model]) -> tuple[str, ...]:
-    """Names of the options that a builder of this zoo takes, its own first.
-
-    Example:
-        >>> from zoo import lenet
-        >>> option_names(lenet.lenet5)[:3]
-        ('padding', 'input_shape', 'num_classes')
-    """
-    parameters = inspect.signature(builder).parameters.values()
-    own = [each.name for each in parameters if each.kind is each.KEYWORD_ONLY]
-    (shared,) = get_args(get_type_hints(builder)["options"])
-    return tuple(dict.fromkeys([*own, *shared.__annotations__]))
-
-
-def check_names(builder: Callable[..., keras.Model], options: Iterable[str]) -> None:
-    """Raise a TypeError with the nearest name if a builder does not take one of these options."""
-    known = option_names(builder)
-    for option in options:
-        if option not in known:
-            raise UnknownOptionError(builder.__name__, option, known)
-
-
-def resolve(paper: Config, options: Mapping[str, Any]) -> Config:
-    """Lay the caller's options over the paper's values and check them.
+def resolve(defaults: Config, options: Mapping[str, Any]) -> Config:
+    """Lay the caller's options over the defaults and check their values.
 
     Raises:
-        TypeError: If an option is unknown.
-        ValueError: If a value is; the message says what is accepted.
+        ValueError: If a value is not accepted; the message says what is.
     """
-    if _asking.get():
-        raise _Asked(paper)
-    model, options = paper.name, plain(dict(options))
-    known = Options.__annotations__
-    for option in options:
-        if option not in known:
-            raise UnknownOptionError(model, option, known)
-    config = replace(paper, **options)
+    model = defaults.name
+    config = replace(defaults, **options)
     if keras.config.image_data_format() != "channels_last":
         raise ValueError(
             "the models of this zoo are channels-last; "
             'call keras.config.set_image_data_format("channels_last") first'
         )
-    for option, reason in paper.fixed.items():
-        if getattr(config, option) != getattr(paper, option):
+    for option, reason in defaults.fixed.items():
+        if getattr(config, option) != getattr(defaults, option):
             raise ValueError(
                 f"{model}: {option}={getattr(config, option)!r} is impossible, since {reason}; "
                 "leave it out"
             )
     _check_shape(model, config)
     _check_normalization(model, config)
-    stem_strides = sorted({paper.stem_stride, 4, 2, 1}, reverse=True)
+    stem_strides = sorted({defaults.stem_stride, 4, 2, 1}, reverse=True)
     check_choice(model, "stem_stride", config.stem_stride, stem_strides)
-    if "strides" not in paper.fixed:
-        _check_strides(model, config, len(paper.strides))
+    if "strides" not in defaults.fixed:
+        _check_strides(model, config, len(defaults.strides))
     for option, kind in (("downsample", Downsample), ("pooling", Pooling), ("norm", Norm)):
         check_choice(model, option, getattr(config, option), get_args(kind))
     for option in ("dropout", "spatial_dropout", "drop_path_rate"):
         _check_rate(model, option, getattr(config, option))
-    if config.pooling == "token" != paper.pooling:
+    if config.pooling == "token" != defaults.pooling:
         raise ValueError(f'{model} has no class token for pooling="token"; use "avg"')
     if config.drop_path_rate and not config.residual:
         raise ValueError(
@@ -256,17 +182,17 @@ def resolve(paper: Config, options: Mapping[str, Any]) -> Config:
     return replace(config, strides=tuple(config.strides), input_shape=(height, width, channels))
 
 
-def resolve_ported(paper: Config, options: Mapping[str, Any]) -> Config:
+def resolve_ported(defaults: Config, options: Mapping[str, Any]) -> Config:
     """`resolve` for families that take `PortedOptions`."""
     shared = dict(options)
-    padding = shared.pop("padding", paper.same_padding)
-    epsilon = shared.pop("norm_epsilon", paper.norm_epsilon)
-    check_choice(paper.name, "padding", padding, get_args(Padding))
+    padding = shared.pop("padding", defaults.same_padding)
+    epsilon = shared.pop("norm_epsilon", defaults.norm_epsilon)
+    check_choice(defaults.name, "padding", padding, get_args(Padding))
     if not isinstance(epsilon, float) or not 0 < epsilon < 1:
         raise ValueError(
-            f"{paper.name}: norm_epsilon must be above 0 and below 1; received {epsilon!r}"
+            f"{defaults.name}: norm_epsilon must be above 0 and below 1; received {epsilon!r}"
         )
-    return resolve(replace(paper, same_padding=padding, norm_epsilon=epsilon), shared)
+    return resolve(replace(defaults, same_padding=padding, norm_epsilon=epsilon), shared)
 
 
 def check_choice(model: str, option: str, value: object, accepted: Iterable[object]) -> None:
@@ -367,60 +293,3 @@ def _check_activation(model: str, option: str, name: object) -> None:
             f'{model}: {option} must be the name of a Keras activation, such as "relu", "gelu" or '
             f'"softmax"; received {name!r}'
         ) from None
-
-
-Builder = TypeVar("Builder", bound=Callable[..., keras.Model])
-
-
-def propose_fixes(*alternatives: Mapping[str, Any]) -> Callable[[Builder], Builder]:
-    """Decorate a family's builder: images that are too small raise an error that says what works.
-
-    Each proposal was tried: the builder ran with it, without its classifier. Weights are drawn as
-    `initialized` does.
-
-    Args:
-        *alternatives: The family's own options that make room, tried before smaller strides.
-    """
-
-    def decorate(builder: Builder) -> Builder:
-        name = builder.__name__
-
-        @functools.wraps(builder)
-        def build(*args: Any, **options: Any) -> keras.Model:
-            options = plain(options)
-            try:
-                model = initialized(builder, *args, **options)
-                return with_card(model, Card(builder=args[0] if args else name, options=options))
-            except ShrinkError as error:
-                shrunk = error
-            except UnknownOptionError as error:
-                known = option_names(builder)
-                raise UnknownOptionError(error.model, error.option, known) from None
-            config, works = shrunk.config, []
-            for change in (*alternatives, *_smaller_strides(config)):
-                try:
-                    symbolic(builder, *args, **{**options, **change, "num_classes": 0})
-                except ValueError:
-                    continue
-                works.append(" with ".join(f"{key}={value!r}" for key, value in change.items()))
-                if len(works) == 2:
-                    break
-            height, width, _ = config.input_shape
-            raise ValueError(
-                f"{config.name} shrinks images of {height} x {width} to nothing: {shrunk}. "
-                f"Use {', or '.join([*works, 'larger images'])}."
-            )
-
-        return cast(Builder, build)
-
-    return decorate
-
-
-def _smaller_strides(config: Config) -> Iterator[dict[str, Any]]:
-    for stem_stride in (2, 1):
-        if stem_stride < config.stem_stride:
-            yield {"stem_stride": stem_stride}
-    for kept in reversed(range(len(config.strides))):
-        strides = (*config.strides[:kept], *[1] * (len(config.strides) - kept))
-        if strides != config.strides:
-            yield {"stem_stride": 1, "strides": strides}

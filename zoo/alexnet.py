@@ -13,7 +13,8 @@ from typing import Unpack
 import keras
 
 from zoo._blocks import classifier, conv_norm, conv_pool, end_stage, image_input, pool
-from zoo._options import Config, Options, propose_fixes, resolve
+from zoo._builders import builder
+from zoo._options import Config, Options, resolve
 
 VARIANTS = ("alexnet",)
 
@@ -21,7 +22,12 @@ VARIANTS = ("alexnet",)
 STAGES = (((192, 5),), ((384, 3), (256, 3)))
 
 
-@propose_fixes()
+def defaults(variant: str = "alexnet") -> Config:
+    """The paper's options."""
+    return Config(name=variant, strides=(2, 2, 2), norm="none", pooling="flatten", dropout=0.5)
+
+
+@builder
 def alexnet(**options: Unpack[Options]) -> keras.Model:
     """AlexNet (Krizhevsky 2014), arXiv:1404.5997.
 
@@ -41,31 +47,39 @@ def alexnet(**options: Unpack[Options]) -> keras.Model:
         >>> alexnet(input_shape=(64, 96, 3), num_classes=10).output_shape
         (None, 10)
     """
-    paper = Config(name="alexnet", strides=(2, 2, 2), norm="none", pooling="flatten", dropout=0.5)
-    o = resolve(paper, options)
-    by_conv = o.downsample == "conv"
-    inputs, x = image_input(o)
-    x = conv_norm(x, o, 64, 11, stride=o.stem_stride, padding=2, reads_pixels=True, name="stem")
-    x = end_stage(x, o, "C2")
-    for s, (stage, convs) in enumerate(zip(o.stages[:2], STAGES, strict=True), start=1):
+    config = resolve(defaults(), options)
+    by_conv = config.downsample == "conv"
+    inputs, x = image_input(config)
+    x = conv_norm(
+        x, config, 64, 11, stride=config.stem_stride, padding=2, reads_pixels=True, name="stem"
+    )
+    x = end_stage(x, config, "C2")
+    for s, (stage, convs) in enumerate(zip(config.stages[:2], STAGES, strict=True), start=1):
         if not by_conv:
-            x = pool(x, o, 3, stage.stride, name=f"stage{s}_pool")
+            x = pool(x, config, 3, stage.stride, name=f"stage{s}_pool")
         for i, (filters, kernel_size) in enumerate(convs, start=1):
             first = by_conv and i == 1
             x = conv_norm(
                 x,
-                o,
+                config,
                 filters,
                 kernel_size,
                 stride=stage.stride if first else 1,
                 dilation=stage.dilation if first else stage.next_dilation,
                 name=f"stage{s}_{i}",
             )
-        x = end_stage(x, o, f"C{s + 2}")
-    stage = o.stages[2]
+        x = end_stage(x, config, f"C{s + 2}")
+    stage = config.stages[2]
     x = conv_pool(
-        x, o, 256, 3, stride=stage.stride, dilation=stage.dilation, pool_size=3, name="stage3_1"
+        x,
+        config,
+        256,
+        3,
+        stride=stage.stride,
+        dilation=stage.dilation,
+        pool_size=3,
+        name="stage3_1",
     )
-    x = end_stage(x, o, "C5")
-    x = classifier(x, o, hidden=(4096, 4096), dropout_first=True, flatten_to=6)
-    return keras.Model(inputs, x, name=o.name)
+    x = end_stage(x, config, "C5")
+    x = classifier(x, config, hidden=(4096, 4096), dropout_first=True, flatten_to=6)
+    return keras.Model(inputs, x, name=config.name)

@@ -18,11 +18,12 @@ from typing import Any
 
 import keras
 
-from zoo import history, plots
+from zoo import plots
 from zoo.common.files import check_replaceable
+from zoo.plots import history
 
 # The columns that stand after the metrics, in this order.
-LAST_COLUMNS = ("learning_rate", "seconds", *[n for n in plots.OTHERS if n != "learning_rate"])
+LAST_COLUMNS = tuple(dict.fromkeys(("learning_rate", "seconds", *history.MEASUREMENTS)))
 
 
 class LearningCurves(keras.callbacks.Callback):
@@ -367,14 +368,15 @@ def _has_stock_train_step(model: keras.Model) -> bool:
 
 
 def _direction(model: keras.Model, name: str) -> history.Mode:
-    """Tell from the metric, as Keras does, or from its name whether low or high is good."""
-    base = name.removeprefix("val_")
-    for metric in model.metrics:
-        for part in (metric, *getattr(metric, "metrics", ())):
-            up_or_down = getattr(part, "_direction", None)
-            if part.name == base and up_or_down is not None:
-                return "max" if up_or_down == "up" else "min"
-    return history.direction(name)
+    """Whether low or high is good: as Keras's callbacks find it, or else as the name says."""
+    asked = keras.callbacks.EarlyStopping(monitor=name)
+    asked.set_model(model)
+    asked.on_train_begin()
+    try:
+        asked.on_epoch_end(0, {name: 0.0})
+    except ValueError:  # Keras does not know it
+        return history.direction(name)
+    return "max" if asked.monitor_op(1.0, 0.0) else "min"
 
 
 def _gpu_memory() -> int | None:

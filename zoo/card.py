@@ -109,11 +109,13 @@ class Card:
     """What a model is, in words that outlive the process that made it.
 
     Attributes:
-        task: "classification".
+        task: "classification", "binary", "multilabel" or "regression": what the outputs mean.
         builder: The name that `zoo.create` takes; "" for a model from elsewhere.
         options: Of the builder, so that `zoo.create(builder, **options)` is the same network.
         input_shape: (height, width, channels), None where it is free.
-        class_names: The name of class 0, 1, ...; empty if unknown.
+        class_names: The name of class or label 0, 1, ...; empty if unknown.
+        target_names: Of the numbers that a regression model gives, in their own units.
+        logits: Whether the outputs are logits; False for probabilities and for numbers.
         preprocess: From a photograph to what the model takes; None if unknown.
         weights: The tag of the published weights that it started from, such as
             "torchvision.imagenet1k_v1"; "" for random ones.
@@ -127,6 +129,8 @@ class Card:
     options: Mapping[str, Any] = field(default_factory=dict)
     input_shape: tuple[int | None, ...] = ()
     class_names: tuple[str, ...] = ()
+    target_names: tuple[str, ...] = ()
+    logits: bool = True
     preprocess: Preprocess | Stretch | Whole | None = None
     weights: str = ""
     trained_on: tuple[str, ...] = ()
@@ -202,11 +206,12 @@ class Card:
                 read["preprocess"] = kind(**how)
             known = {f.name: f for f in dataclasses.fields(cls)}
             values = {name: value for name, value in read.items() if name in known}
-            for name in ("input_shape", "class_names", "trained_on"):
+            for name in ("input_shape", "class_names", "target_names", "trained_on"):
                 values[name] = tuple(values.get(name, ()))
             values["options"] = {k: _tuples(v) for k, v in values.get("options", {}).items()}
             card = cls(**values)
-            if not all(isinstance(name, str) for name in (*card.class_names, card.builder)):
+            names = (*card.class_names, *card.target_names, card.builder, card.task)
+            if not all(isinstance(name, str) for name in names):
                 raise TypeError("names must be text")
         except (KeyError, TypeError, AttributeError, RecursionError, json.JSONDecodeError) as error:
             raise ValueError(f"the model's card is damaged ({error!r}): save it again") from None
@@ -231,14 +236,6 @@ def with_card(model: Any, card: Card | None = None, **changes: Any) -> Any:
         changes.setdefault("input_shape", shape[1:])
     model.card = dataclasses.replace(card or card_of(model), **changes)
     return model
-
-
-def trained_on(model: Any, data: Any) -> Any:
-    """Write into a model's card which data set it was trained on, and return the model."""
-    seen = dict.fromkeys([*card_of(model).trained_on, data.name])
-    return with_card(
-        model, class_names=data.class_names, preprocess=data.preprocess, trained_on=tuple(seen)
-    )
 
 
 def write_member(path: Path, card: Card) -> None:

@@ -2,7 +2,7 @@
 
     conv -> stages of convolutions, each with a pool or a stride at its end -> pool -> logits
 
-What its parts are for, one paper each: batch norm (Ioffe & Szegedy, ICML 2015), strides instead of
+The papers of its parts: batch norm (Ioffe & Szegedy, ICML 2015), strides instead of
 pooling (Springenberg et al., ICLR 2015 workshop), global average pooling (Lin et al., ICLR 2014),
 dropout (Srivastava et al., JMLR 2014).
 """
@@ -15,12 +15,24 @@ from typing import Unpack
 import keras
 
 from zoo._blocks import classifier, conv_norm, conv_pool, end_stage, image_input
-from zoo._options import Config, Options, propose_fixes, resolve
+from zoo._builders import builder
+from zoo._options import Config, Options, resolve
 
 VARIANTS = ("cnn",)
 
 
-@propose_fixes()
+def defaults(variant: str = "cnn", stages: int = 3) -> Config:
+    """The paper's options."""
+    return Config(
+        name=variant,
+        input_shape=(32, 32, 3),
+        num_classes=10,
+        stem_stride=1,
+        strides=(2,) * stages,
+    )
+
+
+@builder
 def cnn(
     *,
     widths: Sequence[int] = (32, 64, 128),
@@ -58,31 +70,28 @@ def cnn(
     (kernel_size,) = _whole_numbers("kernel_size", [kernel_size], [1])
     if kernel_size % 2 == 0:
         raise ValueError(f"cnn: kernel_size must be odd; received {kernel_size}")
-    paper = Config(
-        name="cnn",
-        input_shape=(32, 32, 3),
-        num_classes=10,
-        stem_stride=1,
-        strides=(2,) * len(widths),
-    )
-    o = resolve(paper, options)
-    inputs, x = image_input(o)
-    x = conv_pool(x, o, widths[0], kernel_size, stride=o.stem_stride, name="stem")
-    x = end_stage(x, o, "C0")
-    for s, (stage, depth, width) in enumerate(zip(o.stages, depths, widths, strict=True), start=1):
+    config = resolve(defaults(stages=len(widths)), options)
+    inputs, x = image_input(config)
+    x = conv_pool(x, config, widths[0], kernel_size, stride=config.stem_stride, name="stem")
+    x = end_stage(x, config, "C0")
+    for s, (stage, depth, width) in enumerate(
+        zip(config.stages, depths, widths, strict=True), start=1
+    ):
         for i in range(1, depth):
-            x = conv_norm(x, o, width, kernel_size, dilation=stage.dilation, name=f"stage{s}_{i}")
+            x = conv_norm(
+                x, config, width, kernel_size, dilation=stage.dilation, name=f"stage{s}_{i}"
+            )
         x = conv_pool(
             x,
-            o,
+            config,
             width,
             kernel_size,
             stride=stage.stride,
             dilation=stage.dilation,
             name=f"stage{s}_{depth}",
         )
-        x = end_stage(x, o, f"C{s}")
-    return keras.Model(inputs, classifier(x, o, hidden=hidden), name=o.name)
+        x = end_stage(x, config, f"C{s}")
+    return keras.Model(inputs, classifier(x, config, hidden=hidden), name=config.name)
 
 
 def _whole_numbers(option: str, values: Sequence[int], lengths: Sequence[int]) -> list[int]:

@@ -2,101 +2,94 @@
 
     stem -> 2 stages of MBConv -> 2 stages of attention over the whole map -> pool -> logits
 
-The attention adds a bias for each relative position. It comes from a table, which belongs to one
-size of images and is resized when weights of another are loaded; or, in the networks named "rmlp",
-from a small network, for images of any size. CoAtNet-0 to 5 are the paper's, with the hidden layer
-before the logits that its numbers of parameters tell of. Those named "rw" are PyTorch Image
-Models', which has weights of them; each strides, pools and squeezes in its own way.
+The attention adds a bias for each relative position, from a table that belongs to one size of
+images; it is resized when weights of another are loaded. A hidden layer before the logits is
+counted in the paper's numbers of parameters. `zoo.coatnet_rw` has PyTorch Image Models' networks.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any, Literal, Unpack
+from typing import Any, Unpack
 
 import keras
+from keras import layers
 
 from zoo._blocks import (
     MBConv,
     block_places,
+    branch_end_initializer,
     classifier,
     conv,
+    drop_path,
     end_stage,
     image_input,
     mbconv,
+    mlp,
     norm,
     shrink,
-    transformer_block,
     two_conv_stem,
 )
-from zoo._options import Config, Options, check_variant, propose_fixes, resolve
-from zoo.layers import MLPWindowAttention, WindowAttention
+from zoo._builders import builder
+from zoo._options import Config, Options, check_variant, resolve
+from zoo.coatnet_rw import coatnet_0_rw as coatnet_0_rw
+from zoo.coatnet_rw import coatnet_1_rw as coatnet_1_rw
+from zoo.coatnet_rw import coatnet_2_rw as coatnet_2_rw
+from zoo.coatnet_rw import coatnet_bn_0_rw as coatnet_bn_0_rw
+from zoo.coatnet_rw import coatnet_nano_rw as coatnet_nano_rw
+from zoo.coatnet_rw import coatnet_rmlp_1_rw as coatnet_rmlp_1_rw
+from zoo.coatnet_rw import coatnet_rmlp_2_rw as coatnet_rmlp_2_rw
+from zoo.coatnet_rw import coatnet_rmlp_nano_rw as coatnet_rmlp_nano_rw
+from zoo.layers import WindowAttention
 
 
 @dataclass(frozen=True)
 class Variant:
-    """One row of Table 3, or of PyTorch Image Models' configurations."""
+    """One row of Table 3."""
 
     depths: tuple[int, int, int, int]  # blocks per stage
-    widths: tuple[int, int, int, int]
-    stem: tuple[int, int]  # channels of its convolutions
-    conv: MBConv
-    drop_path_rate: float = 0.2
-    channels_per_head: int = 32
-    position_units: int = 0  # of the small network; 0 for a table
-    norm: Literal["layer", "batch"] = "layer"  # of the attention
-    layer_scale: float | None = None
-
-    @property
-    def paper(self) -> bool:
-        """Whether it is one of the paper's."""
-        return self.conv == PAPER
+    stem_width: int  # channels of its two convolutions
+    widths: tuple[int, int, int, int]  # channels of each stage
+    drop_path_rate: float  # of the last block, growing linearly up to it
+    channels_per_head: int = 32  # of the attention
 
 
-PAPER = MBConv(strided="expand", pool="max2")
-NANO = MBConv(strided="pool", expand_input=True)
-LATE = MBConv(expand_input=True, activate_first=True, use_bias=False)
-EARLY = replace(LATE, squeeze_early=True, squeeze_activation="relu")
-EARLY_POOLED = replace(EARLY, strided="pool")
-
-NARROW, WIDE = (96, 192, 384, 768), (192, 384, 768, 1536)
 # fmt: off
 VARIANTS = {
-    #                            depths          widths                  stem        MBConv
-    "coatnet_0":         Variant((2, 3, 5, 2),   NARROW,                 (64, 64),   PAPER, 0.2),
-    "coatnet_1":         Variant((2, 6, 14, 2),  NARROW,                 (64, 64),   PAPER, 0.3),
-    "coatnet_2":         Variant((2, 6, 14, 2),  (128, 256, 512, 1024),  (128, 128), PAPER, 0.5),
-    "coatnet_3":         Variant((2, 6, 14, 2),  WIDE,                   (192, 192), PAPER, 0.7),
-    "coatnet_4":         Variant((2, 12, 28, 2), WIDE,                   (192, 192), PAPER, 0.2),
-    "coatnet_5":         Variant((2, 12, 28, 2), (256, 512, 1280, 2048), (192, 192), PAPER, 0.2,
-                                 channels_per_head=64),
-    "coatnet_nano_rw":   Variant((3, 4, 6, 3),   (64, 128, 256, 512),    (32, 64),   NANO),
-    "coatnet_0_rw":      Variant((2, 3, 7, 2),   NARROW,                 (32, 64),   EARLY_POOLED),
-    "coatnet_1_rw":      Variant((2, 6, 14, 2),  NARROW,                 (32, 64),   EARLY),
-    "coatnet_2_rw":      Variant((2, 6, 14, 2),  (128, 256, 512, 1024),  (64, 128),  LATE),
-    "coatnet_bn_0_rw":   Variant((2, 3, 7, 2),   NARROW,                 (32, 64),   EARLY,
-                                 norm="batch"),
-    "coatnet_rmlp_nano_rw":
-                         Variant((3, 4, 6, 3),   (64, 128, 256, 512),    (32, 64),
-                                 replace(NANO, strided="depthwise"), position_units=384),
-    "coatnet_rmlp_1_rw": Variant((2, 6, 14, 2),  NARROW,                 (32, 64),
-                                 replace(EARLY_POOLED, pool="max3"), position_units=384),
-    "coatnet_rmlp_2_rw": Variant((2, 6, 14, 2),  (128, 256, 512, 1024),  (64, 128),  LATE,
-                                 position_units=512, layer_scale=1e-6),
+    #                    depths          stem widths                 drop_path_rate
+    "coatnet_0": Variant((2, 3, 5, 2),   64,  (96, 192, 384, 768),    0.2),
+    "coatnet_1": Variant((2, 6, 14, 2),  64,  (96, 192, 384, 768),    0.3),
+    "coatnet_2": Variant((2, 6, 14, 2),  128, (128, 256, 512, 1024),  0.5),
+    "coatnet_3": Variant((2, 6, 14, 2),  192, (192, 384, 768, 1536),  0.7),
+    "coatnet_4": Variant((2, 12, 28, 2), 192, (192, 384, 768, 1536),  0.2),
+    "coatnet_5": Variant((2, 12, 28, 2), 192, (256, 512, 1280, 2048), 0.2, channels_per_head=64),
 }
 # fmt: on
+CONV_BLOCK = MBConv(strided="expand", pool="max2")
 
 
-@propose_fixes()
+def defaults(variant: str) -> Config:
+    """The paper's options."""
+    return Config(
+        name=variant,
+        stem_stride=2,
+        strides=(2, 2, 2, 2),
+        drop_path_rate=VARIANTS[variant].drop_path_rate,
+        activation="gelu",
+        residual=True,
+    )
+
+
+@builder
 def coatnet(variant: str, **options: Unpack[Options]) -> keras.Model:
     """Build a CoAtNet with random weights.
 
     Args:
         variant: A key of `VARIANTS`, e.g. "coatnet_0".
-        **options: See `zoo.Options`. By default images are 224 x 224 x 3, the stem's stride is 2
-            and drop_path_rate 0.2 to 0.7; activation is "gelu", and "silu" in the convolutions of
-            the networks named "rw". `norm` and `activation` replace all, of which there are
-            several kinds otherwise. With a table of positions height and width are fixed.
+        **options: See `zoo.Options`. By default images are 224 x 224 x 3, the stem's stride is 2,
+            drop_path_rate 0.2 to 0.7 and activation "gelu". `norm` replaces both of the paper's,
+            layer norm in the attention blocks and batch norm elsewhere; `activation` replaces the
+            squeeze-and-excitation's "silu" and the head's "tanh", too. Height and width are fixed.
 
     Returns:
         A functional `keras.Model` from images (B, H, W, C), pixels in [0, 255], to logits
@@ -107,58 +100,44 @@ def coatnet(variant: str, **options: Unpack[Options]) -> keras.Model:
         ValueError: If an option has a value that it cannot take, or the images are too small.
 
     Example:
-        >>> coatnet("coatnet_nano_rw", input_shape=(64, 96, 3), num_classes=0).output_shape
-        (None, 2, 3, 512)
+        >>> coatnet("coatnet_0", input_shape=(64, 96, 3), num_classes=0).output_shape
+        (None, 2, 3, 768)
     """
     check_variant("coatnet", VARIANTS, variant)
     spec = VARIANTS[variant]
-    paper = Config(
-        name=variant,
-        stem_stride=2,
-        strides=(2, 2, 2, 2),
-        drop_path_rate=spec.drop_path_rate,
-        activation="gelu" if spec.paper else "silu",
-        residual=True,
-    )
-    o = resolve(paper, options)
-    if None in o.input_shape and not spec.position_units:
+    config = resolve(defaults(variant), options)
+    if None in config.input_shape:
         raise ValueError(
-            f"{o.name} needs a fixed image size, since each relative position has a bias of its "
-            f"own, and input_shape is {o.input_shape}; give height and width, or take one of the "
-            'networks named "rmlp"'
+            f"{config.name} needs a fixed image size, since each relative position has a bias of "
+            f"its own, and input_shape is {config.input_shape}; give height and width, or take one "
+            'of the networks named "rmlp"'
         )
-    design, of_tokens = spec.conv, o
+    token_config = config
     if "norm" not in options:
-        of_tokens = replace(of_tokens, norm=spec.norm, norm_epsilon=1e-6)
+        token_config = replace(config, norm="layer", norm_epsilon=1e-6)
+    head_config, design = replace(token_config, activation="tanh"), CONV_BLOCK
     if "activation" in options:
-        design = replace(design, squeeze_activation=o.activation)
-    else:
-        of_tokens = replace(of_tokens, activation="gelu")
-    inputs, x = image_input(o)
-    x = two_conv_stem(x, o, spec.stem, use_bias=False)
-    places = block_places(o, spec.depths)
+        head_config = token_config
+        design = replace(CONV_BLOCK, squeeze_activation=config.activation)
+    inputs, x = image_input(config)
+    x = two_conv_stem(x, config, (spec.stem_width, spec.stem_width), use_bias=False)
+    places = block_places(config, spec.depths)
     for s, (blocks, width) in enumerate(zip(places, spec.widths, strict=True)):
         for place in blocks:
             if s < 2:
-                x = mbconv(x, o, design, width, **place)
+                x = mbconv(x, config, design, width, **place)
             else:
-                x = attention_block(x, of_tokens, spec, width, **place)
-        if s == 3 and not spec.paper:
-            x = norm(x, of_tokens, name="post_norm")
-        x = end_stage(x, o, f"C{s + 2}")
-    if spec.paper:
-        of_head = of_tokens if "activation" in options else replace(of_tokens, activation="tanh")
-        x = classifier(x, of_head, hidden=spec.widths[-1:], norm_pooled=True)
-    else:
-        x = classifier(x, o)
-    return keras.Model(inputs, x, name=o.name)
+                x = attention_block(x, token_config, width, spec.channels_per_head, **place)
+        x = end_stage(x, config, f"C{s + 2}")
+    x = classifier(x, head_config, hidden=spec.widths[-1:], norm_pooled=True)
+    return keras.Model(inputs, x, name=config.name)
 
 
 def attention_block(
     x: Any,
-    o: Config,
-    spec: Variant,
+    config: Config,
     width: int,
+    channels_per_head: int,
     *,
     stride: int,
     dilation: int,
@@ -166,40 +145,26 @@ def attention_block(
     blocks: int,
     name: str,
 ) -> Any:
-    """Attention over the whole map, whose dilation would change nothing, and an MLP.
+    """Add attention(pool(norm(x))) to the pooled and projected x, and then MLP(norm(...)).
 
-    Pools before the attention and in its shortcut make the stride. The attention has the channels
-    of the result in the paper's networks, and of the input in the others.
+    The attention is over the whole map (B, H, W, C), where dilation would change nothing.
     """
-    channels = width if spec.paper else x.shape[-1]
-    heads, at = channels // spec.channels_per_head, f"{name}_attention"
-    attention = (
-        MLPWindowAttention(heads, None, hidden=spec.position_units, name=at)
-        if spec.position_units
-        else WindowAttention(heads, None, name=at)
-    )
-
-    def shortcut(x: Any) -> Any:
-        x = shrink(x, o, stride, spec.conv.pool, name=f"{name}_shortcut_pool")
-        if x.shape[-1] == width:
-            return x
-        use_bias = not spec.conv.squeeze_early  # those of that time have none
-        return conv(x, o, width, 1, use_bias=use_bias, name=f"{name}_shortcut_conv")
-
-    return transformer_block(
-        x,
-        o,
-        attention,
-        4 * width,
-        layer_scale=spec.layer_scale,
-        qkv_width=3 * channels,
-        filters=width,
-        shrink=lambda y: shrink(y, o, stride, spec.conv.pool, name=f"{name}_pool"),
-        shortcut=shortcut,
-        drop_rate=drop_rate,
-        blocks=blocks,
-        name=name,
-    )
+    branches = 2 * blocks
+    last = branch_end_initializer(config, branches)
+    y = norm(x, config, name=f"{name}_norm1")
+    y = shrink(y, config, stride, "max2", name=f"{name}_pool")
+    y = layers.Dense(3 * width, name=f"{name}_qkv")(y)
+    y = WindowAttention(width // channels_per_head, None, name=f"{name}_attention")(y)
+    y = layers.Dense(width, kernel_initializer=last, name=f"{name}_proj")(y)
+    y = drop_path(y, drop_rate, name=f"{name}_drop_path1")
+    x = shrink(x, config, stride, "max2", name=f"{name}_shortcut_pool")
+    if x.shape[-1] != width:
+        x = conv(x, config, width, 1, name=f"{name}_shortcut_conv")
+    x = layers.Add(name=f"{name}_add1")([y, x])
+    y = norm(x, config, name=f"{name}_norm2")
+    y = mlp(y, config, 4 * width, blocks=branches, name=name)
+    y = drop_path(y, drop_rate, name=f"{name}_drop_path2")
+    return layers.Add(name=f"{name}_add2")([y, x])
 
 
 def coatnet_0(**options: Unpack[Options]) -> keras.Model:
@@ -230,43 +195,3 @@ def coatnet_4(**options: Unpack[Options]) -> keras.Model:
 def coatnet_5(**options: Unpack[Options]) -> keras.Model:
     """CoAtNet-5 (Dai et al., NeurIPS 2021), arXiv:2106.04803."""
     return coatnet("coatnet_5", **options)
-
-
-def coatnet_nano_rw(**options: Unpack[Options]) -> keras.Model:
-    """CoAtNet-nano, timm's (Dai et al., NeurIPS 2021), arXiv:2106.04803."""
-    return coatnet("coatnet_nano_rw", **options)
-
-
-def coatnet_0_rw(**options: Unpack[Options]) -> keras.Model:
-    """CoAtNet-0, timm's (Dai et al., NeurIPS 2021), arXiv:2106.04803."""
-    return coatnet("coatnet_0_rw", **options)
-
-
-def coatnet_1_rw(**options: Unpack[Options]) -> keras.Model:
-    """CoAtNet-1, timm's (Dai et al., NeurIPS 2021), arXiv:2106.04803."""
-    return coatnet("coatnet_1_rw", **options)
-
-
-def coatnet_2_rw(**options: Unpack[Options]) -> keras.Model:
-    """CoAtNet-2, timm's (Dai et al., NeurIPS 2021), arXiv:2106.04803."""
-    return coatnet("coatnet_2_rw", **options)
-
-
-def coatnet_bn_0_rw(**options: Unpack[Options]) -> keras.Model:
-    """CoAtNet-0 with batch norm, timm's (Dai et al., NeurIPS 2021), arXiv:2106.04803."""
-    return coatnet("coatnet_bn_0_rw", **options)
-
-
-def coatnet_rmlp_nano_rw(**options: Unpack[Options]) -> keras.Model:
-    """CoAtNet-nano with a position MLP, timm's (Dai et al., NeurIPS 2021), arXiv:2106.04803."""
-    return coatnet("coatnet_rmlp_nano_rw", **options)
-
-
-def coatnet_rmlp_1_rw(**options: Unpack[Options]) -> keras.Model:
-    """CoAtNet-1 with a position MLP, timm's (Dai et al., NeurIPS 2021), arXiv:2106.04803."""
-    return coatnet("coatnet_rmlp_1_rw", **options)
-
-
-def coatnet_rmlp_2_rw(**options: Unpack[Options]) -> keras.Model:
-    """CoAtNet-2 with a position MLP, timm's (Dai et al., NeurIPS 2021), arXiv:2106.04803."""
-    return coatnet("coatnet_rmlp_2_rw", **options)

@@ -2,8 +2,8 @@
 
     patches -> blocks of a depthwise and a 1x1 convolution -> global average pool -> logits
 
-A large depthwise kernel with a shortcut mixes the places, a 1x1 convolution the channels. Norms
-follow the activations. The name tells channels and depth, "ks" the kernel and "p" the patch.
+A large depthwise kernel with a shortcut mixes the pixels, a 1x1 convolution the channels. Norms
+follow the activations. The name has channels and depth, "ks" the kernel and "p" the patch.
 """
 
 from __future__ import annotations
@@ -15,18 +15,19 @@ import keras
 from keras import layers
 
 from zoo._blocks import activation, classifier, conv, drop_path, end_stage, image_input, norm
-from zoo._options import Config, Options, check_variant, propose_fixes, resolve
+from zoo._builders import builder
+from zoo._options import Config, Options, check_variant, resolve
 
 
 @dataclass(frozen=True)
 class Variant:
     """One row of Table 1: what differs between members of the family."""
 
-    embed_dim: int
-    depth: int
-    kernel_size: int
-    patch_size: int
-    activation: str = "gelu"
+    embed_dim: int  # channels of a patch
+    depth: int  # blocks
+    kernel_size: int  # of the depthwise convolutions
+    patch_size: int  # pixels a side
+    activation: str = "gelu"  # the paper's
 
 
 VARIANTS = {
@@ -41,7 +42,19 @@ FIXED = dict.fromkeys(
 )
 
 
-@propose_fixes()
+def defaults(variant: str) -> Config:
+    """The paper's options."""
+    spec = VARIANTS[variant]
+    return Config(
+        name=variant,
+        stem_stride=spec.patch_size,
+        activation=spec.activation,
+        residual=True,
+        fixed=FIXED,
+    )
+
+
+@builder
 def convmixer(variant: str, **options: Unpack[Options]) -> keras.Model:
     """Build a ConvMixer classifier with random weights.
 
@@ -66,32 +79,37 @@ def convmixer(variant: str, **options: Unpack[Options]) -> keras.Model:
     """
     check_variant("convmixer", VARIANTS, variant)
     spec = VARIANTS[variant]
-    paper = Config(
-        name=variant,
-        stem_stride=spec.patch_size,
-        activation=spec.activation,
-        residual=True,
-        fixed=FIXED,
+    config = resolve(defaults(variant), options)
+    inputs, x = image_input(config)
+    x = conv(
+        x,
+        config,
+        spec.embed_dim,
+        config.stem_stride,
+        stride=config.stem_stride,
+        padding=0,
+        name="stem_conv",
     )
-    o = resolve(paper, options)
-    inputs, x = image_input(o)
-    x = conv(x, o, spec.embed_dim, o.stem_stride, stride=o.stem_stride, padding=0, name="stem_conv")
-    x = norm(activation(x, o, name="stem_act"), o, name="stem_norm")
-    for b, rate in enumerate(o.drop_path_rates(spec.depth)):
-        x = convmixer_block(x, o, spec, drop_rate=rate, name=f"block{b}")
-    x = end_stage(x, o, {7: "C3", 14: "C4"}[spec.patch_size])
-    return keras.Model(inputs, classifier(x, o), name=o.name)
+    x = norm(activation(x, config, name="stem_act"), config, name="stem_norm")
+    for b, rate in enumerate(config.drop_path_rates(spec.depth)):
+        x = convmixer_block(x, config, spec, drop_rate=rate, name=f"block{b}")
+    x = end_stage(x, config, {7: "C3", 14: "C4"}[spec.patch_size])
+    return keras.Model(inputs, classifier(x, config), name=config.name)
 
 
-def convmixer_block(x: Any, o: Config, spec: Variant, *, drop_rate: float, name: str) -> Any:
+def convmixer_block(x: Any, config: Config, spec: Variant, *, drop_rate: float, name: str) -> Any:
     """Mix the places of x, (B, H, W, C), channel by channel, and add x; then mix the channels."""
     channels = spec.embed_dim
-    y = conv(x, o, channels, spec.kernel_size, groups=channels, name=f"{name}_depthwise_conv")
-    y = norm(activation(y, o, name=f"{name}_depthwise_act"), o, name=f"{name}_depthwise_norm")
+    y = conv(x, config, channels, spec.kernel_size, groups=channels, name=f"{name}_depthwise_conv")
+    y = norm(
+        activation(y, config, name=f"{name}_depthwise_act"), config, name=f"{name}_depthwise_norm"
+    )
     y = drop_path(y, drop_rate, name=f"{name}_drop_path")
     x = layers.Add(name=f"{name}_add")([y, x])
-    x = conv(x, o, channels, 1, name=f"{name}_pointwise_conv")
-    return norm(activation(x, o, name=f"{name}_pointwise_act"), o, name=f"{name}_pointwise_norm")
+    x = conv(x, config, channels, 1, name=f"{name}_pointwise_conv")
+    return norm(
+        activation(x, config, name=f"{name}_pointwise_act"), config, name=f"{name}_pointwise_norm"
+    )
 
 
 def convmixer_768_32(**options: Unpack[Options]) -> keras.Model:

@@ -4,13 +4,13 @@
 
 A block is a 7x7 depthwise convolution and two dense layers on each pixel's channels. Version 2
 (Woo et al., CVPR 2023) puts global response normalisation between these two and leaves the layer
-scale out. The smallest networks are of its paper, too.
+scale out. The smallest networks of both versions are from its paper.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Unpack
+from typing import Any, Literal, Unpack
 
 import keras
 from keras import layers
@@ -27,18 +27,19 @@ from zoo._blocks import (
     image_input,
     norm,
 )
-from zoo._options import Config, Options, Stage, check_variant, propose_fixes, resolve
+from zoo._builders import builder
+from zoo._options import Config, Options, Stage, check_variant, resolve
 from zoo.layers import GlobalResponseNorm, LayerScale
 
 
 @dataclass(frozen=True)
 class Variant:
-    """What differs between members of the family."""
+    """A row of either paper's table of configurations."""
 
     depths: tuple[int, int, int, int]  # blocks per stage
-    width: int  # of the first stage; each next one is twice as wide
-    drop_path_rate: float
-    version: int = 1
+    width: int  # channels of the first stage; each next one is twice as wide
+    drop_path_rate: float  # of the last block, growing linearly up to it
+    version: Literal[1, 2] = 1  # the paper's
 
 
 # fmt: off
@@ -65,7 +66,20 @@ VARIANTS = {
 # fmt: on
 
 
-@propose_fixes()
+def defaults(variant: str) -> Config:
+    """The paper's options."""
+    spec = VARIANTS[variant]
+    return Config(
+        name=variant,
+        norm="layer",
+        norm_epsilon=1e-6,
+        activation="gelu",
+        drop_path_rate=spec.drop_path_rate,
+        residual=True,
+    )
+
+
+@builder
 def convnext(variant: str, **options: Unpack[Options]) -> keras.Model:
     """Build a ConvNeXt classifier with random weights.
 
@@ -88,38 +102,30 @@ def convnext(variant: str, **options: Unpack[Options]) -> keras.Model:
     """
     check_variant("convnext", VARIANTS, variant)
     spec = VARIANTS[variant]
-    paper = Config(
-        name=variant,
-        norm="layer",
-        norm_epsilon=1e-6,
-        activation="gelu",
-        drop_path_rate=spec.drop_path_rate,
-        residual=True,
-    )
-    o = resolve(paper, options)
-    rates = iter(o.drop_path_rates(sum(spec.depths)))
-    inputs, x = image_input(o)
-    x = patches(x, o, spec.width)
-    for s, (stage, depth) in enumerate(zip(o.stages, spec.depths, strict=True)):
+    config = resolve(defaults(variant), options)
+    rates = iter(config.drop_path_rates(sum(spec.depths)))
+    inputs, x = image_input(config)
+    x = patches(x, config, spec.width)
+    for s, (stage, depth) in enumerate(zip(config.stages, spec.depths, strict=True)):
         if s == 0:
-            x = downsample(x, o, stage.stride, name="stage0_down")
+            x = downsample(x, config, stage.stride, name="stage0_down")
         else:
-            x = between(x, o, spec.width * 2**s, stage, name=f"stage{s}_down")
+            x = downsample_conv(x, config, spec.width * 2**s, stage, name=f"stage{s}_down")
         for b in range(depth):
-            x = block(x, o, spec, stage.next_dilation, next(rates), name=f"stage{s}_block{b}")
-        x = end_stage(x, o, f"C{s + 2}")
-    return keras.Model(inputs, classifier(x, o, norm_pooled=True), name=o.name)
+            x = block(x, config, spec, stage.next_dilation, next(rates), name=f"stage{s}_block{b}")
+        x = end_stage(x, config, f"C{s + 2}")
+    return keras.Model(inputs, classifier(x, config, norm_pooled=True), name=config.name)
 
 
-def patches(x: Any, o: Config, width: int) -> Any:
-    """A 4x4 convolution of stride 4; of a smaller stride, its patches overlap."""
+def patches(x: Any, config: Config, width: int) -> Any:
+    """A 4x4 convolution of stride 4; with a smaller stem_stride the patches overlap."""
     return conv_norm(
         x,
-        o,
+        config,
         width,
         4,
-        stride=o.stem_stride,
-        padding=0 if o.stem_stride == 4 else "same",
+        stride=config.stem_stride,
+        padding=0 if config.stem_stride == 4 else "same",
         activate=False,
         use_bias=True,
         reads_pixels=True,
@@ -128,13 +134,13 @@ def patches(x: Any, o: Config, width: int) -> Any:
     )
 
 
-def between(x: Any, o: Config, width: int, stage: Stage, *, name: str) -> Any:
+def downsample_conv(x: Any, config: Config, width: int, stage: Stage, *, name: str) -> Any:
     """A norm and a 2x2 convolution that halves the map."""
-    by_conv = o.downsample in ("paper", "conv")
-    x = norm(x, o, name=f"{name}_norm")
+    by_conv = config.downsample in ("paper", "conv")
+    x = norm(x, config, name=f"{name}_norm")
     x = conv(
         x,
-        o,
+        config,
         width,
         2,
         stride=stage.stride if by_conv else 1,
@@ -142,21 +148,25 @@ def between(x: Any, o: Config, width: int, stage: Stage, *, name: str) -> Any:
         kernel_initializer=small_normal(),
         name=f"{name}_conv",
     )
-    return x if by_conv else downsample(x, o, stage.stride, name=f"{name}_pool")
+    return x if by_conv else downsample(x, config, stage.stride, name=f"{name}_pool")
 
 
 def small_normal() -> keras.initializers.Initializer:
-    """A new one for each layer: one for all would give all the same numbers."""
+    """The paper's initializer, a new one for each layer since one object draws the same numbers."""
     return keras.initializers.TruncatedNormal(stddev=0.02)
 
 
-def block(x: Any, o: Config, spec: Variant, dilation: int, drop_rate: float, *, name: str) -> Any:
-    """7x7 depthwise -> norm -> 4 times the channels -> activation -> the channels; x is added."""
+def block(
+    x: Any, config: Config, spec: Variant, dilation: int, drop_rate: float, *, name: str
+) -> Any:
+    """Add F(x) to x; F is 7x7 depthwise -> norm -> 1x1, 4 C channels -> activation -> 1x1."""
     width = x.shape[-1]
-    last = small_normal() if o.norm != "none" else branch_end_initializer(o, sum(spec.depths))
+    last = small_normal()
+    if config.norm == "none":
+        last = branch_end_initializer(config, sum(spec.depths))
     y = conv_norm(
         x,
-        o,
+        config,
         width,
         7,
         dilation=dilation,
@@ -166,7 +176,7 @@ def block(x: Any, o: Config, spec: Variant, dilation: int, drop_rate: float, *, 
         name=f"{name}_depthwise",
     )
     y = layers.Dense(4 * width, kernel_initializer=small_normal(), name=f"{name}_1_dense")(y)
-    y = activation(y, o, name=f"{name}_act")
+    y = activation(y, config, name=f"{name}_act")
     if spec.version == 2:
         y = GlobalResponseNorm(name=f"{name}_response")(y)
     y = layers.Dense(width, kernel_initializer=last, name=f"{name}_2_dense")(y)

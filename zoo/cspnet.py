@@ -1,11 +1,10 @@
-"""CSPNet (Wang et al., CVPR Workshops 2020), https://arxiv.org/abs/1911.11929, and DarkNet-53.
+"""CSPNet (Wang et al., CVPR Workshops 2020), https://arxiv.org/abs/1911.11929.
 
     stem -> stages -> global average pool -> logits
     stage: strided conv -> 1x1 conv -> half of the channels through blocks, half past them
            -> 1x1 conv of both
 
-Cross stage partial networks of ResNet, ResNeXt and DarkNet, and DarkNet-53 itself (Redmon & Farhadi
-2018), https://arxiv.org/abs/1804.02767, whose stages have no second half. Laid out as in PyTorch
+Cross stage partial networks of ResNet, ResNeXt and DarkNet (`zoo.darknet`). Laid out as in PyTorch
 Image Models, where one convolution makes both halves, and whose "cs3" networks have no 1x1
 convolution after the blocks.
 """
@@ -33,7 +32,10 @@ from zoo._blocks import (
     residual_stem,
     squeeze_excite,
 )
-from zoo._options import Config, Options, Stage, check_variant, propose_fixes, resolve
+from zoo._builders import builder
+from zoo._options import Config, Options, Stage, check_variant, resolve
+from zoo.darknet import darknet53 as darknet53
+from zoo.darknet import darknetaa53 as darknetaa53
 from zoo.layers import SplitChannels
 
 # Depths and widths, by size.
@@ -48,20 +50,19 @@ ONE, HALF = (1, 1, 1, 1), (0.5, 0.5, 0.5, 0.5)
 class Variant:
     """What differs between members of the family."""
 
-    stage: Literal["plain", "csp", "cs3"]
-    block: Literal["bottleneck", "dark", "edge"]
+    stage: Literal["csp", "cs3"]  # which half goes through the blocks, see `cross_stage`
+    block: Literal["bottleneck", "dark", "edge"]  # of which convolutions, see `KERNELS`
     depths: Sequence[int]  # blocks per stage
     widths: Sequence[int]  # channels at the end of each stage
     inner: Sequence[float] = ONE  # channels within a block, over those at its end
     expand: Sequence[int] = ONE  # channels of the convolution that is split, over those at the end
-    groups: int = 1
+    groups: int = 1  # of the larger convolutions
     squeeze: float = 0.0  # share of the channels within squeeze-and-excitation
     focus: bool = False  # one 6x6 convolution is the stem
-    pooled: bool = False  # a stride is an average
 
     @property
     def stem_stride(self) -> int:
-        """That of a ResNet, of a DarkNet, or of a network between them."""
+        """4 as in ResNet, 1 as in DarkNet with its five stages, or 2 with four."""
         return 4 if self.block == "bottleneck" else 6 - len(self.depths)
 
 
@@ -70,9 +71,7 @@ VARIANTS = {
     #                             stage    block         depths   widths inner         expand
     "cspresnet50":        Variant("csp",   "bottleneck", RESNET,  W128,  HALF,         (2,) * 4),
     "cspresnext50":       Variant("csp",   "bottleneck", RESNET,  W256,  groups=32),
-    "cspdarknet53":       Variant("csp",   "dark",       DARKNET, W64,   (0.5, *ONE),  (2, *ONE)),
-    "darknet53":          Variant("plain", "dark",       DARKNET, W64,   (0.5, *HALF)),
-    "darknetaa53":        Variant("plain", "dark",       DARKNET, W64,   (0.5, *HALF), pooled=True),
+    "cspdarknet53":       Variant("csp",   "dark",       DARKNET, W64,   (0.5, *ONE), (2, *ONE)),
     "cs3darknet_m":       Variant("cs3",   "dark",       M,       W96),
     "cs3darknet_l":       Variant("cs3",   "dark",       L,       W128),
     "cs3darknet_x":       Variant("cs3",   "dark",       X,       W160),
@@ -87,14 +86,28 @@ VARIANTS = {
 KERNELS = {"bottleneck": (1, 3, 1), "dark": (1, 3), "edge": (3, 1)}
 
 
-@propose_fixes()
+def defaults(variant: str) -> Config:
+    """The paper's options."""
+    spec = VARIANTS[variant]
+    return Config(
+        name=variant,
+        input_shape=(256, 256, 3),
+        stem_stride=spec.stem_stride,
+        strides=(1, 2, 2, 2) if spec.block == "bottleneck" else (2,) * len(spec.depths),
+        activation="silu" if spec.stage == "cs3" else "leaky_relu",
+        negative_slope=0.01,
+        residual=True,
+    )
+
+
+@builder
 def cspnet(variant: str, **options: Unpack[Options]) -> keras.Model:
-    """Build a CSPNet or DarkNet classifier with random weights.
+    """Build a CSPNet classifier with random weights.
 
     Args:
         variant: A key of `VARIANTS`, e.g. "cspresnet50".
-        **options: See `zoo.Options`. By default images are 256 x 256 x 3. CSPDarkNet and DarkNet
-            have 5 stages after a stem of stride 1, and the "cs3" networks 4 after one of stride 2.
+        **options: See `zoo.Options`. By default images are 256 x 256 x 3. CSPDarkNet-53 has 5
+            stages after a stem of stride 1, and the "cs3" networks 4 after one of stride 2.
 
     Returns:
         A functional `keras.Model` from images (B, H, W, C), pixels in [0, 255], to logits
@@ -110,54 +123,42 @@ def cspnet(variant: str, **options: Unpack[Options]) -> keras.Model:
     """
     check_variant("cspnet", VARIANTS, variant)
     spec = VARIANTS[variant]
-    stages = len(spec.depths)
-    paper = Config(
-        name=variant,
-        input_shape=(256, 256, 3),
-        stem_stride=spec.stem_stride,
-        strides=(1, 2, 2, 2) if spec.stem_stride == 4 else (2,) * stages,
-        activation="silu" if spec.stage == "cs3" else "leaky_relu",
-        negative_slope=0.01,
-        residual=True,
-    )
-    o = resolve(paper, options)
-    rates = o.drop_path_rates(sum(spec.depths))
-    inputs, x = image_input(o)
-    x = stem(x, o, spec)
-    for s, (stage, depth) in enumerate(zip(o.stages, spec.depths, strict=True)):
+    paper = defaults(variant)
+    config = resolve(paper, options)
+    rates = config.drop_path_rates(sum(spec.depths))
+    inputs, x = image_input(config)
+    x = stem(x, config, spec)
+    for s, (stage, depth) in enumerate(zip(config.stages, spec.depths, strict=True)):
         if stage.stride > 1 or paper.strides[s] > 1:
-            filters = spec.widths[s] if stages == 5 else x.shape[-1]
-            x = strided(x, o, spec, filters, stage, name=f"stage{s}")
-        x = cross_stage(x, o, spec, s, stage, rates[:depth], name=f"stage{s}")
+            filters = spec.widths[s] if len(spec.depths) == 5 else x.shape[-1]
+            x = strided(x, config, spec, filters, stage, name=f"stage{s}")
+        x = cross_stage(x, config, spec, s, stage, rates[:depth], name=f"stage{s}")
         rates = rates[depth:]
-        x = end_stage(x, o, f"C{s + 6 - stages}")
-    return keras.Model(inputs, classifier(x, o), name=o.name)
+        x = end_stage(x, config, f"C{s + 6 - len(spec.depths)}")
+    return keras.Model(inputs, classifier(x, config), name=config.name)
 
 
-def stem(x: Any, o: Config, spec: Variant) -> Any:
-    """ResNet's, a 3x3 convolution, or two of them or a 6x6 one that end in C1."""
+def stem(x: Any, config: Config, spec: Variant) -> Any:
+    """ResNet's stem; a 3x3 convolution; or two 3x3 convolutions or a 6x6 one, which end in C1."""
     if spec.block == "bottleneck":
-        return residual_stem(x, o)
+        return residual_stem(x, config)
     if spec.stage != "cs3":
-        return conv_stem(x, o, 32)
-    width, stride = spec.widths[0] // 2, min(2, o.stem_stride)
+        return conv_stem(x, config, 32)
+    width, stride = spec.widths[0] // 2, min(2, config.stem_stride)
     if spec.focus:
-        x = conv_norm(x, o, width, 6, stride=stride, padding=2, reads_pixels=True, name="stem")
+        x = conv_norm(x, config, width, 6, stride=stride, padding=2, reads_pixels=True, name="stem")
     else:
-        x = conv_norm(x, o, width // 2, 3, stride=stride, reads_pixels=True, name="stem_1")
-        x = conv_norm(x, o, width, 3, name="stem_2")
+        x = conv_norm(x, config, width // 2, 3, stride=stride, reads_pixels=True, name="stem_1")
+        x = conv_norm(x, config, width, 3, name="stem_2")
     x = layers.Identity(name="C1")(x)
-    return pool(x, o, 3, o.stem_stride // 2 or 1, padding=1, name="stem_pool")
+    return pool(x, config, 3, config.stem_stride // 2 or 1, padding=1, name="stem_pool")
 
 
-def strided(x: Any, o: Config, spec: Variant, filters: int, stage: Stage, *, name: str) -> Any:
-    """What makes the stride of a stage: a 3x3 convolution, or an average and a 1x1 convolution."""
-    if spec.pooled:
-        x = pool(x, o, 2, stage.stride, kind="avg", name=f"{name}_pool")
-        return conv_norm(x, o, filters, 1, name=f"{name}_pooled")
+def strided(x: Any, config: Config, spec: Variant, filters: int, stage: Stage, *, name: str) -> Any:
+    """The strided 3x3 convolution before a stage."""
     return conv_norm(
         x,
-        o,
+        config,
         filters,
         3,
         stride=stage.stride,
@@ -168,33 +169,45 @@ def strided(x: Any, o: Config, spec: Variant, filters: int, stage: Stage, *, nam
 
 
 def cross_stage(
-    x: Any, o: Config, spec: Variant, s: int, stage: Stage, rates: Sequence[float], *, name: str
+    x: Any,
+    config: Config,
+    spec: Variant,
+    s: int,
+    stage: Stage,
+    rates: Sequence[float],
+    *,
+    name: str,
 ) -> Any:
     """Blocks over one half of the channels, concatenated with the other half."""
-    if spec.stage == "plain":
-        return residual_blocks(x, o, spec, s, stage, rates, name=name)
     linear = spec.block == "bottleneck"
     expanded = spec.widths[s] * spec.expand[s]
-    x = conv_norm(x, o, expanded, 1, activate=not linear, name=f"{name}_expand")
+    x = conv_norm(x, config, expanded, 1, activate=not linear, name=f"{name}_expand")
     first, second = SplitChannels(2, name=f"{name}_split")(x)
     if spec.stage == "cs3":
-        first = residual_blocks(first, o, spec, s, stage, rates, name=name)
+        first = residual_blocks(first, config, spec, s, stage, rates, name=name)
     else:
-        second = residual_blocks(second, o, spec, s, stage, rates, name=name)
-        second = conv_norm(second, o, expanded // 2, 1, name=f"{name}_blocks")
+        second = residual_blocks(second, config, spec, s, stage, rates, name=name)
+        second = conv_norm(second, config, expanded // 2, 1, name=f"{name}_blocks")
     x = layers.Concatenate(name=f"{name}_concat")([first, second])
-    return conv_norm(x, o, spec.widths[s], 1, name=f"{name}_transition")
+    return conv_norm(x, config, spec.widths[s], 1, name=f"{name}_transition")
 
 
 def residual_blocks(
-    x: Any, o: Config, spec: Variant, s: int, stage: Stage, rates: Sequence[float], *, name: str
+    x: Any,
+    config: Config,
+    spec: Variant,
+    s: int,
+    stage: Stage,
+    rates: Sequence[float],
+    *,
+    name: str,
 ) -> Any:
     """The blocks of a stage, one for each rate."""
     inner = int(x.shape[-1] * spec.inner[s])
     for b, rate in enumerate(rates):
         x = residual_block(
             x,
-            o,
+            config,
             spec,
             inner,
             dilation=stage.next_dilation,
@@ -205,31 +218,31 @@ def residual_blocks(
 
 
 def residual_block(
-    x: Any, o: Config, spec: Variant, inner: int, *, dilation: int, drop_rate: float, name: str
+    x: Any, config: Config, spec: Variant, inner: int, *, dilation: int, drop_rate: float, name: str
 ) -> Any:
     """F(x) + x, with an activation after the sum of a bottleneck; see `KERNELS`."""
     y, last = x, len(KERNELS[spec.block])
     for i, kernel_size in enumerate(KERNELS[spec.block], start=1):
         y = conv_norm(
             y,
-            o,
+            config,
             x.shape[-1] if i == last else inner,
             kernel_size,
             dilation=dilation,
             groups=spec.groups if kernel_size > 1 else 1,
             activate=i < 3,
             kernel_initializer=(
-                branch_end_initializer(o, sum(spec.depths)) if i == last else "he_normal"
+                branch_end_initializer(config, sum(spec.depths)) if i == last else "he_normal"
             ),
             gamma_initializer="zeros" if i == last else "ones",
             name=f"{name}_{i}",
         )
         if i == 1 and spec.squeeze:
             squeezed = make_divisible(inner * spec.squeeze, least=0.0)
-            y = squeeze_excite(y, o, squeezed, name=f"{name}_se")
+            y = squeeze_excite(y, config, squeezed, name=f"{name}_se")
     y = drop_path(y, drop_rate, name=f"{name}_drop_path")
     y = layers.Add(name=f"{name}_add")([y, x])
-    return activation(y, o, name=f"{name}_act") if last == 3 else y
+    return activation(y, config, name=f"{name}_act") if last == 3 else y
 
 
 def cspresnet50(**options: Unpack[Options]) -> keras.Model:
@@ -245,16 +258,6 @@ def cspresnext50(**options: Unpack[Options]) -> keras.Model:
 def cspdarknet53(**options: Unpack[Options]) -> keras.Model:
     """CSPDarkNet-53 (Wang et al., CVPR Workshops 2020), arXiv:1911.11929."""
     return cspnet("cspdarknet53", **options)
-
-
-def darknet53(**options: Unpack[Options]) -> keras.Model:
-    """DarkNet-53 (Redmon & Farhadi 2018), arXiv:1804.02767."""
-    return cspnet("darknet53", **options)
-
-
-def darknetaa53(**options: Unpack[Options]) -> keras.Model:
-    """DarkNet-53, anti-aliased (Redmon & Farhadi 2018), arXiv:1804.02767."""
-    return cspnet("darknetaa53", **options)
 
 
 def cs3darknet_m(**options: Unpack[Options]) -> keras.Model:

@@ -3,40 +3,55 @@
     patches -> class token and tokens -> blocks of attention and MLP -> class token -> logits
 
 Vision Transformers that are trained on ImageNet-1k alone. The distilled ones have a second token
-beside the class token, which learns what a teacher answers; the logits are the mean of two heads.
+beside the class token, which learns a teacher's answers; the logits are the mean of two heads.
 DeiT III (Touvron et al., ECCV 2022, https://arxiv.org/abs/2204.07118) scales its branches, and its
 class token has no position embedding.
 """
 
 from __future__ import annotations
 
-from typing import Any, Unpack
+from dataclasses import dataclass
+from typing import Unpack
 
 import keras
 
-from zoo._options import Options, check_variant, propose_fixes
-from zoo.vit import Variant, build
+from zoo import vit
+from zoo._builders import builder
+from zoo._options import Config, Options, check_variant, resolve
 
-III: dict[str, Any] = {"class_position": False, "layer_scale": 1e-6}
+
+@dataclass(frozen=True)
+class Variant(vit.Variant):
+    """One row of the papers' tables."""
+
+    distilled: bool = False  # a second token, with a head of its own, learns from a teacher
+    deit3: bool = False  # of DeiT III
+
 
 # fmt: off
 VARIANTS = {
+    #                            depth, embed_dim, mlp_dim, num_heads, patch_size
     "deit_ti_16":           Variant(12, 192,  768,  3,  16),
     "deit_s_16":            Variant(12, 384,  1536, 6,  16),
     "deit_b_16":            Variant(12, 768,  3072, 12, 16),
     "deit_ti_16_distilled": Variant(12, 192,  768,  3,  16, distilled=True),
     "deit_s_16_distilled":  Variant(12, 384,  1536, 6,  16, distilled=True),
     "deit_b_16_distilled":  Variant(12, 768,  3072, 12, 16, distilled=True),
-    "deit3_s_16":           Variant(12, 384,  1536, 6,  16, **III),
-    "deit3_m_16":           Variant(12, 512,  2048, 8,  16, **III),
-    "deit3_b_16":           Variant(12, 768,  3072, 12, 16, **III),
-    "deit3_l_16":           Variant(24, 1024, 4096, 16, 16, **III),
-    "deit3_h_14":           Variant(32, 1280, 5120, 16, 14, **III),
+    "deit3_s_16":           Variant(12, 384,  1536, 6,  16, deit3=True),
+    "deit3_m_16":           Variant(12, 512,  2048, 8,  16, deit3=True),
+    "deit3_b_16":           Variant(12, 768,  3072, 12, 16, deit3=True),
+    "deit3_l_16":           Variant(24, 1024, 4096, 16, 16, deit3=True),
+    "deit3_h_14":           Variant(32, 1280, 5120, 16, 14, deit3=True),
 }
 # fmt: on
 
 
-@propose_fixes()
+def defaults(variant: str) -> Config:
+    """The paper's options."""
+    return vit.transformer_config(variant, VARIANTS[variant])
+
+
+@builder
 def deit(variant: str, **options: Unpack[Options]) -> keras.Model:
     """Build a DeiT with random weights.
 
@@ -45,13 +60,13 @@ def deit(variant: str, **options: Unpack[Options]) -> keras.Model:
     Args:
         variant: A key of `VARIANTS`, e.g. "deit_s_16".
         **options: See `zoo.Options`. By default images are 224 x 224 x 3, norm is "layer",
-            activation "gelu" and pooling "token", which of a distilled network are both tokens.
+            activation "gelu" and pooling "token", for distilled networks both tokens.
             Height and width are multiples of the patch size, and fixed.
 
     Returns:
         A functional `keras.Model` from images (B, H, W, C), pixels in [0, 255], to logits
-        (B, num_classes), or to features (B, H / 16, W / 16, D), with the patch size for 16, when
-        num_classes is 0.
+        (B, num_classes), or to features (B, H / stem_stride, W / stem_stride, D) when num_classes
+        is 0.
 
     Raises:
         TypeError: If an option is unknown.
@@ -62,7 +77,13 @@ def deit(variant: str, **options: Unpack[Options]) -> keras.Model:
         (None, 10)
     """
     check_variant("deit", VARIANTS, variant)
-    return build(variant, VARIANTS[variant], options)
+    spec = VARIANTS[variant]
+    design = vit.Design(
+        distilled=spec.distilled,
+        class_position=not spec.deit3,
+        layer_scale=1e-6 if spec.deit3 else None,
+    )
+    return vit.transformer(resolve(defaults(variant), options), spec, design)
 
 
 def deit_ti_16(**options: Unpack[Options]) -> keras.Model:

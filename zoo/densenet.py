@@ -26,7 +26,8 @@ from zoo._blocks import (
     pool,
     residual_stem,
 )
-from zoo._options import Config, Options, check_variant, propose_fixes, resolve
+from zoo._builders import builder
+from zoo._options import Config, Options, check_variant, resolve
 
 
 @dataclass(frozen=True)
@@ -46,7 +47,12 @@ VARIANTS = {
 }
 
 
-@propose_fixes()
+def defaults(variant: str) -> Config:
+    """The paper's options."""
+    return Config(name=variant)
+
+
+@builder
 def densenet(variant: str, **options: Unpack[Options]) -> keras.Model:
     """Build a DenseNet classifier with random weights.
 
@@ -68,50 +74,50 @@ def densenet(variant: str, **options: Unpack[Options]) -> keras.Model:
     """
     check_variant("densenet", VARIANTS, variant)
     spec = VARIANTS[variant]
-    o = resolve(Config(name=variant), options)
-    inputs, x = image_input(o)
-    x = residual_stem(x, o, (spec.width,))
-    for s, (stage, depth) in enumerate(zip(o.stages, spec.depths, strict=True), start=1):
+    config = resolve(defaults(variant), options)
+    inputs, x = image_input(config)
+    x = residual_stem(x, config, (spec.width,))
+    for s, (stage, depth) in enumerate(zip(config.stages, spec.depths, strict=True), start=1):
         if s == 1:
-            x = downsample(x, o, stage.stride, name="stage1_down")
+            x = downsample(x, config, stage.stride, name="stage1_down")
         else:
-            x = transition(x, o, stride=stage.stride, name=f"transition{s - 1}")
+            x = transition(x, config, stride=stage.stride, name=f"transition{s - 1}")
         for b in range(depth):
             x = dense_layer(
                 x,
-                o,
+                config,
                 spec.growth_rate,
                 dilation=stage.next_dilation,
                 name=f"stage{s}_block{b}",
             )
         if s < 4:
-            x = end_stage(x, o, f"C{s + 1}")
-    x = norm_act(x, o, name="post")
-    x = end_stage(x, o, "C5")
-    return keras.Model(inputs, classifier(x, o), name=o.name)
+            x = end_stage(x, config, f"C{s + 1}")
+    x = norm_act(x, config, name="post")
+    x = end_stage(x, config, "C5")
+    return keras.Model(inputs, classifier(x, config), name=config.name)
 
 
-def dense_layer(x: Any, o: Config, growth_rate: int, *, dilation: int, name: str) -> Any:
-    """Append what a 1x1 and a 3x3 convolution make of all maps before, `growth_rate` channels."""
-    y = norm_act(x, o, name=f"{name}_0")
-    y = conv_norm(y, o, 4 * growth_rate, 1, name=f"{name}_1")
-    bias = o.norm == "none"
-    y = conv(y, o, growth_rate, 3, dilation=dilation, use_bias=bias, name=f"{name}_2_conv")
+def dense_layer(x: Any, config: Config, growth_rate: int, *, dilation: int, name: str) -> Any:
+    """Append `growth_rate` channels, which a 1x1 and a 3x3 convolution make of all maps before."""
+    y = norm_act(x, config, name=f"{name}_0")
+    y = conv_norm(y, config, 4 * growth_rate, 1, name=f"{name}_1")
+    bias = config.norm == "none"
+    y = conv(y, config, growth_rate, 3, dilation=dilation, use_bias=bias, name=f"{name}_2_conv")
     return layers.Concatenate(name=f"{name}_concat")([x, y])
 
 
-def transition(x: Any, o: Config, *, stride: int, name: str) -> Any:
-    """Half the channels, and an average pool of size 2."""
-    strided = stride if o.downsample == "conv" else 1
-    y = norm_act(x, o, name=name)
-    bias = o.norm == "none"
-    y = conv(y, o, x.shape[-1] // 2, 1, stride=strided, use_bias=bias, name=f"{name}_conv")
-    return y if strided == stride else pool(y, o, 2, stride, kind="avg", name=f"{name}_pool")
+def transition(x: Any, config: Config, *, stride: int, name: str) -> Any:
+    """A 1x1 convolution that halves the channels, and an average pool of size 2."""
+    strided = stride if config.downsample == "conv" else 1
+    y = norm_act(x, config, name=name)
+    bias = config.norm == "none"
+    y = conv(y, config, x.shape[-1] // 2, 1, stride=strided, use_bias=bias, name=f"{name}_conv")
+    return y if strided == stride else pool(y, config, 2, stride, kind="avg", name=f"{name}_pool")
 
 
-def norm_act(x: Any, o: Config, *, name: str) -> Any:
+def norm_act(x: Any, config: Config, *, name: str) -> Any:
     """The norm and the activation before a convolution."""
-    return activation(norm(x, o, name=f"{name}_norm"), o, name=f"{name}_act")
+    return activation(norm(x, config, name=f"{name}_norm"), config, name=f"{name}_act")
 
 
 def densenet121(**options: Unpack[Options]) -> keras.Model:

@@ -2,48 +2,64 @@
 
     patches -> class token and tokens -> blocks of attention and MLP -> class token -> logits
 
-Vision Transformers that were trained without labels: their published weights have no head. The
-branches are scaled, and the MLP of the giant is gated (SwiGLU). Registers (Darcet et al., ICLR
-2024, https://arxiv.org/abs/2309.16588) are tokens without a place that nothing is read from: they
-keep the patches' features free of what is of the whole image.
+Vision Transformers trained without labels: their published weights have no head. The branches are
+scaled, and the giant's MLP is gated (SwiGLU). Registers (Darcet et al., ICLR 2024,
+https://arxiv.org/abs/2309.16588) are tokens without a place, which are not read in the end: they
+hold what concerns the whole image, so that the patches' features need not.
 """
 
 from __future__ import annotations
 
-from typing import Any, Unpack
+from dataclasses import dataclass
+from typing import Unpack
 
 import keras
 
-from zoo._options import Options, check_variant, propose_fixes
-from zoo.vit import Variant, build
+from zoo import vit
+from zoo._builders import builder
+from zoo._options import Config, Options, check_variant, resolve
 
-PLAIN: dict[str, Any] = {"size": 518, "layer_scale": 1e-5}
-REGISTERS: dict[str, Any] = {**PLAIN, "registers": 4}
+
+@dataclass(frozen=True)
+class Variant(vit.Variant):
+    """One row of the papers' tables."""
+
+    registers: int = 0  # further tokens, which are not read in the end
+    gated: bool = False  # the MLP is gated (SwiGLU)
+
 
 # fmt: off
 VARIANTS = {
-    "vit_s_14_dinov2":     Variant(12, 384,  1536, 6,  14, **PLAIN),
-    "vit_b_14_dinov2":     Variant(12, 768,  3072, 12, 14, **PLAIN),
-    "vit_l_14_dinov2":     Variant(24, 1024, 4096, 16, 14, **PLAIN),
-    "vit_g_14_dinov2":     Variant(40, 1536, 4096, 24, 14, **PLAIN, gated=True),
-    "vit_s_14_dinov2_reg": Variant(12, 384,  1536, 6,  14, **REGISTERS),
-    "vit_b_14_dinov2_reg": Variant(12, 768,  3072, 12, 14, **REGISTERS),
-    "vit_l_14_dinov2_reg": Variant(24, 1024, 4096, 16, 14, **REGISTERS),
-    "vit_g_14_dinov2_reg": Variant(40, 1536, 4096, 24, 14, **REGISTERS, gated=True),
+    #                           depth, embed_dim, mlp_dim, num_heads, patch_size
+    "vit_s_14_dinov2":     Variant(12, 384,  1536, 6,  14),
+    "vit_b_14_dinov2":     Variant(12, 768,  3072, 12, 14),
+    "vit_l_14_dinov2":     Variant(24, 1024, 4096, 16, 14),
+    "vit_g_14_dinov2":     Variant(40, 1536, 4096, 24, 14, gated=True),
+    "vit_s_14_dinov2_reg": Variant(12, 384,  1536, 6,  14, registers=4),
+    "vit_b_14_dinov2_reg": Variant(12, 768,  3072, 12, 14, registers=4),
+    "vit_l_14_dinov2_reg": Variant(24, 1024, 4096, 16, 14, registers=4),
+    "vit_g_14_dinov2_reg": Variant(40, 1536, 4096, 24, 14, registers=4, gated=True),
 }
 # fmt: on
 
 
-@propose_fixes()
+def defaults(variant: str) -> Config:
+    """The paper's options."""
+    spec = VARIANTS[variant]
+    activation = "silu" if spec.gated else "gelu"
+    return vit.transformer_config(variant, spec, size=518, activation=activation)
+
+
+@builder
 def dinov2(variant: str, **options: Unpack[Options]) -> keras.Model:
-    """Build a Vision Transformer as of DINOv2 with random weights.
+    """Build one of DINOv2's Vision Transformers with random weights.
 
     `stem_stride` is the size of the patches: 14, or 4, 2 or 1 for small images.
 
     Args:
         variant: A key of `VARIANTS`, e.g. "vit_s_14_dinov2".
         **options: See `zoo.Options`. By default images are 518 x 518 x 3, norm is "layer",
-            activation "gelu", of the giant "silu", and pooling "token". Height and width are
+            activation "gelu" (of the giants "silu") and pooling "token". Height and width are
             multiples of the patch size, and fixed.
 
     Returns:
@@ -59,7 +75,9 @@ def dinov2(variant: str, **options: Unpack[Options]) -> keras.Model:
         (None, 5, 7, 384)
     """
     check_variant("dinov2", VARIANTS, variant)
-    return build(variant, VARIANTS[variant], options)
+    spec = VARIANTS[variant]
+    design = vit.Design(layer_scale=1e-5, registers=spec.registers, gated=spec.gated)
+    return vit.transformer(resolve(defaults(variant), options), spec, design)
 
 
 def vit_s_14_dinov2(**options: Unpack[Options]) -> keras.Model:

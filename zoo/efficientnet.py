@@ -3,7 +3,7 @@
     stem -> 7 stages of inverted residual blocks -> 1x1 conv -> global average pool -> logits
 
 Every block has a squeeze-and-excitation. By default convolutions pad as PyTorch does and norms have
-torchvision's epsilon; TensorFlow's weights want `padding="tensorflow", norm_epsilon=1e-3`.
+torchvision's epsilon; TensorFlow's weights need `padding="tensorflow", norm_epsilon=1e-3`.
 """
 
 from __future__ import annotations
@@ -24,18 +24,19 @@ from zoo._blocks import (
     inverted_residual,
     make_divisible,
 )
-from zoo._options import Config, PortedOptions, check_variant, propose_fixes, resolve_ported
+from zoo._builders import builder
+from zoo._options import Config, PortedOptions, check_variant, resolve_ported
 
 
 @dataclass(frozen=True)
 class Variant:
     """What compound scaling changes."""
 
-    width_multiplier: float
-    depth_multiplier: float
-    size: int  # pixels a side
-    dropout: float
-    norm_epsilon: float = 1e-5
+    width_multiplier: float  # of all channels
+    depth_multiplier: float  # of the blocks per stage
+    size: int  # pixels a side of the images
+    dropout: float  # before the logits
+    norm_epsilon: float = 1e-5  # torchvision's
 
     @property
     def depths(self) -> list[int]:
@@ -68,7 +69,24 @@ STAGES = (
 # fmt: on
 
 
-@propose_fixes()
+def defaults(variant: str) -> Config:
+    """The paper's options."""
+    spec = VARIANTS[variant]
+    return Config(
+        name=variant,
+        input_shape=(spec.size, spec.size, 3),
+        stem_stride=2,
+        strides=(1, 2, 2, 2, 1, 2, 1),
+        dropout=spec.dropout,
+        drop_path_rate=0.2,
+        activation="silu",
+        norm_epsilon=spec.norm_epsilon,
+        norm_momentum=0.99,
+        residual=True,
+    )
+
+
+@builder
 def efficientnet(variant: str, **options: Unpack[PortedOptions]) -> keras.Model:
     """Build an EfficientNet classifier with random weights.
 
@@ -93,31 +111,19 @@ def efficientnet(variant: str, **options: Unpack[PortedOptions]) -> keras.Model:
     """
     check_variant("efficientnet", VARIANTS, variant)
     spec = VARIANTS[variant]
-    paper = Config(
-        name=variant,
-        input_shape=(spec.size, spec.size, 3),
-        stem_stride=2,
-        strides=(1, 2, 2, 2, 1, 2, 1),
-        dropout=spec.dropout,
-        drop_path_rate=0.2,
-        activation="silu",
-        norm_epsilon=spec.norm_epsilon,
-        norm_momentum=0.99,
-        residual=True,
-    )
-    o = resolve_ported(paper, options)
+    config = resolve_ported(defaults(variant), options)
 
     def width(filters: int) -> int:
         return make_divisible(filters * spec.width_multiplier)
 
-    inputs, x = image_input(o)
-    x = conv_stem(x, o, width(32))
-    places = block_places(o, spec.depths)
+    inputs, x = image_input(config)
+    x = conv_stem(x, config, width(32))
+    places = block_places(config, spec.depths)
     for (_, kernel_size, expand_ratio, filters, level), blocks in zip(STAGES, places, strict=True):
         for place in blocks:
             x = inverted_residual(
                 x,
-                o,
+                config,
                 width(filters),
                 expanded=x.shape[-1] * expand_ratio,
                 kernel_size=kernel_size,
@@ -125,10 +131,10 @@ def efficientnet(variant: str, **options: Unpack[PortedOptions]) -> keras.Model:
                 **place,
             )
         if level:
-            x = end_stage(x, o, level)
-    x = conv_norm(x, o, width(1280), 1, name="last")
-    x = end_stage(x, o, "C5")
-    return keras.Model(inputs, classifier(x, o), name=o.name)
+            x = end_stage(x, config, level)
+    x = conv_norm(x, config, width(1280), 1, name="last")
+    x = end_stage(x, config, "C5")
+    return keras.Model(inputs, classifier(x, config), name=config.name)
 
 
 def efficientnet_b0(**options: Unpack[PortedOptions]) -> keras.Model:

@@ -4,7 +4,7 @@
 
 EfficientNet for phones: ReLU6 in place of swish, no squeeze-and-excitation, and a stem and a head
 that do not grow with the network. Strided convolutions pad as TensorFlow does by default; the
-checkpoints that PyTorch Image Models trained itself want `padding="symmetric"`.
+checkpoints that PyTorch Image Models trained itself need `padding="symmetric"`.
 """
 
 from __future__ import annotations
@@ -25,7 +25,8 @@ from zoo._blocks import (
     inverted_residual,
     make_divisible,
 )
-from zoo._options import Config, PortedOptions, check_variant, propose_fixes, resolve_ported
+from zoo._builders import builder
+from zoo._options import Config, PortedOptions, check_variant, resolve_ported
 from zoo.efficientnet import STAGES
 
 
@@ -33,10 +34,10 @@ from zoo.efficientnet import STAGES
 class Variant:
     """What compound scaling changes."""
 
-    width_multiplier: float
-    depth_multiplier: float
+    width_multiplier: float  # of all channels
+    depth_multiplier: float  # of the blocks per stage
     size: int  # pixels a side
-    dropout: float
+    dropout: float  # before the logits
 
 
 VARIANTS = {
@@ -48,7 +49,25 @@ VARIANTS = {
 }
 
 
-@propose_fixes()
+def defaults(variant: str) -> Config:
+    """The paper's options."""
+    spec = VARIANTS[variant]
+    return Config(
+        name=variant,
+        input_shape=(spec.size, spec.size, 3),
+        stem_stride=2,
+        strides=(1, 2, 2, 2, 1, 2, 1),
+        dropout=spec.dropout,
+        drop_path_rate=0.2,
+        activation="relu6",
+        norm_epsilon=1e-3,
+        norm_momentum=0.99,
+        residual=True,
+        same_padding="tensorflow",
+    )
+
+
+@builder
 def efficientnet_lite(variant: str, **options: Unpack[PortedOptions]) -> keras.Model:
     """Build an EfficientNet-Lite classifier with random weights.
 
@@ -73,38 +92,25 @@ def efficientnet_lite(variant: str, **options: Unpack[PortedOptions]) -> keras.M
     """
     check_variant("efficientnet_lite", VARIANTS, variant)
     spec = VARIANTS[variant]
-    paper = Config(
-        name=variant,
-        input_shape=(spec.size, spec.size, 3),
-        stem_stride=2,
-        strides=(1, 2, 2, 2, 1, 2, 1),
-        dropout=spec.dropout,
-        drop_path_rate=0.2,
-        activation="relu6",
-        norm_epsilon=1e-3,
-        norm_momentum=0.99,
-        residual=True,
-        same_padding="tensorflow",
-    )
-    o = resolve_ported(paper, options)
-    inputs, x = image_input(o)
-    x = conv_stem(x, o, 32)
-    places = block_places(o, depths(spec))
+    config = resolve_ported(defaults(variant), options)
+    inputs, x = image_input(config)
+    x = conv_stem(x, config, 32)
+    places = block_places(config, depths(spec))
     for (_, kernel_size, expand_ratio, filters, level), blocks in zip(STAGES, places, strict=True):
         for place in blocks:
             x = inverted_residual(
                 x,
-                o,
+                config,
                 make_divisible(filters * spec.width_multiplier),
                 expanded=x.shape[-1] * expand_ratio,
                 kernel_size=kernel_size,
                 **place,
             )
         if level:
-            x = end_stage(x, o, level)
-    x = conv_norm(x, o, 1280, 1, name="last")
-    x = end_stage(x, o, "C5")
-    return keras.Model(inputs, classifier(x, o), name=o.name)
+            x = end_stage(x, config, level)
+    x = conv_norm(x, config, 1280, 1, name="last")
+    x = end_stage(x, config, "C5")
+    return keras.Model(inputs, classifier(x, config), name=config.name)
 
 
 def depths(spec: Variant) -> list[int]:

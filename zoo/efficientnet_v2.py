@@ -5,7 +5,7 @@
 
 A fused block has one 3x3 convolution in place of the expansion and the depthwise convolution, and
 no squeeze-and-excitation. By default convolutions pad as PyTorch does; the weights of TensorFlow,
-the only ones of B0 to B3 and XL, want `padding="tensorflow"`.
+the only ones of B0 to B3 and XL, need `padding="tensorflow"`.
 """
 
 from __future__ import annotations
@@ -28,18 +28,19 @@ from zoo._blocks import (
     image_input,
     inverted_residual,
 )
-from zoo._options import Config, PortedOptions, check_variant, propose_fixes, resolve_ported
+from zoo._builders import builder
+from zoo._options import Config, PortedOptions, check_variant, resolve_ported
 
 
 @dataclass(frozen=True)
 class Variant:
     """One column of the paper's tables: what differs between members of the family."""
 
-    stem: int
-    widths: Sequence[int]
+    stem: int  # channels of the stem
+    widths: Sequence[int]  # channels of each stage
     depths: Sequence[int]  # blocks per stage
     size: int  # pixels a side
-    dropout: float
+    dropout: float  # before the logits
     last: int = 1280  # filters of the last convolution
 
 
@@ -84,7 +85,24 @@ STAGES = (
 # fmt: on
 
 
-@propose_fixes()
+def defaults(variant: str) -> Config:
+    """The paper's options."""
+    spec = VARIANTS[variant]
+    return Config(
+        name=variant,
+        input_shape=(spec.size, spec.size, 3),
+        stem_stride=2,
+        strides=tuple(stride for _, stride, _, _ in STAGES[: len(spec.depths)]),
+        dropout=spec.dropout,
+        drop_path_rate=0.2,
+        activation="silu",
+        norm_epsilon=1e-3,
+        norm_momentum=0.99,
+        residual=True,
+    )
+
+
+@builder
 def efficientnet(variant: str, **options: Unpack[PortedOptions]) -> keras.Model:
     """Build an EfficientNetV2 classifier with random weights.
 
@@ -110,41 +128,29 @@ def efficientnet(variant: str, **options: Unpack[PortedOptions]) -> keras.Model:
     check_variant("efficientnet_v2", VARIANTS, variant)
     spec = VARIANTS[variant]
     stages = STAGES[: len(spec.depths)]
-    paper = Config(
-        name=variant,
-        input_shape=(spec.size, spec.size, 3),
-        stem_stride=2,
-        strides=[row[1] for row in stages],
-        dropout=spec.dropout,
-        drop_path_rate=0.2,
-        activation="silu",
-        norm_epsilon=1e-3,
-        norm_momentum=0.99,
-        residual=True,
-    )
-    o = resolve_ported(paper, options)
-    inputs, x = image_input(o)
-    x = conv_stem(x, o, spec.stem)
-    places = block_places(o, spec.depths)
+    config = resolve_ported(defaults(variant), options)
+    inputs, x = image_input(config)
+    x = conv_stem(x, config, spec.stem)
+    places = block_places(config, spec.depths)
     for (fused, _, ratio, level), width, blocks in zip(stages, spec.widths, places, strict=True):
         for place in blocks:
             channels = x.shape[-1]
             if fused:
-                x = fused_block(x, o, width, expanded=channels * ratio, **place)
+                x = fused_block(x, config, width, expanded=channels * ratio, **place)
             else:
                 x = inverted_residual(
-                    x, o, width, expanded=channels * ratio, squeeze=channels // 4, **place
+                    x, config, width, expanded=channels * ratio, squeeze=channels // 4, **place
                 )
         if level:
-            x = end_stage(x, o, level)
-    x = conv_norm(x, o, spec.last, 1, name="last")
-    x = end_stage(x, o, "C5")
-    return keras.Model(inputs, classifier(x, o), name=o.name)
+            x = end_stage(x, config, level)
+    x = conv_norm(x, config, spec.last, 1, name="last")
+    x = end_stage(x, config, "C5")
+    return keras.Model(inputs, classifier(x, config), name=config.name)
 
 
 def fused_block(
     x: Any,
-    o: Config,
+    config: Config,
     filters: int,
     *,
     expanded: int,
@@ -155,14 +161,14 @@ def fused_block(
     name: str,
 ) -> Any:
     """3x3 expand -> 1x1 project, or one 3x3 convolution if nothing is expanded; x is added."""
-    last = branch_end_initializer(o, blocks)
+    last = branch_end_initializer(config, blocks)
     place: dict[str, Any] = {"stride": stride, "dilation": dilation}
     if expanded == x.shape[-1]:
-        y = conv_norm(x, o, filters, 3, kernel_initializer=last, name=f"{name}_fused", **place)
+        y = conv_norm(x, config, filters, 3, kernel_initializer=last, name=f"{name}_fused", **place)
     else:
-        y = conv_norm(x, o, expanded, 3, name=f"{name}_fused", **place)
+        y = conv_norm(x, config, expanded, 3, name=f"{name}_fused", **place)
         y = conv_norm(
-            y, o, filters, 1, activate=False, kernel_initializer=last, name=f"{name}_project"
+            y, config, filters, 1, activate=False, kernel_initializer=last, name=f"{name}_project"
         )
     if stride > 1 or y.shape != x.shape:
         return y

@@ -26,14 +26,15 @@ from zoo._blocks import (
     make_divisible,
     squeeze_excite,
 )
-from zoo._options import Config, Options, check_variant, propose_fixes, resolve
+from zoo._builders import builder
+from zoo._options import Config, Options, check_variant, resolve
 
 
 @dataclass(frozen=True)
 class Variant:
     """What differs between members of the family."""
 
-    width_multiplier: float
+    width_multiplier: float  # of all channels
 
 
 VARIANTS = {
@@ -65,7 +66,12 @@ STAGES = (
 )
 
 
-@propose_fixes()
+def defaults(variant: str) -> Config:
+    """The paper's options."""
+    return Config(name=variant, stem_stride=2, strides=(1, 2, 2, 2, 2), dropout=0.2, residual=True)
+
+
+@builder
 def ghostnet(variant: str, **options: Unpack[Options]) -> keras.Model:
     """Build a GhostNet classifier with random weights.
 
@@ -88,19 +94,18 @@ def ghostnet(variant: str, **options: Unpack[Options]) -> keras.Model:
     """
     check_variant("ghostnet", VARIANTS, variant)
     width = VARIANTS[variant].width_multiplier
-    paper = Config(name=variant, stem_stride=2, strides=(1, 2, 2, 2, 2), dropout=0.2, residual=True)
-    o = resolve(paper, options)
-    inputs, x = image_input(o)
+    config = resolve(defaults(variant), options)
+    inputs, x = image_input(config)
     filters = make_divisible(16 * width, 4)
-    x = conv_stem(x, o, filters)
-    places = block_places(o, [len(rows) for rows in STAGES])
-    for s, (rows, stage, blocks) in enumerate(zip(STAGES, o.stages, places, strict=True)):
+    x = conv_stem(x, config, filters)
+    places = block_places(config, [len(rows) for rows in STAGES])
+    for s, (rows, stage, blocks) in enumerate(zip(STAGES, config.stages, places, strict=True)):
         for b, ((kernel_size, expanded, filters, squeeze), place) in enumerate(
             zip(rows, blocks, strict=True)
         ):
             x = ghost_bottleneck(
                 x,
-                o,
+                config,
                 make_divisible(filters * width, 4),
                 expanded=make_divisible(expanded * width, 4),
                 kernel_size=kernel_size,
@@ -110,15 +115,15 @@ def ghostnet(variant: str, **options: Unpack[Options]) -> keras.Model:
                 **place,
             )
         if s < 4:
-            x = end_stage(x, o, f"C{s + 1}")
-    x = conv_norm(x, o, make_divisible(960 * width, 4), 1, name="last")
-    x = end_stage(x, o, "C5")
-    return keras.Model(inputs, classifier(x, o, hidden=(1280,)), name=o.name)
+            x = end_stage(x, config, f"C{s + 1}")
+    x = conv_norm(x, config, make_divisible(960 * width, 4), 1, name="last")
+    x = end_stage(x, config, "C5")
+    return keras.Model(inputs, classifier(x, config, hidden=(1280,)), name=config.name)
 
 
 def ghost_bottleneck(
     x: Any,
-    o: Config,
+    config: Config,
     filters: int,
     *,
     expanded: int,
@@ -134,22 +139,22 @@ def ghost_bottleneck(
 ) -> Any:
     """Ghost module -> depthwise convolution where there is a stride -> ghost module, plus x."""
     down: dict[str, Any] = {"stride": stride, "dilation": dilation, "activate": False}
-    y = ghost(x, o, expanded, dilation=dilation, name=f"{name}_ghost1")
+    y = ghost(x, config, expanded, dilation=dilation, name=f"{name}_ghost1")
     if depthwise or stride > 1:
         y = conv_norm(
-            y, o, expanded, kernel_size, groups=expanded, **down, name=f"{name}_depthwise"
+            y, config, expanded, kernel_size, groups=expanded, **down, name=f"{name}_depthwise"
         )
     if squeeze:
         y = squeeze_excite(
-            y, o, make_divisible(expanded / 4, 4), gate="hard_sigmoid", name=f"{name}_se"
+            y, config, make_divisible(expanded / 4, 4), gate="hard_sigmoid", name=f"{name}_se"
         )
     y = ghost(
         y,
-        o,
+        config,
         filters,
         dilation=next_dilation,
         activate=False,
-        kernel_initializer=branch_end_initializer(o, blocks),
+        kernel_initializer=branch_end_initializer(config, blocks),
         gamma_initializer="zeros",
         name=f"{name}_ghost2",
     )
@@ -157,8 +162,8 @@ def ghost_bottleneck(
     if stride > 1 or x.shape[-1] != filters:
         channels = x.shape[-1]
         name_1, name_2 = f"{name}_shortcut_depthwise", f"{name}_shortcut"
-        x = conv_norm(x, o, channels, kernel_size, groups=channels, **down, name=name_1)
-        x = conv_norm(x, o, filters, 1, activate=False, name=name_2)
+        x = conv_norm(x, config, channels, kernel_size, groups=channels, **down, name=name_1)
+        x = conv_norm(x, config, filters, 1, activate=False, name=name_2)
         if drop_rate:  # as long as without, beside the branch: Keras orders layers by depth
             x = layers.Identity(name=f"{name_2}_end")(x)
     return layers.Add(name=f"{name}_add")([y, x])
@@ -166,7 +171,7 @@ def ghost_bottleneck(
 
 def ghost(
     x: Any,
-    o: Config,
+    config: Config,
     filters: int,
     *,
     dilation: int,
@@ -175,13 +180,13 @@ def ghost(
     gamma_initializer: str = "ones",
     name: str,
 ) -> Any:
-    """Half of the maps by a 1x1 convolution, and the other half from these, one from each."""
+    """Half of the maps come from a 1x1 convolution, the others from these, one from each."""
     half = filters // 2
     norm: dict[str, Any] = {"activate": activate, "gamma_initializer": gamma_initializer}
     x = conv_norm(
-        x, o, half, 1, kernel_initializer=kernel_initializer, **norm, name=f"{name}_primary"
+        x, config, half, 1, kernel_initializer=kernel_initializer, **norm, name=f"{name}_primary"
     )
-    y = conv_norm(x, o, half, 3, dilation=dilation, groups=half, **norm, name=f"{name}_cheap")
+    y = conv_norm(x, config, half, 3, dilation=dilation, groups=half, **norm, name=f"{name}_cheap")
     return layers.Concatenate(name=f"{name}_concat")([x, y])
 
 

@@ -2,7 +2,7 @@
 
     stem -> 2, 5 and 2 Inception modules, a max pool before each group -> average pool -> logits
 
-As torchvision has it: with batch norm, with 3x3 convolutions in place of 5x5, and without the
+Laid out as in torchvision: with batch norm, with 3x3 convolutions in place of 5x5, and without the
 auxiliary classifiers, which only training used.
 """
 
@@ -13,7 +13,8 @@ from typing import Unpack
 import keras
 
 from zoo._blocks import classifier, conv_norm, end_stage, image_input, inception, pool
-from zoo._options import Config, Options, propose_fixes, resolve
+from zoo._builders import builder
+from zoo._options import Config, Options, resolve
 
 VARIANTS = ("googlenet",)
 
@@ -40,7 +41,12 @@ STAGES = (
 # fmt: on
 
 
-@propose_fixes()
+def defaults(variant: str = "googlenet") -> Config:
+    """The paper's options."""
+    return Config(name=variant, strides=(2, 2, 2), dropout=0.4, norm_epsilon=1e-3)
+
+
+@builder
 def googlenet(**options: Unpack[Options]) -> keras.Model:
     """GoogLeNet (Szegedy et al., CVPR 2015), arXiv:1409.4842.
 
@@ -60,18 +66,17 @@ def googlenet(**options: Unpack[Options]) -> keras.Model:
         >>> googlenet(input_shape=(64, 64, 3), num_classes=10).output_shape
         (None, 10)
     """
-    paper = Config(name="googlenet", strides=(2, 2, 2), dropout=0.4, norm_epsilon=1e-3)
-    o = resolve(paper, options)
-    inputs, x = image_input(o)
-    stride, next_stride = {4: (2, 2), 2: (2, 1), 1: (1, 1)}[o.stem_stride]
-    x = conv_norm(x, o, 64, 7, stride=stride, reads_pixels=True, name="conv1")
-    x = end_stage(x, o, "C1")
-    x = pool(x, o, 3, next_stride, ceil_mode=True, name="maxpool1")
-    x = conv_norm(x, o, 64, 1, name="conv2")
-    x = conv_norm(x, o, 192, 3, name="conv3")
-    x = end_stage(x, o, "C2")
-    for s, (stage, (size, modules)) in enumerate(zip(o.stages, STAGES, strict=True), start=3):
-        x = pool(x, o, size, stage.stride, ceil_mode=True, name=f"maxpool{s - 1}")
+    config = resolve(defaults(), options)
+    inputs, x = image_input(config)
+    stride, next_stride = {4: (2, 2), 2: (2, 1), 1: (1, 1)}[config.stem_stride]
+    x = conv_norm(x, config, 64, 7, stride=stride, reads_pixels=True, name="conv1")
+    x = end_stage(x, config, "C1")
+    x = pool(x, config, 3, next_stride, ceil_mode=True, name="maxpool1")
+    x = conv_norm(x, config, 64, 1, name="conv2")
+    x = conv_norm(x, config, 192, 3, name="conv3")
+    x = end_stage(x, config, "C2")
+    for s, (stage, (size, modules)) in enumerate(zip(config.stages, STAGES, strict=True), start=3):
+        x = pool(x, config, size, stage.stride, ceil_mode=True, name=f"maxpool{s - 1}")
         for letter, (one, three, five, projection) in modules.items():
             branches = (
                 [(one, 1)],
@@ -80,6 +85,6 @@ def googlenet(**options: Unpack[Options]) -> keras.Model:
                 ["max", (projection, 1)],
             )
             name = f"inception{s}{letter}"
-            x = inception(x, o, branches, dilation=stage.next_dilation, name=name)
-        x = end_stage(x, o, f"C{s}")
-    return keras.Model(inputs, classifier(x, o), name=o.name)
+            x = inception(x, config, branches, dilation=stage.next_dilation, name=name)
+        x = end_stage(x, config, f"C{s}")
+    return keras.Model(inputs, classifier(x, config), name=config.name)

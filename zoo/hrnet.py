@@ -25,7 +25,8 @@ from zoo._blocks import (
     end_stage,
     image_input,
 )
-from zoo._options import Config, Options, Stage, check_variant, propose_fixes, resolve
+from zoo._builders import builder
+from zoo._options import Config, Options, Stage, check_variant, resolve
 from zoo.layers import CropLike
 
 
@@ -55,7 +56,12 @@ HEAD = (32, 64, 128, 256)  # widths of the head's bottlenecks
 BASIC, BOTTLENECK = resnet.Variant("basic", ()), resnet.Variant("bottleneck", ())
 
 
-@propose_fixes()
+def defaults(variant: str) -> Config:
+    """The paper's options."""
+    return Config(name=variant, residual=True)
+
+
+@builder
 def hrnet(variant: str, **options: Unpack[Options]) -> keras.Model:
     """Build an HRNet classifier with random weights.
 
@@ -81,50 +87,52 @@ def hrnet(variant: str, **options: Unpack[Options]) -> keras.Model:
     """
     check_variant("hrnet", VARIANTS, variant)
     spec = VARIANTS[variant]
-    o = resolve(Config(name=variant, residual=True), options)
+    config = resolve(defaults(variant), options)
     bottlenecks, width = spec.first
     blocks = bottlenecks + sum(spec.modules) * spec.depth + 1
-    rates = o.drop_path_rates(blocks)
-    inputs, x = image_input(o)
-    x = stem(x, o)
+    rates = config.drop_path_rates(blocks)
+    inputs, x = image_input(config)
+    x = stem(x, config)
     for b, rate in enumerate(rates[:bottlenecks]):
         x = resnet.residual_block(
             x,
-            o,
+            config,
             BOTTLENECK,
             width,
-            stride=o.stages[0].stride if b == 0 else 1,
-            dilation=o.stages[0].dilation if b == 0 else o.stages[0].next_dilation,
+            stride=config.stages[0].stride if b == 0 else 1,
+            dilation=config.stages[0].dilation if b == 0 else config.stages[0].next_dilation,
             drop_rate=rate,
             blocks=blocks,
             name=f"stage1_block{b}",
         )
     rates = rates[bottlenecks:]
-    new = strided(x, o, 2 * spec.width, o.stages[1], name="transition1")
-    maps = [conv_norm(x, o, spec.width, 3, name="transition1_first"), new]
+    new = strided(x, config, 2 * spec.width, config.stages[1], name="transition1")
+    maps = [conv_norm(x, config, spec.width, 3, name="transition1_first"), new]
     for s, modules in enumerate(spec.modules, start=2):
         if s > 2:
             filters = spec.width * 2 ** (s - 1)
-            new = strided(maps[-1], o, filters, o.stages[s - 1], name=f"transition{s - 1}")
+            new = strided(
+                maps[-1], config, filters, config.stages[s - 1], name=f"transition{s - 1}"
+            )
             maps.append(new)
         for m in range(modules):
-            maps = module(maps, o, rates[: spec.depth], blocks, name=f"stage{s}_module{m}")
+            maps = module(maps, config, rates[: spec.depth], blocks, name=f"stage{s}_module{m}")
             rates = rates[spec.depth :]
-    x = head(maps, o, rates[0], blocks)
-    return keras.Model(inputs, classifier(x, o), name=o.name)
+    x = head(maps, config, rates[0], blocks)
+    return keras.Model(inputs, classifier(x, config), name=config.name)
 
 
-def stem(x: Any, o: Config) -> Any:
+def stem(x: Any, config: Config) -> Any:
     """Two 3x3 convolutions; the first ends in C1."""
-    stride, next_stride = {4: (2, 2), 2: (2, 1), 1: (1, 1)}[o.stem_stride]
-    x = conv_norm(x, o, 64, 3, stride=stride, reads_pixels=True, name="stem_1")
+    stride, next_stride = {4: (2, 2), 2: (2, 1), 1: (1, 1)}[config.stem_stride]
+    x = conv_norm(x, config, 64, 3, stride=stride, reads_pixels=True, name="stem_1")
     x = layers.Identity(name="C1")(x)
-    return conv_norm(x, o, 64, 3, stride=next_stride, name="stem_2")
+    return conv_norm(x, config, 64, 3, stride=next_stride, name="stem_2")
 
 
 def strided(
     x: Any,
-    o: Config,
+    config: Config,
     filters: int,
     stage: Stage,
     *,
@@ -135,7 +143,7 @@ def strided(
     """A 3x3 convolution with the stride of a stage."""
     return conv_norm(
         x,
-        o,
+        config,
         filters,
         3,
         stride=stage.stride,
@@ -147,7 +155,7 @@ def strided(
 
 
 def module(
-    maps: Sequence[Any], o: Config, rates: Sequence[float], blocks: int, *, name: str
+    maps: Sequence[Any], config: Config, rates: Sequence[float], blocks: int, *, name: str
 ) -> list[Any]:
     """Residual blocks on each branch, then the sum of all at the resolution of each."""
     ends = []
@@ -155,47 +163,47 @@ def module(
         for b, rate in enumerate(rates):
             x = resnet.residual_block(
                 x,
-                o,
+                config,
                 BASIC,
                 x.shape[-1],
                 stride=1,
-                dilation=o.stages[i].next_dilation,
+                dilation=config.stages[i].next_dilation,
                 drop_rate=rate,
                 blocks=blocks,
                 name=f"{name}_branch{i}_block{b}",
             )
         ends.append(x)
-    return [fuse(ends, o, i, name=f"{name}_fuse{i}") for i in range(len(ends))]
+    return [fuse(ends, config, i, name=f"{name}_fuse{i}") for i in range(len(ends))]
 
 
-def fuse(maps: Sequence[Any], o: Config, i: int, *, name: str) -> Any:
+def fuse(maps: Sequence[Any], config: Config, i: int, *, name: str) -> Any:
     """Activate the sum of all branches, at the resolution of branch i.
 
     Higher resolutions come down by strided convolutions, lower ones are repeated.
     """
     like, parts = maps[i], []
     for j, x in enumerate(maps):
-        for k, stage in enumerate(o.stages[j + 1 : i + 1]):
+        for k, stage in enumerate(config.stages[j + 1 : i + 1]):
             last = j + k + 1 == i
             filters = (like if last else x).shape[-1]
-            x = strided(x, o, filters, stage, activate=not last, name=f"{name}_{j}_{k}")
+            x = strided(x, config, filters, stage, activate=not last, name=f"{name}_{j}_{k}")
         if j > i:
-            x = conv_norm(x, o, like.shape[-1], 1, activate=False, name=f"{name}_{j}")
-            factor = math.prod(stage.stride for stage in o.stages[i + 1 : j + 1])
+            x = conv_norm(x, config, like.shape[-1], 1, activate=False, name=f"{name}_{j}")
+            factor = math.prod(stage.stride for stage in config.stages[i + 1 : j + 1])
             x = layers.UpSampling2D(factor, name=f"{name}_{j}_up")(x)
             if None in x.shape[1:3] or x.shape != like.shape:
                 x = CropLike(name=f"{name}_{j}_crop")([x, like])
         parts.append(x)
-    return activation(layers.Add(name=f"{name}_add")(parts), o, name=f"{name}_act")
+    return activation(layers.Add(name=f"{name}_add")(parts), config, name=f"{name}_act")
 
 
-def head(maps: Sequence[Any], o: Config, rate: float, blocks: int) -> Any:
+def head(maps: Sequence[Any], config: Config, rate: float, blocks: int) -> Any:
     """Widen each branch, sum them from the highest resolution down, and widen the sum."""
     y = None
-    for i, (x, width, stage) in enumerate(zip(maps, HEAD, o.stages, strict=True)):
+    for i, (x, width, stage) in enumerate(zip(maps, HEAD, config.stages, strict=True)):
         x = resnet.residual_block(
             x,
-            o,
+            config,
             BOTTLENECK,
             width,
             stride=1,
@@ -204,12 +212,12 @@ def head(maps: Sequence[Any], o: Config, rate: float, blocks: int) -> Any:
             blocks=blocks,
             name=f"widen{i}",
         )
-        x = end_stage(x, o, f"C{i + 2}")
+        x = end_stage(x, config, f"C{i + 2}")
         if y is not None:
-            y = strided(y, o, 4 * width, stage, use_bias=True, name=f"down{i}")
+            y = strided(y, config, 4 * width, stage, use_bias=True, name=f"down{i}")
             x = layers.Add(name=f"down{i}_add")([x, y])
         y = x
-    return conv_norm(y, o, 2048, 1, use_bias=True, name="last")
+    return conv_norm(y, config, 2048, 1, use_bias=True, name="last")
 
 
 def hrnet_w18_small(**options: Unpack[Options]) -> keras.Model:

@@ -2,7 +2,7 @@
 
     stem -> 10 residual A -> reduction -> 20 x B -> reduction -> 10 x C -> average pool -> logits
 
-What a block adds is scaled down. Strided layers do not pad.
+The branch of a block is scaled down before it is added. Strided layers do not pad.
 """
 
 from __future__ import annotations
@@ -26,7 +26,8 @@ from zoo._blocks import (
     inception_stem,
     pool,
 )
-from zoo._options import Config, Options, propose_fixes, resolve
+from zoo._builders import builder
+from zoo._options import Config, Options, resolve
 
 VARIANTS = ("inception_resnet_v2",)
 
@@ -46,7 +47,19 @@ STAGES = (
 BLOCKS = 40
 
 
-@propose_fixes()
+def defaults(variant: str = "inception_resnet_v2") -> Config:
+    """The paper's options."""
+    return Config(
+        name=variant,
+        input_shape=(299, 299, 3),
+        strides=(2, 2, 2),
+        dropout=0.2,
+        norm_epsilon=1e-3,
+        residual=True,
+    )
+
+
+@builder
 def inception_resnet_v2(**options: Unpack[Options]) -> keras.Model:
     """Inception-ResNet-v2 (Szegedy et al., AAAI 2017), arXiv:1602.07261.
 
@@ -66,30 +79,24 @@ def inception_resnet_v2(**options: Unpack[Options]) -> keras.Model:
         >>> inception_resnet_v2(input_shape=(96, 128, 3), num_classes=10).output_shape
         (None, 10)
     """
-    paper = Config(
-        name="inception_resnet_v2",
-        input_shape=(299, 299, 3),
-        strides=(2, 2, 2),
-        dropout=0.2,
-        norm_epsilon=1e-3,
-        residual=True,
-    )
-    o = resolve(paper, options)
-    inputs, x = image_input(o)
-    x = inception_stem(x, o)
-    rates = iter(o.drop_path_rates(BLOCKS))
-    for s, (stage, row) in enumerate(zip(o.stages, STAGES, strict=True), start=3):
+    config = resolve(defaults(), options)
+    inputs, x = image_input(config)
+    x = inception_stem(x, config)
+    rates = iter(config.drop_path_rates(BLOCKS))
+    for s, (stage, row) in enumerate(zip(config.stages, STAGES, strict=True), start=3):
         first, reduction, block, branches, depth, scale = row
         if s == 3:
-            x = pool(x, o, 3, stage.stride, name="pool5a")
-            x = inception(x, o, reduction, dilation=stage.next_dilation, name=first)
+            x = pool(x, config, 3, stage.stride, name="pool5a")
+            x = inception(x, config, reduction, dilation=stage.next_dilation, name=first)
         else:
-            x = inception(x, o, reduction, stride=stage.stride, dilation=stage.dilation, name=first)
+            x = inception(
+                x, config, reduction, stride=stage.stride, dilation=stage.dilation, name=first
+            )
         for b in range(depth):
             last = (s, b) == (5, depth - 1)
             x = residual_block(
                 x,
-                o,
+                config,
                 branches,
                 scale=1.0 if last else scale,
                 dilation=stage.next_dilation,
@@ -98,15 +105,15 @@ def inception_resnet_v2(**options: Unpack[Options]) -> keras.Model:
                 name=f"{block}_{b}",
             )
         if s < 5:
-            x = end_stage(x, o, f"C{s}")
-    x = conv_norm(x, o, 1536, 1, name="conv7b")
-    x = end_stage(x, o, "C5")
-    return keras.Model(inputs, classifier(x, o), name=o.name)
+            x = end_stage(x, config, f"C{s}")
+    x = conv_norm(x, config, 1536, 1, name="conv7b")
+    x = end_stage(x, config, "C5")
+    return keras.Model(inputs, classifier(x, config), name=config.name)
 
 
 def residual_block(
     x: Any,
-    o: Config,
+    config: Config,
     branches: Sequence[Sequence[Any]],
     *,
     scale: float,
@@ -116,10 +123,10 @@ def residual_block(
     name: str,
 ) -> Any:
     """Apply relu(scale * F(x) + x); F is an Inception module and a 1x1 convolution."""
-    y = inception(x, o, branches, dilation=dilation, name=name)
-    start = branch_end_initializer(o, BLOCKS)
-    y = conv(y, o, x.shape[-1], 1, kernel_initializer=start, name=f"{name}_conv")
+    y = inception(x, config, branches, dilation=dilation, name=name)
+    start = branch_end_initializer(config, BLOCKS)
+    y = conv(y, config, x.shape[-1], 1, kernel_initializer=start, name=f"{name}_conv")
     y = layers.Rescaling(scale, name=f"{name}_scale")(y)
     y = drop_path(y, drop_rate, name=f"{name}_drop_path")
     x = layers.Add(name=f"{name}_add")([y, x])
-    return activation(x, o, name=f"{name}_act") if activate else x
+    return activation(x, config, name=f"{name}_act") if activate else x

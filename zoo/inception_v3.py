@@ -20,7 +20,8 @@ from zoo._blocks import (
     inception_stem,
     pool,
 )
-from zoo._options import Config, Options, check_choice, propose_fixes, resolve
+from zoo._builders import builder
+from zoo._options import Config, Options, check_choice, resolve
 
 VARIANTS = ("inception_v3",)
 
@@ -84,7 +85,18 @@ def stages(average: str = "avg") -> tuple[dict[str, Any], ...]:
     )
 
 
-@propose_fixes()
+def defaults(variant: str = "inception_v3") -> Config:
+    """The paper's options."""
+    return Config(
+        name=variant,
+        input_shape=(299, 299, 3),
+        strides=(2, 2, 2),
+        dropout=0.2,
+        norm_epsilon=1e-3,
+    )
+
+
+@builder
 def inception_v3(*, count_padding: bool = True, **options: Unpack[Options]) -> keras.Model:
     """Inception-v3 (Szegedy et al., CVPR 2016), arXiv:1512.00567.
 
@@ -107,29 +119,22 @@ def inception_v3(*, count_padding: bool = True, **options: Unpack[Options]) -> k
         (None, 10)
     """
     check_choice("inception_v3", "count_padding", count_padding, (True, False))
-    paper = Config(
-        name="inception_v3",
-        input_shape=(299, 299, 3),
-        strides=(2, 2, 2),
-        dropout=0.2,
-        norm_epsilon=1e-3,
-    )
-    o = resolve(paper, options)
-    inputs, x = image_input(o)
-    x = inception_stem(x, o)
+    config = resolve(defaults(), options)
+    inputs, x = image_input(config)
+    x = inception_stem(x, config)
     rows = stages("padded_avg" if count_padding else "avg")
-    for s, (stage, modules) in enumerate(zip(o.stages, rows, strict=True), start=3):
+    for s, (stage, modules) in enumerate(zip(config.stages, rows, strict=True), start=3):
         if s == 3:
-            x = pool(x, o, 3, stage.stride, name="pool5a")
+            x = pool(x, config, 3, stage.stride, name="pool5a")
         for i, (number, branches) in enumerate(modules.items()):
             reduces = s > 3 and i == 0
             x = inception(
                 x,
-                o,
+                config,
                 branches,
                 stride=stage.stride if reduces else 1,
                 dilation=stage.dilation if reduces else stage.next_dilation,
                 name=f"mixed{number}",
             )
-        x = end_stage(x, o, f"C{s}")
-    return keras.Model(inputs, classifier(x, o), name=o.name)
+        x = end_stage(x, config, f"C{s}")
+    return keras.Model(inputs, classifier(x, config), name=config.name)

@@ -12,7 +12,8 @@ from typing import Any, Unpack
 import keras
 
 from zoo._blocks import classifier, conv_norm, end_stage, image_input, inception
-from zoo._options import Config, Options, propose_fixes, resolve
+from zoo._builders import builder
+from zoo._options import Config, Options, resolve
 
 VARIANTS = ("inception_v4",)
 
@@ -48,7 +49,18 @@ INCEPTION_C = (
 STAGES = ((STEM_C, INCEPTION_A, 4), (REDUCTION_A, INCEPTION_B, 7), (REDUCTION_B, INCEPTION_C, 3))
 
 
-@propose_fixes()
+def defaults(variant: str = "inception_v4") -> Config:
+    """The paper's options."""
+    return Config(
+        name=variant,
+        input_shape=(299, 299, 3),
+        strides=(2, 2, 2),
+        dropout=0.2,
+        norm_epsilon=1e-3,
+    )
+
+
+@builder
 def inception_v4(**options: Unpack[Options]) -> keras.Model:
     """Inception-v4 (Szegedy et al., AAAI 2017), arXiv:1602.07261.
 
@@ -68,35 +80,33 @@ def inception_v4(**options: Unpack[Options]) -> keras.Model:
         >>> inception_v4(input_shape=(96, 128, 3), num_classes=10).output_shape
         (None, 10)
     """
-    paper = Config(
-        name="inception_v4",
-        input_shape=(299, 299, 3),
-        strides=(2, 2, 2),
-        dropout=0.2,
-        norm_epsilon=1e-3,
-    )
-    o = resolve(paper, options)
-    inputs, x = image_input(o)
-    x = stem(x, o)
+    config = resolve(defaults(), options)
+    inputs, x = image_input(config)
+    x = stem(x, config)
     number = 5
-    for s, (stage, row) in enumerate(zip(o.stages, STAGES, strict=True), start=3):
+    for s, (stage, row) in enumerate(zip(config.stages, STAGES, strict=True), start=3):
         reduction, branches, depth = row
         x = inception(
-            x, o, reduction, stride=stage.stride, dilation=stage.dilation, name=f"mixed{number}"
+            x,
+            config,
+            reduction,
+            stride=stage.stride,
+            dilation=stage.dilation,
+            name=f"mixed{number}",
         )
         for i in range(number + 1, number + 1 + depth):
-            x = inception(x, o, branches, dilation=stage.next_dilation, name=f"mixed{i}")
+            x = inception(x, config, branches, dilation=stage.next_dilation, name=f"mixed{i}")
         number += 1 + depth
-        x = end_stage(x, o, f"C{s}")
-    return keras.Model(inputs, classifier(x, o), name=o.name)
+        x = end_stage(x, config, f"C{s}")
+    return keras.Model(inputs, classifier(x, config), name=config.name)
 
 
-def stem(x: Any, o: Config) -> Any:
-    """Figure 3 but for its last module; strides 2 and 2."""
-    stride, next_stride = {4: (2, 2), 2: (2, 1), 1: (1, 1)}[o.stem_stride]
+def stem(x: Any, config: Config) -> Any:
+    """Figure 3 without its last module; strides 2 and 2."""
+    stride, next_stride = {4: (2, 2), 2: (2, 1), 1: (1, 1)}[config.stem_stride]
     x = conv_norm(
         x,
-        o,
+        config,
         32,
         3,
         stride=stride,
@@ -104,9 +114,9 @@ def stem(x: Any, o: Config) -> Any:
         reads_pixels=True,
         name="stem0",
     )
-    x = conv_norm(x, o, 32, 3, padding=0, name="stem1")
-    x = conv_norm(x, o, 64, 3, name="stem2")
-    x = end_stage(x, o, "C1")
-    x = inception(x, o, STEM_A, stride=next_stride, name="mixed3")
-    x = inception(x, o, STEM_B, valid=True, name="mixed4")
-    return end_stage(x, o, "C2")
+    x = conv_norm(x, config, 32, 3, padding=0, name="stem1")
+    x = conv_norm(x, config, 64, 3, name="stem2")
+    x = end_stage(x, config, "C1")
+    x = inception(x, config, STEM_A, stride=next_stride, name="mixed3")
+    x = inception(x, config, STEM_B, valid=True, name="mixed4")
+    return end_stage(x, config, "C2")

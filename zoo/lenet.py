@@ -2,8 +2,8 @@
 
     5x5 conv, pool -> 5x5 conv, pool -> 5x5 conv -> 2 dense layers
 
-As it is built today: the second convolution sees all maps of the first (the paper's Table I left
-some out), pooling has no parameters, and the last layer is dense rather than radial.
+Built as it usually is today: the second convolution sees all maps of the first (the paper's Table I
+left some out), pooling has no parameters, and the last layer is dense rather than radial.
 """
 
 from __future__ import annotations
@@ -13,12 +13,28 @@ from typing import Literal, Unpack, get_args
 import keras
 
 from zoo._blocks import classifier, conv_norm, conv_pool, end_stage, image_input
-from zoo._options import Config, Options, check_choice, propose_fixes, resolve
+from zoo._builders import propose_fixes, with_model_card
+from zoo._options import Config, Options, check_choice, resolve
 
 VARIANTS = ("lenet5",)
 Padding = Literal["valid", "stem", "same"]
 
 
+def defaults(variant: str = "lenet5") -> Config:
+    """The paper's options."""
+    return Config(
+        name=variant,
+        input_shape=(32, 32, 1),
+        num_classes=10,
+        stem_stride=2,
+        strides=(2,),
+        norm="none",
+        activation="tanh",
+        pooling="flatten",
+    )
+
+
+@with_model_card
 @propose_fixes({"padding": "stem"}, {"padding": "same"})
 def lenet5(*, padding: Padding = "valid", **options: Unpack[Options]) -> keras.Model:
     """LeNet-5 (LeCun et al., Proc. IEEE 1998), doi:10.1109/5.726791.
@@ -42,25 +58,19 @@ def lenet5(*, padding: Padding = "valid", **options: Unpack[Options]) -> keras.M
         >>> lenet5(input_shape=(28, 28, 1), padding="stem").count_params()
         61706
     """
-    paper = Config(
-        name="lenet5",
-        input_shape=(32, 32, 1),
-        num_classes=10,
-        stem_stride=2,
-        strides=(2,),
-        norm="none",
-        activation="tanh",
-        pooling="flatten",
-    )
-    o = resolve(paper, options)
-    check_choice(o.name, "padding", padding, get_args(Padding))
+    config = resolve(defaults(), options)
+    check_choice(config.name, "padding", padding, get_args(Padding))
     stem_padding: Literal[0, "same"] = 0 if padding == "valid" else "same"
     body_padding: Literal[0, "same"] = "same" if padding == "same" else 0
-    (stage,) = o.stages
-    inputs, x = image_input(o)
-    x = conv_pool(x, o, 6, 5, stride=o.stem_stride, padding=stem_padding, kind="avg", name="conv1")
-    x = end_stage(x, o, "C1")
-    x = conv_pool(x, o, 16, 5, stride=stage.stride, padding=body_padding, kind="avg", name="conv2")
-    x = conv_norm(x, o, 120, 5, padding=body_padding, name="conv3")
-    x = end_stage(x, o, "C2")
-    return keras.Model(inputs, classifier(x, o, hidden=(84,)), name=o.name)
+    (stage,) = config.stages
+    inputs, x = image_input(config)
+    x = conv_pool(
+        x, config, 6, 5, stride=config.stem_stride, padding=stem_padding, kind="avg", name="conv1"
+    )
+    x = end_stage(x, config, "C1")
+    x = conv_pool(
+        x, config, 16, 5, stride=stage.stride, padding=body_padding, kind="avg", name="conv2"
+    )
+    x = conv_norm(x, config, 120, 5, padding=body_padding, name="conv3")
+    x = end_stage(x, config, "C2")
+    return keras.Model(inputs, classifier(x, config, hidden=(84,)), name=config.name)

@@ -3,7 +3,7 @@
     patches -> blocks that mix tokens, then channels -> norm -> global average pool -> logits
 
 A token is a patch of the image. One MLP works across the tokens, alike for every channel, another
-across the channels, alike for every token. There is no convolution but the cut into patches.
+across the channels, alike for every token. The only convolution cuts the image into patches.
 """
 
 from __future__ import annotations
@@ -15,7 +15,8 @@ import keras
 from keras import layers
 
 from zoo._blocks import classifier, conv, drop_path, end_stage, image_input, mlp, norm
-from zoo._options import Config, Options, check_variant, propose_fixes, resolve
+from zoo._builders import builder
+from zoo._options import Config, Options, check_variant, resolve
 
 
 @dataclass(frozen=True)
@@ -23,7 +24,7 @@ class Variant:
     """One column of Table 1: what differs between members of the family."""
 
     depth: int  # blocks
-    patch_size: int
+    patch_size: int  # pixels a side
     embed_dim: int  # channels of a token
     channels_dim: int  # between the dense layers that mix channels
     tokens_dim: int  # between those that mix tokens
@@ -43,7 +44,21 @@ FIXED = dict.fromkeys(
 )
 
 
-@propose_fixes()
+def defaults(variant: str) -> Config:
+    """The paper's options."""
+    spec = VARIANTS[variant]
+    return Config(
+        name=variant,
+        stem_stride=spec.patch_size,
+        norm="layer",
+        norm_epsilon=1e-6,
+        activation="gelu",
+        residual=True,
+        fixed=FIXED,
+    )
+
+
+@builder
 def mixer(variant: str, **options: Unpack[Options]) -> keras.Model:
     """Build an MLP-Mixer classifier with random weights.
 
@@ -69,46 +84,45 @@ def mixer(variant: str, **options: Unpack[Options]) -> keras.Model:
     """
     check_variant("mixer", VARIANTS, variant)
     spec = VARIANTS[variant]
-    paper = Config(
-        name=variant,
-        stem_stride=spec.patch_size,
-        norm="layer",
-        norm_epsilon=1e-6,
-        activation="gelu",
-        residual=True,
-        fixed=FIXED,
-    )
-    o = resolve(paper, options)
-    height, width, _ = o.input_shape
-    if not height or not width or height % o.stem_stride or width % o.stem_stride:
+    config = resolve(defaults(variant), options)
+    height, width, _ = config.input_shape
+    if not height or not width or height % config.stem_stride or width % config.stem_stride:
         raise ValueError(
-            f"{o.name} needs a fixed image size, since the layers that mix tokens have weights for "
-            f"each, and whole patches: height and width must be multiples of {o.stem_stride}, the "
-            f"stem_stride; received {height} x {width}"
+            f"{config.name} needs a fixed image size, since the layers that mix tokens have "
+            f"weights for each, and whole patches: height and width must be multiples of "
+            f"{config.stem_stride}, the stem_stride; received {height} x {width}"
         )
-    inputs, x = image_input(o)
-    x = conv(x, o, spec.embed_dim, o.stem_stride, stride=o.stem_stride, padding=0, name="stem_conv")
+    inputs, x = image_input(config)
+    x = conv(
+        x,
+        config,
+        spec.embed_dim,
+        config.stem_stride,
+        stride=config.stem_stride,
+        padding=0,
+        name="stem_conv",
+    )
     size = x.shape[1:]
     x = layers.Reshape((-1, spec.embed_dim), name="stem_tokens")(x)
-    for b, rate in enumerate(o.drop_path_rates(spec.depth)):
-        x = mixer_block(x, o, spec, drop_rate=rate, name=f"block{b}")
-    x = norm(x, o, name="last_norm")
+    for b, rate in enumerate(config.drop_path_rates(spec.depth)):
+        x = mixer_block(x, config, spec, drop_rate=rate, name=f"block{b}")
+    x = norm(x, config, name="last_norm")
     x = layers.Reshape(size, name="last_map")(x)
-    x = end_stage(x, o, {16: "C4", 32: "C5"}[spec.patch_size])
-    return keras.Model(inputs, classifier(x, o), name=o.name)
+    x = end_stage(x, config, {16: "C4", 32: "C5"}[spec.patch_size])
+    return keras.Model(inputs, classifier(x, config), name=config.name)
 
 
-def mixer_block(x: Any, o: Config, spec: Variant, *, drop_rate: float, name: str) -> Any:
+def mixer_block(x: Any, config: Config, spec: Variant, *, drop_rate: float, name: str) -> Any:
     """Mix the tokens of x, (B, N, C), channel by channel, then the channels token by token."""
     branches = 2 * spec.depth
-    y = norm(x, o, name=f"{name}_norm1")
+    y = norm(x, config, name=f"{name}_norm1")
     y = layers.Permute((2, 1), name=f"{name}_channels_first")(y)  # (B, C, N)
-    y = mlp(y, o, spec.tokens_dim, blocks=branches, name=f"{name}_tokens")
+    y = mlp(y, config, spec.tokens_dim, blocks=branches, name=f"{name}_tokens")
     y = layers.Permute((2, 1), name=f"{name}_channels_last")(y)
     y = drop_path(y, drop_rate, name=f"{name}_drop_path1")
     x = layers.Add(name=f"{name}_add1")([y, x])
-    y = norm(x, o, name=f"{name}_norm2")
-    y = mlp(y, o, spec.channels_dim, blocks=branches, name=f"{name}_channels")
+    y = norm(x, config, name=f"{name}_norm2")
+    y = mlp(y, config, spec.channels_dim, blocks=branches, name=f"{name}_channels")
     y = drop_path(y, drop_rate, name=f"{name}_drop_path2")
     return layers.Add(name=f"{name}_add2")([y, x])
 

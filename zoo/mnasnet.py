@@ -22,14 +22,15 @@ from zoo._blocks import (
     inverted_residual,
     make_divisible,
 )
-from zoo._options import Config, Options, check_variant, propose_fixes, resolve
+from zoo._builders import builder
+from zoo._options import Config, Options, check_variant, resolve
 
 
 @dataclass(frozen=True)
 class Variant:
     """What differs between members of the family."""
 
-    width_multiplier: float
+    width_multiplier: float  # of all channels
 
 
 VARIANTS = {
@@ -53,7 +54,19 @@ STAGES = (
 # fmt: on
 
 
-@propose_fixes()
+def defaults(variant: str) -> Config:
+    """The paper's options."""
+    return Config(
+        name=variant,
+        stem_stride=2,
+        strides=(1, 2, 2, 2, 1, 2, 1),
+        dropout=0.2,
+        norm_momentum=0.9997,
+        residual=True,
+    )
+
+
+@builder
 def mnasnet(variant: str, **options: Unpack[Options]) -> keras.Model:
     """Build a MnasNet classifier with random weights.
 
@@ -76,33 +89,25 @@ def mnasnet(variant: str, **options: Unpack[Options]) -> keras.Model:
     """
     check_variant("mnasnet", VARIANTS, variant)
     width = VARIANTS[variant].width_multiplier
-    paper = Config(
-        name=variant,
-        stem_stride=2,
-        strides=(1, 2, 2, 2, 1, 2, 1),
-        dropout=0.2,
-        norm_momentum=0.9997,
-        residual=True,
-    )
-    o = resolve(paper, options)
-    inputs, x = image_input(o)
-    x = conv_stem(x, o, make_divisible(32 * width))
-    places = block_places(o, [row[0] for row in STAGES])
+    config = resolve(defaults(variant), options)
+    inputs, x = image_input(config)
+    x = conv_stem(x, config, make_divisible(32 * width))
+    places = block_places(config, [row[0] for row in STAGES])
     for (_, kernel_size, expand_ratio, filters, level), blocks in zip(STAGES, places, strict=True):
         for place in blocks:
             x = inverted_residual(
                 x,
-                o,
+                config,
                 make_divisible(filters * width),
                 expanded=x.shape[-1] * expand_ratio,
                 kernel_size=kernel_size,
                 **place,
             )
         if level:
-            x = end_stage(x, o, level)
-    x = conv_norm(x, o, 1280, 1, name="last")
-    x = end_stage(x, o, "C5")
-    return keras.Model(inputs, classifier(x, o), name=o.name)
+            x = end_stage(x, config, level)
+    x = conv_norm(x, config, 1280, 1, name="last")
+    x = end_stage(x, config, "C5")
+    return keras.Model(inputs, classifier(x, config), name=config.name)
 
 
 def mnasnet0_5(**options: Unpack[Options]) -> keras.Model:

@@ -3,7 +3,7 @@
     stem -> 5 stages of depthwise separable convolutions -> global average pool -> logits
 
 By default convolutions pad and norms have the epsilon of TensorFlow; weights from PyTorch Image
-Models want `padding="symmetric", norm_epsilon=1e-5`.
+Models need `padding="symmetric", norm_epsilon=1e-5`.
 """
 
 from __future__ import annotations
@@ -14,14 +14,15 @@ from typing import Unpack
 import keras
 
 from zoo._blocks import classifier, conv_norm, end_stage, image_input, pool
-from zoo._options import Config, PortedOptions, check_variant, propose_fixes, resolve_ported
+from zoo._builders import builder
+from zoo._options import Config, PortedOptions, check_variant, resolve_ported
 
 
 @dataclass(frozen=True)
 class Variant:
     """What differs between members of the family."""
 
-    width_multiplier: float
+    width_multiplier: float  # of all channels
 
 
 VARIANTS = {
@@ -35,7 +36,21 @@ VARIANTS = {
 STAGES = ((1, 64), (2, 128), (2, 256), (6, 512), (2, 1024))  # Table 1: blocks, filters
 
 
-@propose_fixes()
+def defaults(variant: str) -> Config:
+    """The paper's options."""
+    return Config(
+        name=variant,
+        stem_stride=2,
+        strides=(1, 2, 2, 2, 2),
+        dropout=0.001,
+        activation="relu6",
+        norm_epsilon=1e-3,
+        norm_momentum=0.99,
+        same_padding="tensorflow",
+    )
+
+
+@builder
 def mobilenet(variant: str, **options: Unpack[PortedOptions]) -> keras.Model:
     """Build a MobileNet classifier with random weights.
 
@@ -59,26 +74,16 @@ def mobilenet(variant: str, **options: Unpack[PortedOptions]) -> keras.Model:
     """
     check_variant("mobilenet", VARIANTS, variant)
     width = VARIANTS[variant].width_multiplier
-    paper = Config(
-        name=variant,
-        stem_stride=2,
-        strides=(1, 2, 2, 2, 2),
-        dropout=0.001,
-        activation="relu6",
-        norm_epsilon=1e-3,
-        norm_momentum=0.99,
-        same_padding="tensorflow",
-    )
-    o = resolve_ported(paper, options)
-    inputs, x = image_input(o)
-    stride = min(2, o.stem_stride)
-    x = conv_norm(x, o, int(32 * width), 3, stride=stride, reads_pixels=True, name="stem")
-    x = pool(x, o, 3, o.stem_stride // stride, padding=1, name="stem_pool")
-    for s, (stage, (depth, filters)) in enumerate(zip(o.stages, STAGES, strict=True)):
+    config = resolve_ported(defaults(variant), options)
+    inputs, x = image_input(config)
+    stride = min(2, config.stem_stride)
+    x = conv_norm(x, config, int(32 * width), 3, stride=stride, reads_pixels=True, name="stem")
+    x = pool(x, config, 3, config.stem_stride // stride, padding=1, name="stem_pool")
+    for s, (stage, (depth, filters)) in enumerate(zip(config.stages, STAGES, strict=True)):
         for b in range(depth):
             x = conv_norm(
                 x,
-                o,
+                config,
                 x.shape[-1],
                 3,
                 stride=stage.stride if b == 0 else 1,
@@ -86,9 +91,9 @@ def mobilenet(variant: str, **options: Unpack[PortedOptions]) -> keras.Model:
                 groups=x.shape[-1],
                 name=f"stage{s}_block{b}_depthwise",
             )
-            x = conv_norm(x, o, int(filters * width), 1, name=f"stage{s}_block{b}_pointwise")
-        x = end_stage(x, o, f"C{s + 1}")
-    return keras.Model(inputs, classifier(x, o), name=o.name)
+            x = conv_norm(x, config, int(filters * width), 1, name=f"stage{s}_block{b}_pointwise")
+        x = end_stage(x, config, f"C{s + 1}")
+    return keras.Model(inputs, classifier(x, config), name=config.name)
 
 
 def mobilenet_v1_025(**options: Unpack[PortedOptions]) -> keras.Model:

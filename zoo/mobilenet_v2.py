@@ -3,7 +3,7 @@
     stem -> 7 stages of inverted residual blocks -> 1x1 conv -> global average pool -> logits
 
 The deeper networks, 110d and 120d, are PyTorch Image Models'. By default convolutions pad and norms
-have the epsilon of PyTorch; weights from Keras want `padding="tensorflow", norm_epsilon=1e-3`.
+have the epsilon of PyTorch; weights from Keras need `padding="tensorflow", norm_epsilon=1e-3`.
 """
 
 from __future__ import annotations
@@ -24,15 +24,16 @@ from zoo._blocks import (
     inverted_residual,
     make_divisible,
 )
-from zoo._options import Config, PortedOptions, check_variant, propose_fixes, resolve_ported
+from zoo._builders import builder
+from zoo._options import Config, PortedOptions, check_variant, resolve_ported
 
 
 @dataclass(frozen=True)
 class Variant:
     """What differs between members of the family."""
 
-    width_multiplier: float
-    depth_multiplier: float = 1.0
+    width_multiplier: float  # of all channels
+    depth_multiplier: float = 1.0  # of the blocks per stage
     wide_ends: bool = True  # whether stem and head grow with the network
 
     @property
@@ -67,7 +68,19 @@ STAGES = (
 # fmt: on
 
 
-@propose_fixes()
+def defaults(variant: str) -> Config:
+    """The paper's options."""
+    return Config(
+        name=variant,
+        stem_stride=2,
+        strides=(1, 2, 2, 2, 1, 2, 1),
+        dropout=0.2,
+        activation="relu6",
+        residual=True,
+    )
+
+
+@builder
 def mobilenet(variant: str, **options: Unpack[PortedOptions]) -> keras.Model:
     """Build a MobileNetV2 classifier with random weights.
 
@@ -91,33 +104,25 @@ def mobilenet(variant: str, **options: Unpack[PortedOptions]) -> keras.Model:
     """
     check_variant("mobilenet_v2", VARIANTS, variant)
     spec = VARIANTS[variant]
-    paper = Config(
-        name=variant,
-        stem_stride=2,
-        strides=(1, 2, 2, 2, 1, 2, 1),
-        dropout=0.2,
-        activation="relu6",
-        residual=True,
-    )
-    o = resolve_ported(paper, options)
+    config = resolve_ported(defaults(variant), options)
     ends = spec.width_multiplier if spec.wide_ends else 1.0
-    inputs, x = image_input(o)
-    x = conv_stem(x, o, make_divisible(32 * ends))
-    places = block_places(o, spec.depths)
+    inputs, x = image_input(config)
+    x = conv_stem(x, config, make_divisible(32 * ends))
+    places = block_places(config, spec.depths)
     for (_, expand_ratio, filters, level), blocks in zip(STAGES, places, strict=True):
         for place in blocks:
             x = inverted_residual(
                 x,
-                o,
+                config,
                 make_divisible(filters * spec.width_multiplier),
                 expanded=x.shape[-1] * expand_ratio,
                 **place,
             )
         if level:
-            x = end_stage(x, o, level)
-    x = conv_norm(x, o, make_divisible(1280 * max(1.0, ends)), 1, name="last")
-    x = end_stage(x, o, "C5")
-    return keras.Model(inputs, classifier(x, o), name=o.name)
+            x = end_stage(x, config, level)
+    x = conv_norm(x, config, make_divisible(1280 * max(1.0, ends)), 1, name="last")
+    x = end_stage(x, config, "C5")
+    return keras.Model(inputs, classifier(x, config), name=config.name)
 
 
 def mobilenet_v2_035(**options: Unpack[PortedOptions]) -> keras.Model:

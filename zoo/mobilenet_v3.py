@@ -4,7 +4,7 @@
 
 Some blocks have a squeeze-and-excitation, and the later ones hard swish in place of ReLU; the
 minimal networks have neither, and 3x3 kernels alone. By default convolutions pad as in PyTorch;
-weights of TensorFlow want `padding="tensorflow"`, and those that PyTorch Image Models trained
+weights of TensorFlow need `padding="tensorflow"`, those that PyTorch Image Models trained
 `norm_epsilon=1e-5`.
 """
 
@@ -25,16 +25,17 @@ from zoo._blocks import (
     inverted_residual,
     make_divisible,
 )
-from zoo._options import Config, PortedOptions, check_variant, propose_fixes, resolve_ported
+from zoo._builders import builder
+from zoo._options import Config, PortedOptions, check_variant, resolve_ported
 
 
 @dataclass(frozen=True)
 class Variant:
     """What differs between members of the family."""
 
-    size: Literal["small", "large"]
-    width_multiplier: float = 1.0
-    minimal: bool = False
+    size: Literal["small", "large"]  # which of the two tables
+    width_multiplier: float = 1.0  # of the channels of the blocks
+    minimal: bool = False  # without squeeze-and-excitation and hard swish, with 3x3 kernels
 
 
 VARIANTS = {
@@ -73,7 +74,22 @@ STAGES = {
 HIDDEN = {"small": 1024, "large": 1280}  # units between pooling and logits
 
 
-@propose_fixes()
+def defaults(variant: str) -> Config:
+    """The paper's options."""
+    spec = VARIANTS[variant]
+    return Config(
+        name=variant,
+        stem_stride=2,
+        strides=tuple(stride for stride, _, _ in STAGES[spec.size]),
+        dropout=0.2,
+        activation=RE if spec.minimal else HS,
+        norm_epsilon=1e-3,
+        norm_momentum=0.99,
+        residual=True,
+    )
+
+
+@builder
 def mobilenet_v3(variant: str, **options: Unpack[PortedOptions]) -> keras.Model:
     """Build a MobileNetV3 classifier with random weights.
 
@@ -98,43 +114,33 @@ def mobilenet_v3(variant: str, **options: Unpack[PortedOptions]) -> keras.Model:
     """
     check_variant("mobilenet_v3", VARIANTS, variant)
     spec = VARIANTS[variant]
-    strides, levels, tables = zip(*STAGES[spec.size], strict=True)
-    paper = Config(
-        name=variant,
-        stem_stride=2,
-        strides=strides,
-        dropout=0.2,
-        activation=RE if spec.minimal else HS,
-        norm_epsilon=1e-3,
-        norm_momentum=0.99,
-        residual=True,
-    )
-    o = resolve_ported(paper, options)
-    inputs, x = image_input(o)
-    x = conv_stem(x, o, 16)
+    config = resolve_ported(defaults(variant), options)
+    inputs, x = image_input(config)
+    x = conv_stem(x, config, 16)
     before, replaced = 16, "activation" in options
-    places = block_places(o, [len(rows) for rows in tables])
-    for level, rows, blocks in zip(levels, tables, places, strict=True):
+    stages = STAGES[spec.size]
+    places = block_places(config, [len(rows) for _, _, rows in stages])
+    for (_, level, rows), blocks in zip(stages, places, strict=True):
         for (kernel_size, wide, filters, squeeze, kind), place in zip(rows, blocks, strict=True):
             expanded = make_divisible(x.shape[-1] * wide / before)
             x = inverted_residual(
                 x,
-                o,
+                config,
                 make_divisible(filters * spec.width_multiplier),
                 expanded=expanded,
                 kernel_size=3 if spec.minimal else kernel_size,
                 squeeze=make_divisible(expanded / 4) if squeeze and not spec.minimal else 0,
-                squeeze_activation=o.activation if replaced else RE,
+                squeeze_activation=config.activation if replaced else RE,
                 gate="hard_sigmoid",
-                activate=o.activation if replaced or spec.minimal else kind,
+                activate=config.activation if replaced or spec.minimal else kind,
                 **place,
             )
             before = filters
         if level:
-            x = end_stage(x, o, level)
-    x = conv_norm(x, o, make_divisible(6 * x.shape[-1]), 1, name="last")
-    x = end_stage(x, o, "C5")
-    return keras.Model(inputs, classifier(x, o, hidden=[HIDDEN[spec.size]]), name=o.name)
+            x = end_stage(x, config, level)
+    x = conv_norm(x, config, make_divisible(6 * x.shape[-1]), 1, name="last")
+    x = end_stage(x, config, "C5")
+    return keras.Model(inputs, classifier(x, config, hidden=[HIDDEN[spec.size]]), name=config.name)
 
 
 def mobilenet_v3_small_050(**options: Unpack[PortedOptions]) -> keras.Model:

@@ -4,8 +4,8 @@
     -> 1x1 conv -> global average pool -> logits
 
 A MobileViT block has a convolution that sees the neighbourhood, and a transformer in which a pixel
-attends to those that have its place in the other 2x2 patches of the map. A map that patches do not
-divide is resized within the block, so that images of any size will do.
+attends to those at its place in the other 2x2 patches of the map. A map that patches do not divide
+is resized within the block, so that images can have any size.
 """
 
 from __future__ import annotations
@@ -18,17 +18,20 @@ from keras import layers
 
 from zoo._blocks import (
     block_places,
+    branch_end_initializer,
     classifier,
     conv,
     conv_norm,
     conv_stem,
+    drop_path,
     end_stage,
     image_input,
     inverted_residual,
+    mlp,
     norm,
-    transformer_block,
 )
-from zoo._options import Config, Options, check_variant, propose_fixes, resolve
+from zoo._builders import builder
+from zoo._options import Config, Options, check_variant, resolve
 from zoo.layers import PatchAttention, ResizeLike, ResizeToMultiple
 
 
@@ -36,10 +39,10 @@ from zoo.layers import PatchAttention, ResizeLike, ResizeToMultiple
 class Variant:
     """What differs between members of the family."""
 
-    expand_ratio: int
-    widths: tuple[int, int, int, int, int]
+    expand_ratio: int  # of the inverted residual blocks
+    widths: tuple[int, int, int, int, int]  # channels of each stage
     dims: tuple[int, int, int]  # channels of the transformers
-    last_width: int
+    last_width: int  # channels of the last convolution
 
 
 # fmt: off
@@ -55,7 +58,20 @@ NUM_HEADS = 4
 PATCH_SIZE = 2
 
 
-@propose_fixes()
+def defaults(variant: str) -> Config:
+    """The paper's options."""
+    return Config(
+        name=variant,
+        input_shape=(256, 256, 3),
+        stem_stride=2,
+        strides=(1, 2, 2, 2, 2),
+        dropout=0.1,
+        activation="silu",
+        residual=True,
+    )
+
+
+@builder
 def mobilevit(variant: str, **options: Unpack[Options]) -> keras.Model:
     """Build a MobileViT with random weights.
 
@@ -79,29 +95,22 @@ def mobilevit(variant: str, **options: Unpack[Options]) -> keras.Model:
     """
     check_variant("mobilevit", VARIANTS, variant)
     spec = VARIANTS[variant]
-    paper = Config(
-        name=variant,
-        input_shape=(256, 256, 3),
-        stem_stride=2,
-        strides=(1, 2, 2, 2, 2),
-        dropout=0.1,
-        activation="silu",
-        residual=True,
-    )
-    o = resolve(paper, options)
-    of_tokens = o if "norm" in options else replace(o, norm="layer")
-    inputs, x = image_input(o)
-    x = conv_stem(x, o, 16)
-    for s, (width, blocks) in enumerate(zip(spec.widths, block_places(o, DEPTHS), strict=True)):
+    config = resolve(defaults(variant), options)
+    token_config = config if "norm" in options else replace(config, norm="layer")
+    inputs, x = image_input(config)
+    x = conv_stem(x, config, 16)
+    for s, (width, blocks) in enumerate(
+        zip(spec.widths, block_places(config, DEPTHS), strict=True)
+    ):
         for b, place in enumerate(blocks):
             if s < 2 or b == 0:
                 expanded = spec.expand_ratio * x.shape[-1]
-                x = inverted_residual(x, o, width, expanded=expanded, **place)
+                x = inverted_residual(x, config, width, expanded=expanded, **place)
             else:
                 x = mobilevit_block(
                     x,
-                    o,
-                    of_tokens,
+                    config,
+                    token_config,
                     spec.dims[s - 2],
                     depth=TRANSFORMER_DEPTHS[s - 2],
                     dilation=place["dilation"],
@@ -109,16 +118,16 @@ def mobilevit(variant: str, **options: Unpack[Options]) -> keras.Model:
                     name=place["name"],
                 )
         if s < 4:
-            x = end_stage(x, o, f"C{s + 1}")
-    x = conv_norm(x, o, spec.last_width, 1, name="last")
-    x = end_stage(x, o, "C5")
-    return keras.Model(inputs, classifier(x, o), name=o.name)
+            x = end_stage(x, config, f"C{s + 1}")
+    x = conv_norm(x, config, spec.last_width, 1, name="last")
+    x = end_stage(x, config, "C5")
+    return keras.Model(inputs, classifier(x, config), name=config.name)
 
 
 def mobilevit_block(
     x: Any,
-    o: Config,
-    of_tokens: Config,
+    config: Config,
+    token_config: Config,
     dim: int,
     *,
     depth: int,
@@ -128,27 +137,37 @@ def mobilevit_block(
 ) -> Any:
     """3x3 convolution -> transformer of `dim` channels -> 1x1, beside x into a 3x3 convolution."""
     width = x.shape[-1]
-    y = conv_norm(x, o, width, 3, dilation=dilation, name=f"{name}_local")
-    y = conv(y, o, dim, 1, use_bias=False, name=f"{name}_embed_conv")
+    y = conv_norm(x, config, width, 3, dilation=dilation, name=f"{name}_local")
+    y = conv(y, config, dim, 1, use_bias=False, name=f"{name}_embed_conv")
     resized = any(side is None or side % PATCH_SIZE for side in x.shape[1:3])
     if resized:
         y = ResizeToMultiple(PATCH_SIZE, name=f"{name}_resize")(y)
     for i in range(depth):
-        y = transformer_block(
-            y,
-            of_tokens,
-            PatchAttention(NUM_HEADS, PATCH_SIZE, name=f"{name}_layer{i}_attention"),
-            2 * dim,
-            drop_rate=drop_rate,
-            blocks=depth,
-            name=f"{name}_layer{i}",
+        y = transformer_layer(
+            y, token_config, drop_rate=drop_rate, branches=2 * depth, name=f"{name}_layer{i}"
         )
-    y = norm(y, of_tokens, name=f"{name}_post_norm")
+    y = norm(y, token_config, name=f"{name}_post_norm")
     if resized:
         y = ResizeLike(name=f"{name}_resize_back")([y, x])
-    y = conv_norm(y, o, width, 1, name=f"{name}_unembed")
+    y = conv_norm(y, config, width, 1, name=f"{name}_unembed")
     y = layers.Concatenate(name=f"{name}_concat")([x, y])
-    return conv_norm(y, o, width, 3, dilation=dilation, name=f"{name}_fusion")
+    return conv_norm(y, config, width, 3, dilation=dilation, name=f"{name}_fusion")
+
+
+def transformer_layer(x: Any, config: Config, *, drop_rate: float, branches: int, name: str) -> Any:
+    """Add attention(norm(x)) to x, and then MLP(norm(x)). x is (B, H, W, D)."""
+    dim = x.shape[-1]
+    last = branch_end_initializer(config, branches)
+    y = norm(x, config, name=f"{name}_norm1")
+    y = layers.Dense(3 * dim, name=f"{name}_qkv")(y)
+    y = PatchAttention(NUM_HEADS, PATCH_SIZE, name=f"{name}_attention")(y)
+    y = layers.Dense(dim, kernel_initializer=last, name=f"{name}_proj")(y)
+    y = drop_path(y, drop_rate, name=f"{name}_drop_path1")
+    x = layers.Add(name=f"{name}_add1")([y, x])
+    y = norm(x, config, name=f"{name}_norm2")
+    y = mlp(y, config, 2 * dim, blocks=branches, name=name)
+    y = drop_path(y, drop_rate, name=f"{name}_drop_path2")
+    return layers.Add(name=f"{name}_add2")([y, x])
 
 
 def mobilevit_xxs(**options: Unpack[Options]) -> keras.Model:

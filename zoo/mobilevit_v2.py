@@ -5,7 +5,7 @@
 
 The attention is separable, its cost linear in the number of pixels, and nothing of the block's
 input goes around it. A map that the 2x2 patches do not divide is resized at the block's beginning
-and stays so, so that images of any size will do.
+and keeps that size, so that images can have any size.
 """
 
 from __future__ import annotations
@@ -14,20 +14,24 @@ from dataclasses import dataclass, replace
 from typing import Any, Unpack
 
 import keras
+from keras import layers
 
 from zoo._blocks import (
     block_places,
+    branch_end_initializer,
     classifier,
     conv,
     conv_norm,
     conv_stem,
+    drop_path,
     end_stage,
     image_input,
     inverted_residual,
+    mlp,
     norm,
-    transformer_block,
 )
-from zoo._options import Config, Options, check_variant, propose_fixes, resolve
+from zoo._builders import builder
+from zoo._options import Config, Options, check_variant, resolve
 from zoo.layers import ResizeToMultiple, SeparablePatchAttention
 
 
@@ -35,7 +39,7 @@ from zoo.layers import ResizeToMultiple, SeparablePatchAttention
 class Variant:
     """What differs between members of the family."""
 
-    width_multiplier: float
+    width_multiplier: float  # of all channels
 
 
 VARIANTS = {
@@ -53,7 +57,19 @@ STAGES = ((1, 64, 0), (2, 128, 0), (1, 256, 2), (1, 384, 4), (1, 512, 3))
 PATCH_SIZE = 2
 
 
-@propose_fixes()
+def defaults(variant: str) -> Config:
+    """The paper's options."""
+    return Config(
+        name=variant,
+        input_shape=(256, 256, 3),
+        stem_stride=2,
+        strides=(1, 2, 2, 2, 2),
+        activation="silu",
+        residual=True,
+    )
+
+
+@builder
 def mobilevit(variant: str, **options: Unpack[Options]) -> keras.Model:
     """Build a MobileViT v2 with random weights.
 
@@ -77,44 +93,36 @@ def mobilevit(variant: str, **options: Unpack[Options]) -> keras.Model:
     """
     check_variant("mobilevit_v2", VARIANTS, variant)
     width_multiplier = VARIANTS[variant].width_multiplier
-    paper = Config(
-        name=variant,
-        input_shape=(256, 256, 3),
-        stem_stride=2,
-        strides=(1, 2, 2, 2, 2),
-        activation="silu",
-        residual=True,
-    )
-    o = resolve(paper, options)
-    of_tokens = o if "norm" in options else replace(o, norm="group", norm_groups=1)
-    of_values = o.activation if "activation" in options else "relu"
-    inputs, x = image_input(o)
-    x = conv_stem(x, o, int(32 * width_multiplier))
-    places = block_places(o, [repeats + (depth > 0) for repeats, _, depth in STAGES])
+    config = resolve(defaults(variant), options)
+    token_config = config if "norm" in options else replace(config, norm="group", norm_groups=1)
+    value_activation = config.activation if "activation" in options else "relu"
+    inputs, x = image_input(config)
+    x = conv_stem(x, config, int(32 * width_multiplier))
+    places = block_places(config, [repeats + (depth > 0) for repeats, _, depth in STAGES])
     for s, ((repeats, width, depth), blocks) in enumerate(zip(STAGES, places, strict=True)):
         for place in blocks[:repeats]:
             filters = int(width * width_multiplier)
-            x = inverted_residual(x, o, filters, expanded=2 * x.shape[-1], **place)
+            x = inverted_residual(x, config, filters, expanded=2 * x.shape[-1], **place)
         for place in blocks[repeats:]:
             x = mobilevit_block(
                 x,
-                o,
-                of_tokens,
-                of_values,
+                config,
+                token_config,
+                value_activation,
                 depth=depth,
                 dilation=place["dilation"],
                 drop_rate=place["drop_rate"],
                 name=place["name"],
             )
-        x = end_stage(x, o, f"C{s + 1}")
-    return keras.Model(inputs, classifier(x, o), name=o.name)
+        x = end_stage(x, config, f"C{s + 1}")
+    return keras.Model(inputs, classifier(x, config), name=config.name)
 
 
 def mobilevit_block(
     x: Any,
-    o: Config,
-    of_tokens: Config,
-    of_values: str,
+    config: Config,
+    token_config: Config,
+    value_activation: str,
     *,
     depth: int,
     dilation: int,
@@ -125,21 +133,43 @@ def mobilevit_block(
     width, dim = x.shape[-1], x.shape[-1] // 2
     if any(side is None or side % PATCH_SIZE for side in x.shape[1:3]):
         x = ResizeToMultiple(PATCH_SIZE, align_corners=True, name=f"{name}_resize")(x)
-    x = conv_norm(x, o, width, 3, dilation=dilation, groups=width, name=f"{name}_local")
-    x = conv(x, o, dim, 1, use_bias=False, name=f"{name}_embed_conv")
+    x = conv_norm(x, config, width, 3, dilation=dilation, groups=width, name=f"{name}_local")
+    x = conv(x, config, dim, 1, use_bias=False, name=f"{name}_embed_conv")
     for i in range(depth):
-        x = transformer_block(
+        x = transformer_layer(
             x,
-            of_tokens,
-            SeparablePatchAttention(PATCH_SIZE, of_values, name=f"{name}_layer{i}_attention"),
-            2 * dim,
-            qkv_width=1 + 2 * dim,
+            token_config,
+            value_activation,
             drop_rate=drop_rate,
-            blocks=depth,
+            branches=2 * depth,
             name=f"{name}_layer{i}",
         )
-    x = norm(x, of_tokens, name=f"{name}_post_norm")
-    return conv_norm(x, o, width, 1, activate=False, name=f"{name}_unembed")
+    x = norm(x, token_config, name=f"{name}_post_norm")
+    return conv_norm(x, config, width, 1, activate=False, name=f"{name}_unembed")
+
+
+def transformer_layer(
+    x: Any,
+    config: Config,
+    value_activation: str,
+    *,
+    drop_rate: float,
+    branches: int,
+    name: str,
+) -> Any:
+    """Add attention(norm(x)) to x, and then MLP(norm(x)). x is (B, H, W, D)."""
+    dim = x.shape[-1]
+    last = branch_end_initializer(config, branches)
+    y = norm(x, config, name=f"{name}_norm1")
+    y = layers.Dense(1 + 2 * dim, name=f"{name}_qkv")(y)  # one number a pixel is its query
+    y = SeparablePatchAttention(PATCH_SIZE, value_activation, name=f"{name}_attention")(y)
+    y = layers.Dense(dim, kernel_initializer=last, name=f"{name}_proj")(y)
+    y = drop_path(y, drop_rate, name=f"{name}_drop_path1")
+    x = layers.Add(name=f"{name}_add1")([y, x])
+    y = norm(x, config, name=f"{name}_norm2")
+    y = mlp(y, config, 2 * dim, blocks=branches, name=name)
+    y = drop_path(y, drop_rate, name=f"{name}_drop_path2")
+    return layers.Add(name=f"{name}_add2")([y, x])
 
 
 def mobilevit_v2_050(**options: Unpack[Options]) -> keras.Model:

@@ -26,7 +26,8 @@ from zoo._blocks import (
     pool,
     separable_conv,
 )
-from zoo._options import Config, Options, check_variant, propose_fixes, resolve
+from zoo._builders import builder
+from zoo._options import Config, Options, check_variant, resolve
 from zoo.layers import SamePadding2D
 
 
@@ -38,7 +39,7 @@ class Variant:
     filters: int  # of the last stage's cells together
     stem: int  # filters of the stem
     size: int  # pixels a side
-    skip: bool  # after a reduction cell, p is the map that this cell had as p
+    skip: bool  # after a reduction cell, p is the p that this cell had
 
 
 VARIANTS = {
@@ -47,7 +48,22 @@ VARIANTS = {
 }
 
 
-@propose_fixes()
+def defaults(variant: str) -> Config:
+    """The paper's options."""
+    spec = VARIANTS[variant]
+    return Config(
+        name=variant,
+        input_shape=(spec.size, spec.size, 3),
+        strides=(2, 2, 2),
+        dropout=0.5,
+        norm_epsilon=1e-3,
+        norm_momentum=0.9997,
+        residual=True,
+        same_padding="tensorflow",
+    )
+
+
+@builder
 def nasnet(variant: str, **options: Unpack[Options]) -> keras.Model:
     """Build a NASNet-A classifier with random weights.
 
@@ -71,24 +87,14 @@ def nasnet(variant: str, **options: Unpack[Options]) -> keras.Model:
     """
     check_variant("nasnet", VARIANTS, variant)
     spec = VARIANTS[variant]
-    paper = Config(
-        name=variant,
-        input_shape=(spec.size, spec.size, 3),
-        strides=(2, 2, 2),
-        dropout=0.5,
-        norm_epsilon=1e-3,
-        norm_momentum=0.9997,
-        residual=True,
-        same_padding="tensorflow",
-    )
-    o = resolve(paper, options)
+    config = resolve(defaults(variant), options)
     filters, n = spec.filters // 24, spec.depth
-    rates = iter(o.drop_path_rates(3 * n + 4))
-    stride, next_stride = {4: (2, 2), 2: (2, 1), 1: (1, 1)}[o.stem_stride]
-    inputs, x = image_input(o)
+    rates = iter(config.drop_path_rates(3 * n + 4))
+    stride, next_stride = {4: (2, 2), 2: (2, 1), 1: (1, 1)}[config.stem_stride]
+    inputs, x = image_input(config)
     x = conv_norm(
         x,
-        o,
+        config,
         spec.stem,
         3,
         stride=stride,
@@ -97,21 +103,21 @@ def nasnet(variant: str, **options: Unpack[Options]) -> keras.Model:
         reads_pixels=True,
         name="stem",
     )
-    x = end_stage(x, o, "C1")
+    x = end_stage(x, config, "C1")
     p = x
     y = reduction_cell(
-        x, p, o, filters // 4, stride=next_stride, drop_rate=next(rates), name="stem1"
+        x, p, config, filters // 4, stride=next_stride, drop_rate=next(rates), name="stem1"
     )
-    x, p = end_stage(y, o, "C2"), x
+    x, p = end_stage(y, config, "C2"), x
     between: int | None = next_stride  # the stride of a reduction cell between p and x
-    for s, stage in enumerate(o.stages):
+    for s, stage in enumerate(config.stages):
         width = filters * 2**s
         reduced = width if s else width // 2
         name = f"reduce{s * n}" if s else "stem2"
         y = reduction_cell(
             x,
-            adjust(p, o, reduced, stride=between, name=f"{name}_adjust"),
-            o,
+            adjust(p, config, reduced, stride=between, name=f"{name}_adjust"),
+            config,
             reduced,
             stride=stage.stride,
             dilation=stage.dilation,
@@ -124,8 +130,8 @@ def nasnet(variant: str, **options: Unpack[Options]) -> keras.Model:
             name = f"normal{s * n + i + (s > 0)}"
             y = normal_cell(
                 x,
-                adjust(p, o, width, stride=between, name=f"{name}_adjust"),
-                o,
+                adjust(p, config, width, stride=between, name=f"{name}_adjust"),
+                config,
                 width,
                 dilation=stage.next_dilation,
                 drop_rate=next(rates),
@@ -133,12 +139,12 @@ def nasnet(variant: str, **options: Unpack[Options]) -> keras.Model:
             )
             x, p, between = y, x, None
         if s < 2:
-            x = end_stage(x, o, f"C{s + 3}")
-    x = end_stage(activation(x, o, name="post_act"), o, "C5")
-    return keras.Model(inputs, classifier(x, o), name=o.name)
+            x = end_stage(x, config, f"C{s + 3}")
+    x = end_stage(activation(x, config, name="post_act"), config, "C5")
+    return keras.Model(inputs, classifier(x, config), name=config.name)
 
 
-def adjust(p: Any, o: Config, filters: int, *, stride: int | None, name: str) -> Any:
+def adjust(p: Any, config: Config, filters: int, *, stride: int | None, name: str) -> Any:
     """Bring p to `filters` channels, and to the size of x.
 
     With a `stride`, that of the reduction cell between p and x, half of the channels are from every
@@ -146,17 +152,17 @@ def adjust(p: Any, o: Config, filters: int, *, stride: int | None, name: str) ->
     """
     if stride is None and p.shape[-1] == filters:
         return p
-    p = activation(p, o, name=f"{name}_act")
-    bias = o.norm == "none"
+    p = activation(p, config, name=f"{name}_act")
+    bias = config.norm == "none"
     if stride is None:
-        p = conv(p, o, filters, 1, use_bias=bias, name=f"{name}_conv")
+        p = conv(p, config, filters, 1, use_bias=bias, name=f"{name}_conv")
     else:
         beside = layers.ZeroPadding2D(((0, 1), (0, 1)), name=f"{name}_2_pad")(p)
         beside = layers.Cropping2D(((1, 0), (1, 0)), name=f"{name}_2_crop")(beside)
         halves = [
             conv(
                 layers.AveragePooling2D(1, stride, name=f"{name}_{i}_pool")(pixels),
-                o,
+                config,
                 filters // 2,
                 1,
                 use_bias=bias,
@@ -165,18 +171,18 @@ def adjust(p: Any, o: Config, filters: int, *, stride: int | None, name: str) ->
             for i, pixels in enumerate((p, beside), start=1)
         ]
         p = layers.Concatenate(name=f"{name}_concat")(halves)
-    return norm(p, o, name=f"{name}_norm")
+    return norm(p, config, name=f"{name}_norm")
 
 
-def squeeze(x: Any, o: Config, filters: int, *, name: str) -> Any:
+def squeeze(x: Any, config: Config, filters: int, *, name: str) -> Any:
     """Bring x to `filters` channels."""
-    x = activation(x, o, name=f"{name}_act")
-    return conv_norm(x, o, filters, 1, activate=False, name=name)
+    x = activation(x, config, name=f"{name}_act")
+    return conv_norm(x, config, filters, 1, activate=False, name=name)
 
 
 def separable_twice(
     x: Any,
-    o: Config,
+    config: Config,
     filters: int,
     kernel_size: int,
     *,
@@ -187,23 +193,23 @@ def separable_twice(
 ) -> Any:
     """Activation and separable convolution, twice; the first makes the stride."""
     for i, each in enumerate((stride, 1), start=1):
-        x = activation(x, o, name=f"{name}_{i}_act")
+        x = activation(x, config, name=f"{name}_{i}_act")
         x = separable_conv(
-            x, o, filters, kernel_size, stride=each, dilation=dilation, name=f"{name}_{i}"
+            x, config, filters, kernel_size, stride=each, dilation=dilation, name=f"{name}_{i}"
         )
     return drop_path(x, drop_rate, name=f"{name}_drop_path")
 
 
 def normal_cell(
-    x: Any, p: Any, o: Config, filters: int, *, dilation: int, drop_rate: float, name: str
+    x: Any, p: Any, config: Config, filters: int, *, dilation: int, drop_rate: float, name: str
 ) -> Any:
     """Figure 4, left: five sums of two operations each, and p, concatenated."""
-    h = squeeze(x, o, filters, name=f"{name}_squeeze")
+    h = squeeze(x, config, filters, name=f"{name}_squeeze")
 
     def separable(source: Any, kernel_size: int, place: str) -> Any:
         return separable_twice(
             source,
-            o,
+            config,
             filters,
             kernel_size,
             dilation=dilation,
@@ -228,7 +234,7 @@ def normal_cell(
 def reduction_cell(
     x: Any,
     p: Any,
-    o: Config,
+    config: Config,
     filters: int,
     *,
     stride: int,
@@ -237,14 +243,14 @@ def reduction_cell(
     name: str,
 ) -> Any:
     """Figure 4, right: the operations on x and p make the stride; two more are on their sum."""
-    h = squeeze(x, o, filters, name=f"{name}_squeeze")
+    h = squeeze(x, config, filters, name=f"{name}_squeeze")
     size = max(3, stride)
     padded = SamePadding2D(size, stride, name=f"{name}_pad")(h)
 
     def separable(source: Any, kernel_size: int, place: str, stride: int = 1) -> Any:
         return separable_twice(
             source,
-            o,
+            config,
             filters,
             kernel_size,
             stride=stride,
@@ -254,8 +260,8 @@ def reduction_cell(
         )
 
     def pooled(kind: Literal["max", "avg"], place: str) -> Any:
-        if stride > 1 and o.downsample != "paper":
-            return pool(h, o, 3, stride, padding="same", kind=kind, name=f"{name}_{place}")
+        if stride > 1 and config.downsample != "paper":
+            return pool(h, config, 3, stride, padding="same", kind=kind, name=f"{name}_{place}")
         layer = layers.MaxPooling2D if kind == "max" else layers.AveragePooling2D
         return layer(size, stride, name=f"{name}_{place}")(padded)
 

@@ -3,8 +3,8 @@
     stem -> 4 stages of residual blocks -> global average pool -> logits
 
 Bottlenecks that do not narrow, with groups of one width throughout the network. RegNetY has a
-squeeze-and-excitation after the 3x3 convolution. Names tell the paper's multiply-adds at 224 x 224;
-where torchvision rounds widths otherwise than the paper, they are torchvision's.
+squeeze-and-excitation after the 3x3 convolution. Names have the paper's multiply-adds at 224 x 224.
+Where torchvision rounds widths otherwise than the paper, the widths are torchvision's.
 """
 
 from __future__ import annotations
@@ -29,7 +29,8 @@ from zoo._blocks import (
     projection,
     squeeze_excite,
 )
-from zoo._options import Config, Options, check_variant, propose_fixes, resolve
+from zoo._builders import builder
+from zoo._options import Config, Options, check_variant, resolve
 
 
 @dataclass(frozen=True)
@@ -37,8 +38,8 @@ class Variant:
     """One row of the paper's tables of models."""
 
     depths: Sequence[int]  # blocks per stage
-    widths: Sequence[int]
-    group_width: int
+    widths: Sequence[int]  # channels of each stage
+    group_width: int  # channels of a group
     squeeze: bool = False  # whether blocks have a squeeze-and-excitation
 
 
@@ -74,14 +75,19 @@ VARIANTS = {
 # fmt: on
 
 
-@propose_fixes()
+def defaults(variant: str) -> Config:
+    """The paper's options."""
+    return Config(name=variant, stem_stride=2, strides=(2, 2, 2, 2), residual=True)
+
+
+@builder
 def regnet(variant: str, **options: Unpack[Options]) -> keras.Model:
     """Build a RegNet classifier with random weights.
 
     Args:
         variant: A key of `VARIANTS`, e.g. "regnet_y_400mf".
-        **options: See `zoo.Options`. By default images are 224 x 224 x 3, the stem's stride is 2
-            and that of each stage, too.
+        **options: See `zoo.Options`. By default images are 224 x 224 x 3, the strides of
+            the stem and of each stage are 2.
 
     Returns:
         A functional `keras.Model` from images (B, H, W, C), pixels in [0, 255], to logits
@@ -97,22 +103,21 @@ def regnet(variant: str, **options: Unpack[Options]) -> keras.Model:
     """
     check_variant("regnet", VARIANTS, variant)
     spec = VARIANTS[variant]
-    paper = Config(name=variant, stem_stride=2, strides=(2, 2, 2, 2), residual=True)
-    o = resolve(paper, options)
-    inputs, x = image_input(o)
-    x = conv_stem(x, o, 32)
-    x = end_stage(x, o, "C1")
-    places = block_places(o, spec.depths, first=1)
+    config = resolve(defaults(variant), options)
+    inputs, x = image_input(config)
+    x = conv_stem(x, config, 32)
+    x = end_stage(x, config, "C1")
+    places = block_places(config, spec.depths, first=1)
     for level, width, blocks in zip(("C2", "C3", "C4", "C5"), spec.widths, places, strict=True):
         for place in blocks:
-            x = residual_block(x, o, spec, width, **place)
-        x = end_stage(x, o, level)
-    return keras.Model(inputs, classifier(x, o), name=o.name)
+            x = residual_block(x, config, spec, width, **place)
+        x = end_stage(x, config, level)
+    return keras.Model(inputs, classifier(x, config), name=config.name)
 
 
 def residual_block(
     x: Any,
-    o: Config,
+    config: Config,
     spec: Variant,
     width: int,
     *,
@@ -124,17 +129,19 @@ def residual_block(
 ) -> Any:
     """Apply relu(F(x) + shortcut(x)); F is 1x1 -> grouped 3x3 -> squeeze-and-excitation -> 1x1."""
     groups = width // min(width, spec.group_width)
-    y = conv_norm(x, o, width, 1, name=f"{name}_1")
-    y = conv_norm(y, o, width, 3, stride=stride, dilation=dilation, groups=groups, name=f"{name}_2")
+    y = conv_norm(x, config, width, 1, name=f"{name}_1")
+    y = conv_norm(
+        y, config, width, 3, stride=stride, dilation=dilation, groups=groups, name=f"{name}_2"
+    )
     if spec.squeeze:
-        y = squeeze_excite(y, o, x.shape[-1] // 4, name=f"{name}_se")
-    last = branch_end_initializer(o, blocks)
-    y = conv_norm(y, o, width, 1, activate=False, kernel_initializer=last, name=f"{name}_3")
+        y = squeeze_excite(y, config, x.shape[-1] // 4, name=f"{name}_se")
+    last = branch_end_initializer(config, blocks)
+    y = conv_norm(y, config, width, 1, activate=False, kernel_initializer=last, name=f"{name}_3")
     y = drop_path(y, drop_rate, name=f"{name}_drop_path")
     if stride > 1 or x.shape[-1] != width:
-        x = projection(x, o, width, stride=stride, name=f"{name}_shortcut")
+        x = projection(x, config, width, stride=stride, name=f"{name}_shortcut")
     x = layers.Add(name=f"{name}_add")([y, x])
-    return activation(x, o, name=f"{name}_act")
+    return activation(x, config, name=f"{name}_act")
 
 
 def regnet_x_200mf(**options: Unpack[Options]) -> keras.Model:

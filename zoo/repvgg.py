@@ -3,7 +3,7 @@
     5 stages of 3x3 convolutions, the first a single one -> global average pool -> logits
 
 In training each 3x3 convolution has a 1x1 convolution and an identity beside it, each with a batch
-norm of its own. `zoo.fold` makes one convolution of the three: the plain network for inference.
+norm of its own. `zoo.fold` merges the three into one convolution: the plain network for inference.
 """
 
 from __future__ import annotations
@@ -27,7 +27,8 @@ from zoo._blocks import (
     norm,
     pool,
 )
-from zoo._options import Config, Options, check_variant, propose_fixes, resolve
+from zoo._builders import builder
+from zoo._options import Config, Options, check_variant, resolve
 
 
 @dataclass(frozen=True)
@@ -55,7 +56,12 @@ VARIANTS = {
 }
 
 
-@propose_fixes()
+def defaults(variant: str) -> Config:
+    """The paper's options."""
+    return Config(name=variant, stem_stride=2, strides=(2, 2, 2, 2), residual=True)
+
+
+@builder
 def repvgg(variant: str, **options: Unpack[Options]) -> keras.Model:
     """Build a RepVGG classifier with random weights, in the form for training.
 
@@ -78,26 +84,27 @@ def repvgg(variant: str, **options: Unpack[Options]) -> keras.Model:
     """
     check_variant("repvgg", VARIANTS, variant)
     spec = VARIANTS[variant]
-    paper = Config(name=variant, stem_stride=2, strides=(2, 2, 2, 2), residual=True)
-    o = resolve(paper, options)
+    config = resolve(defaults(variant), options)
     multipliers = (*[spec.width_multiplier] * 3, spec.last_width_multiplier)
     widths = [int(width * m) for width, m in zip((64, 128, 256, 512), multipliers, strict=True)]
-    inputs, x = image_input(o)
-    stride = min(2, o.stem_stride)
-    x = repvgg_block(x, o, min(64, widths[0]), stride=stride, reads_pixels=True, name="stem")
+    inputs, x = image_input(config)
+    stride = min(2, config.stem_stride)
+    x = repvgg_block(x, config, min(64, widths[0]), stride=stride, reads_pixels=True, name="stem")
     x = layers.Identity(name="C1")(x)
-    x = pool(x, o, 3, o.stem_stride // stride, padding=1, name="stem_pool")
-    for s, (width, places) in enumerate(zip(widths, block_places(o, spec.depths), strict=True)):
+    x = pool(x, config, 3, config.stem_stride // stride, padding=1, name="stem_pool")
+    for s, (width, places) in enumerate(
+        zip(widths, block_places(config, spec.depths), strict=True)
+    ):
         for b, place in enumerate(places):
             groups = spec.groups if b % 2 else 1
-            x = repvgg_block(x, o, width, groups=groups, identity=b > 0, **place)
-        x = end_stage(x, o, f"C{s + 2}")
-    return keras.Model(inputs, classifier(x, o), name=o.name)
+            x = repvgg_block(x, config, width, groups=groups, identity=b > 0, **place)
+        x = end_stage(x, config, f"C{s + 2}")
+    return keras.Model(inputs, classifier(x, config), name=config.name)
 
 
 def repvgg_block(
     x: Any,
-    o: Config,
+    config: Config,
     filters: int,
     *,
     stride: int,
@@ -109,19 +116,19 @@ def repvgg_block(
     blocks: int = 1,
     name: str,
 ) -> Any:
-    """Apply relu(3x3 conv + 1x1 conv + identity), each of them with its norm."""
+    """Apply relu(3x3 conv + 1x1 conv + identity), each with its own norm."""
 
     def initializer() -> Any:
-        if o.norm == "none":
-            return branch_end_initializer(o, blocks)
-        # the authors', PyTorch's own: the sum of three branches wants less than a single one
+        if config.norm == "none":
+            return branch_end_initializer(config, blocks)
+        # PyTorch's default, as the authors use; a sum of three branches needs smaller weights
         return keras.initializers.VarianceScaling(1 / 3, "fan_in", "uniform")
 
-    strided = stride if reads_pixels or o.downsample in ("paper", "conv") else 1
+    strided = stride if reads_pixels or config.downsample in ("paper", "conv") else 1
     branches = [
         conv_norm(
             x,
-            o,
+            config,
             filters,
             kernel_size,
             stride=strided,
@@ -137,9 +144,9 @@ def repvgg_block(
     y = layers.Add(name=f"{name}_branches")(branches)
     if identity:
         y = drop_path(y, drop_rate, name=f"{name}_drop_path")
-        y = layers.Add(name=f"{name}_add")([y, norm(x, o, name=f"{name}_identity_norm")])
-    y = activation(y, o, name=f"{name}_act")
-    return downsample(y, o, stride // strided, name=f"{name}_down")
+        y = layers.Add(name=f"{name}_add")([y, norm(x, config, name=f"{name}_identity_norm")])
+    y = activation(y, config, name=f"{name}_act")
+    return downsample(y, config, stride // strided, name=f"{name}_down")
 
 
 def repvgg_a0(**options: Unpack[Options]) -> keras.Model:

@@ -2,9 +2,9 @@
 
     stem -> 4 stages of residual blocks -> global average pool -> logits
 
-ResNet whose 3x3 convolution is a hierarchy: the channels are split into groups, the "scale" of
-them, and each group sees what the convolution of the group before gave. Res2NeXt has grouped
-convolutions there; the networks "d" have the stem and the shortcuts of ResNet-D.
+ResNet whose 3x3 convolution is a hierarchy: the channels are split into groups (their number is the
+"scale"), and each group sees the result of the convolution of the group before. Res2NeXt has
+grouped convolutions there; the networks "d" have the stem and the shortcuts of ResNet-D.
 """
 
 from __future__ import annotations
@@ -29,7 +29,8 @@ from zoo._blocks import (
     projection,
     residual_stem,
 )
-from zoo._options import Config, Options, check_variant, propose_fixes, resolve
+from zoo._builders import builder
+from zoo._options import Config, Options, check_variant, resolve
 from zoo.layers import SplitChannels
 
 
@@ -39,7 +40,7 @@ class Variant:
 
     depths: Sequence[int]  # blocks per stage
     width_per_scale: int  # of the first stage
-    scale: int
+    scale: int  # groups of channels in the hierarchy
     groups: int = 1  # cardinality
     deep_stem: bool = False  # with averaged shortcuts: ResNet-D
 
@@ -58,7 +59,12 @@ VARIANTS = {
 WIDTHS = (64, 128, 256, 512)
 
 
-@propose_fixes()
+def defaults(variant: str) -> Config:
+    """The paper's options."""
+    return Config(name=variant, residual=True)
+
+
+@builder
 def res2net(variant: str, **options: Unpack[Options]) -> keras.Model:
     """Build a Res2Net classifier with random weights.
 
@@ -80,19 +86,19 @@ def res2net(variant: str, **options: Unpack[Options]) -> keras.Model:
     """
     check_variant("res2net", VARIANTS, variant)
     spec = VARIANTS[variant]
-    o = resolve(Config(name=variant, residual=True), options)
-    inputs, x = image_input(o)
-    x = residual_stem(x, o, (32, 32, 64) if spec.deep_stem else (64,))
-    for s, places in enumerate(block_places(o, spec.depths, first=1)):
+    config = resolve(defaults(variant), options)
+    inputs, x = image_input(config)
+    x = residual_stem(x, config, (32, 32, 64) if spec.deep_stem else (64,))
+    for s, places in enumerate(block_places(config, spec.depths, first=1)):
         for b, place in enumerate(places):
-            x = res2net_block(x, o, spec, WIDTHS[s], first=b == 0, **place)
-        x = end_stage(x, o, f"C{s + 2}")
-    return keras.Model(inputs, classifier(x, o), name=o.name)
+            x = res2net_block(x, config, spec, WIDTHS[s], first=b == 0, **place)
+        x = end_stage(x, config, f"C{s + 2}")
+    return keras.Model(inputs, classifier(x, config), name=config.name)
 
 
 def res2net_block(
     x: Any,
-    o: Config,
+    config: Config,
     spec: Variant,
     width: int,
     *,
@@ -109,7 +115,7 @@ def res2net_block(
     convolution is averaged.
     """
     inner = width * spec.width_per_scale // 64 * spec.groups
-    y = conv_norm(x, o, inner * spec.scale, 1, name=f"{name}_1")
+    y = conv_norm(x, config, inner * spec.scale, 1, name=f"{name}_1")
     *parts, rest = SplitChannels(spec.scale, name=f"{name}_split")(y)
     seen: list[Any] = []
     for i, part in enumerate(parts):
@@ -117,7 +123,7 @@ def res2net_block(
             part = layers.Add(name=f"{name}_2_{i}_add")([seen[-1], part])
         part = conv_norm(
             part,
-            o,
+            config,
             inner,
             3,
             stride=stride,
@@ -127,17 +133,19 @@ def res2net_block(
         )
         seen.append(part)
     if first:
-        rest = average(rest, o, stride, name=f"{name}_pool")
+        rest = average(rest, config, stride, name=f"{name}_pool")
     y = layers.Concatenate(name=f"{name}_concat")([*seen, rest])
-    last = branch_end_initializer(o, blocks)
-    y = conv_norm(y, o, 4 * width, 1, activate=False, kernel_initializer=last, name=f"{name}_3")
+    last = branch_end_initializer(config, blocks)
+    y = conv_norm(
+        y, config, 4 * width, 1, activate=False, kernel_initializer=last, name=f"{name}_3"
+    )
     y = drop_path(y, drop_rate, name=f"{name}_drop_path")
     if first:
         x = projection(
-            x, o, 4 * width, stride=stride, pooled=spec.deep_stem, name=f"{name}_shortcut"
+            x, config, 4 * width, stride=stride, pooled=spec.deep_stem, name=f"{name}_shortcut"
         )
     x = layers.Add(name=f"{name}_add")([y, x])
-    return activation(x, o, name=f"{name}_act")
+    return activation(x, config, name=f"{name}_act")
 
 
 def res2net50_48w_2s(**options: Unpack[Options]) -> keras.Model:

@@ -2,7 +2,7 @@
 
     stem -> 4 stages of residual blocks -> global average pool -> logits
 
-ResNet-D whose 3x3 convolution gives several maps, the "radix" of them, which are summed with
+ResNet-D whose 3x3 convolution gives several maps (their number is the "radix"), summed with
 weights that an attention over the whole image chooses for each channel. "1s4x24d" is radix 1,
 cardinality 4, width 24. The letters d and e are PyTorch Image Models', for stems of two widths.
 """
@@ -31,7 +31,8 @@ from zoo._blocks import (
     projection,
     residual_stem,
 )
-from zoo._options import Config, Options, check_variant, propose_fixes, resolve
+from zoo._builders import builder
+from zoo._options import Config, Options, check_variant, resolve
 from zoo.layers import SplitChannels
 
 
@@ -41,10 +42,10 @@ class Variant:
 
     depths: tuple[int, int, int, int]  # blocks per stage
     size: int  # pixels a side
-    stem_width: int
-    radix: int = 2
+    stem_width: int  # channels of the stem's first convolutions
+    radix: int = 2  # maps that the 3x3 convolution gives
     groups: int = 1  # cardinality
-    width_per_group: int = 64
+    width_per_group: int = 64  # base width
     pool_first: bool = False  # the stride comes before the 3x3 convolution
 
 
@@ -61,7 +62,13 @@ VARIANTS = {
 WIDTHS = (64, 128, 256, 512)
 
 
-@propose_fixes()
+def defaults(variant: str) -> Config:
+    """The paper's options."""
+    spec = VARIANTS[variant]
+    return Config(name=variant, input_shape=(spec.size, spec.size, 3), residual=True)
+
+
+@builder
 def resnest(variant: str, **options: Unpack[Options]) -> keras.Model:
     """Build a ResNeSt classifier with random weights.
 
@@ -84,20 +91,19 @@ def resnest(variant: str, **options: Unpack[Options]) -> keras.Model:
     """
     check_variant("resnest", VARIANTS, variant)
     spec = VARIANTS[variant]
-    paper = Config(name=variant, input_shape=(spec.size, spec.size, 3), residual=True)
-    o = resolve(paper, options)
-    inputs, x = image_input(o)
-    x = residual_stem(x, o, (spec.stem_width, spec.stem_width, 2 * spec.stem_width))
-    for s, places in enumerate(block_places(o, spec.depths, first=1)):
+    config = resolve(defaults(variant), options)
+    inputs, x = image_input(config)
+    x = residual_stem(x, config, (spec.stem_width, spec.stem_width, 2 * spec.stem_width))
+    for s, places in enumerate(block_places(config, spec.depths, first=1)):
         for place in places:
-            x = resnest_block(x, o, spec, WIDTHS[s], **place)
-        x = end_stage(x, o, f"C{s + 2}")
-    return keras.Model(inputs, classifier(x, o), name=o.name)
+            x = resnest_block(x, config, spec, WIDTHS[s], **place)
+        x = end_stage(x, config, f"C{s + 2}")
+    return keras.Model(inputs, classifier(x, config), name=config.name)
 
 
 def resnest_block(
     x: Any,
-    o: Config,
+    config: Config,
     spec: Variant,
     width: int,
     *,
@@ -109,13 +115,13 @@ def resnest_block(
 ) -> Any:
     """Apply relu(F(x) + shortcut(x)); F is 1x1 -> 3x3 with split attention -> 1x1."""
     inner = width * spec.width_per_group // 64 * spec.groups
-    pooled = stride > 1 and o.downsample == "paper"
-    y = conv_norm(x, o, inner, 1, name=f"{name}_1")
+    pooled = stride > 1 and config.downsample == "paper"
+    y = conv_norm(x, config, inner, 1, name=f"{name}_1")
     if pooled and spec.pool_first:
-        y = average(y, o, stride, name=f"{name}_pool")
+        y = average(y, config, stride, name=f"{name}_pool")
     y = conv_norm(
         y,
-        o,
+        config,
         inner * spec.radix,
         3,
         stride=1 if pooled else stride,
@@ -123,31 +129,33 @@ def resnest_block(
         groups=spec.groups * spec.radix,
         name=f"{name}_2",
     )
-    y = split_attention(y, o, spec, name=f"{name}_attention")
+    y = split_attention(y, config, spec, name=f"{name}_attention")
     if pooled and not spec.pool_first:
-        y = average(y, o, stride, name=f"{name}_pool")
-    last = branch_end_initializer(o, blocks)
-    y = conv_norm(y, o, 4 * width, 1, activate=False, kernel_initializer=last, name=f"{name}_3")
+        y = average(y, config, stride, name=f"{name}_pool")
+    last = branch_end_initializer(config, blocks)
+    y = conv_norm(
+        y, config, 4 * width, 1, activate=False, kernel_initializer=last, name=f"{name}_3"
+    )
     y = drop_path(y, drop_rate, name=f"{name}_drop_path")
-    ends = [x, y]  # Keras walks back recursively from the first: 89 branches would be too deep
+    ends = [x, y]  # Keras recurses from the first one: a chain of branches is too deep
     if stride > 1 or x.shape[-1] != 4 * width:
-        x = projection(x, o, 4 * width, stride=stride, pooled=True, name=f"{name}_shortcut")
+        x = projection(x, config, 4 * width, stride=stride, pooled=True, name=f"{name}_shortcut")
         ends = [y, x]
     x = layers.Add(name=f"{name}_add")(ends)
-    return activation(x, o, name=f"{name}_act")
+    return activation(x, config, name=f"{name}_act")
 
 
-def split_attention(x: Any, o: Config, spec: Variant, *, name: str) -> Any:
-    """Sum the parts of x, (B, H, W, radix C), weighted per channel by what their mean holds."""
+def split_attention(x: Any, config: Config, spec: Variant, *, name: str) -> Any:
+    """Sum the parts of x, (B, H, W, radix C), with weights per channel computed from their mean."""
     channels = x.shape[-1]
     y = layers.GlobalAveragePooling2D(keepdims=True, name=f"{name}_pool")(x)
     y = sum_of_parts(y, spec.radix, name=f"{name}_mean")
     hidden = max(32, make_divisible(channels / 4))
-    y = conv(y, o, hidden, 1, groups=spec.groups, name=f"{name}_1_conv")
-    if o.norm != "instance":  # of a channel's only value it would be zero
-        y = norm(y, o, name=f"{name}_1_norm")
-    y = activation(y, o, name=f"{name}_1_act")
-    y = conv(y, o, channels, 1, groups=spec.groups, name=f"{name}_2_conv")
+    y = conv(y, config, hidden, 1, groups=spec.groups, name=f"{name}_1_conv")
+    if config.norm != "instance":  # the norm of a single value is zero
+        y = norm(y, config, name=f"{name}_1_norm")
+    y = activation(y, config, name=f"{name}_1_act")
+    y = conv(y, config, channels, 1, groups=spec.groups, name=f"{name}_2_conv")
     if spec.radix == 1:
         y = layers.Activation("sigmoid", name=f"{name}_gate")(y)
     else:

@@ -9,44 +9,61 @@ one. The anti-aliased network (Zhang, ICML 2019) has ResNet's stem, and blurs be
 
 from __future__ import annotations
 
-from typing import Any, Unpack
+from dataclasses import dataclass
+from typing import Unpack
 
 import keras
 
-from zoo._options import Config, Options, check_variant, propose_fixes, resolve
-from zoo.resnet import Variant, build
+from zoo import resnet
+from zoo._builders import builder
+from zoo._options import Config, Options, check_variant, resolve
+from zoo.resnet import Design
 
-C: dict[str, Any] = {"stem": (32, 32, 64)}
-D: dict[str, Any] = {"stem": (32, 32, 64), "pooled_shortcuts": True}
-S: dict[str, Any] = {"stem": (64, 64, 128)}
-T: dict[str, Any] = {"stem": (24, 32, 64), "pooled_shortcuts": True}
+C = Design(stem=(32, 32, 64))
+D = Design(stem=(32, 32, 64), pooled_shortcuts=True)
+S = Design(stem=(64, 64, 128))
+T = Design(stem=(24, 32, 64), pooled_shortcuts=True)
+BLUR = Design(blur=True)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Variant(resnet.Variant):
+    """A row of ResNet's table, and one of the designs above."""
+
+    design: Design  # see above
+
 
 # fmt: off
 VARIANTS = {
-    "resnet50c":        Variant("bottleneck", (3, 4, 6, 3), **C),
-    "resnet101c":       Variant("bottleneck", (3, 4, 23, 3), **C),
-    "resnet152c":       Variant("bottleneck", (3, 8, 36, 3), **C),
-    "resnet18d":        Variant("basic",      (2, 2, 2, 2), **D),
-    "resnet26d":        Variant("bottleneck", (2, 2, 2, 2), **D),
-    "resnet34d":        Variant("basic",      (3, 4, 6, 3), **D),
-    "resnet50d":        Variant("bottleneck", (3, 4, 6, 3), **D),
-    "resnet101d":       Variant("bottleneck", (3, 4, 23, 3), **D),
-    "resnet152d":       Variant("bottleneck", (3, 8, 36, 3), **D),
-    "resnet200d":       Variant("bottleneck", (3, 24, 36, 3), **D),
-    "resnext50d_32x4d": Variant("bottleneck", (3, 4, 6, 3), **D, groups=32, width_per_group=4),
-    "resnet50s":        Variant("bottleneck", (3, 4, 6, 3), **S),
-    "resnet101s":       Variant("bottleneck", (3, 4, 23, 3), **S),
-    "resnet152s":       Variant("bottleneck", (3, 8, 36, 3), **S),
-    "resnet10t":        Variant("basic",      (1, 1, 1, 1), **T),
-    "resnet14t":        Variant("bottleneck", (1, 1, 1, 1), **T),
-    "resnet26t":        Variant("bottleneck", (2, 2, 2, 2), **T),
-    "resnet50t":        Variant("bottleneck", (3, 4, 6, 3), **T),
-    "resnetblur50":     Variant("bottleneck", (3, 4, 6, 3), blur=True),
+    "resnet50c":        Variant("bottleneck", (3, 4, 6, 3), design=C),
+    "resnet101c":       Variant("bottleneck", (3, 4, 23, 3), design=C),
+    "resnet152c":       Variant("bottleneck", (3, 8, 36, 3), design=C),
+    "resnet18d":        Variant("basic",      (2, 2, 2, 2), design=D),
+    "resnet26d":        Variant("bottleneck", (2, 2, 2, 2), design=D),
+    "resnet34d":        Variant("basic",      (3, 4, 6, 3), design=D),
+    "resnet50d":        Variant("bottleneck", (3, 4, 6, 3), design=D),
+    "resnet101d":       Variant("bottleneck", (3, 4, 23, 3), design=D),
+    "resnet152d":       Variant("bottleneck", (3, 8, 36, 3), design=D),
+    "resnet200d":       Variant("bottleneck", (3, 24, 36, 3), design=D),
+    "resnext50d_32x4d": Variant("bottleneck", (3, 4, 6, 3), design=D, groups=32, width_per_group=4),
+    "resnet50s":        Variant("bottleneck", (3, 4, 6, 3), design=S),
+    "resnet101s":       Variant("bottleneck", (3, 4, 23, 3), design=S),
+    "resnet152s":       Variant("bottleneck", (3, 8, 36, 3), design=S),
+    "resnet10t":        Variant("basic",      (1, 1, 1, 1), design=T),
+    "resnet14t":        Variant("bottleneck", (1, 1, 1, 1), design=T),
+    "resnet26t":        Variant("bottleneck", (2, 2, 2, 2), design=T),
+    "resnet50t":        Variant("bottleneck", (3, 4, 6, 3), design=T),
+    "resnetblur50":     Variant("bottleneck", (3, 4, 6, 3), design=BLUR),
 }
 # fmt: on
 
 
-@propose_fixes()
+def defaults(variant: str) -> Config:
+    """The paper's options."""
+    return Config(name=variant, residual=True)
+
+
+@builder
 def resnet_d(variant: str, **options: Unpack[Options]) -> keras.Model:
     """Build a ResNet-C, D, S or T classifier with random weights.
 
@@ -67,7 +84,8 @@ def resnet_d(variant: str, **options: Unpack[Options]) -> keras.Model:
         (None, 10)
     """
     check_variant("resnet_d", VARIANTS, variant)
-    return build(resolve(Config(name=variant, residual=True), options), VARIANTS[variant])
+    spec = VARIANTS[variant]
+    return resnet.residual_network(resolve(defaults(variant), options), spec, spec.design)
 
 
 def resnet50c(**options: Unpack[Options]) -> keras.Model:

@@ -14,7 +14,8 @@ from typing import Unpack
 import keras
 
 from zoo import resnet
-from zoo._options import Config, Options, check_variant, propose_fixes, resolve
+from zoo._builders import builder
+from zoo._options import Config, Options, check_variant, resolve
 
 
 @dataclass(frozen=True)
@@ -23,8 +24,8 @@ class Variant:
 
     depths: tuple[int, int, int, int]  # blocks per stage
     size: int  # pixels a side
-    drop_path_rate: float = 0.0
-    dropout: float = 0.25
+    drop_path_rate: float = 0.0  # of the last block
+    dropout: float = 0.25  # before the logits
 
 
 VARIANTS = {
@@ -38,7 +39,22 @@ VARIANTS = {
 }
 
 
-@propose_fixes()
+DESIGN = resnet.Design(stem=(32, 32, 64, 64), pooled_shortcuts=True, attention="se", squeeze=4)
+
+
+def defaults(variant: str) -> Config:
+    """The paper's options."""
+    spec = VARIANTS[variant]
+    return Config(
+        name=variant,
+        residual=True,
+        input_shape=(spec.size, spec.size, 3),
+        dropout=spec.dropout,
+        drop_path_rate=spec.drop_path_rate,
+    )
+
+
+@builder
 def resnet_rs(variant: str, **options: Unpack[Options]) -> keras.Model:
     """Build a ResNet-RS classifier with random weights.
 
@@ -60,23 +76,8 @@ def resnet_rs(variant: str, **options: Unpack[Options]) -> keras.Model:
         (None, 10)
     """
     check_variant("resnet_rs", VARIANTS, variant)
-    spec = VARIANTS[variant]
-    paper = Config(
-        name=variant,
-        residual=True,
-        input_shape=(spec.size, spec.size, 3),
-        dropout=spec.dropout,
-        drop_path_rate=spec.drop_path_rate,
-    )
-    family = resnet.Variant(
-        "bottleneck",
-        spec.depths,
-        stem=(32, 32, 64, 64),
-        pooled_shortcuts=True,
-        attention="se",
-        squeeze=4,
-    )
-    return resnet.build(resolve(paper, options), family)
+    spec = resnet.Variant("bottleneck", VARIANTS[variant].depths)
+    return resnet.residual_network(resolve(defaults(variant), options), spec, DESIGN)
 
 
 def resnetrs50(**options: Unpack[Options]) -> keras.Model:

@@ -4,50 +4,61 @@
 
 ResNet whose branches end with a gate for each channel. Squeeze-and-excitation makes the gates from
 the means of all channels, by two dense layers; efficient channel attention (Wang et al., CVPR 2020)
-makes each from the means of a few, by a 1-D convolution. For "d" and "t" see `zoo.resnet_d`.
+makes each from the means of a few channels, by a 1-D convolution. For "d" and "t" see
+`zoo.resnet_d`.
 """
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any, Unpack
 
 import keras
 
-from zoo._options import Config, Options, check_variant, propose_fixes, resolve
-from zoo.resnet import Variant, build
-from zoo.resnet_d import D, T
+from zoo import resnet
+from zoo._builders import builder
+from zoo._options import Config, Options, check_variant, resolve
+from zoo.resnet import Design
+from zoo.resnet_d import D, T, Variant
 
-SE: dict[str, Any] = {"attention": "se"}
-ECA: dict[str, Any] = {"attention": "eca"}
-X4: dict[str, Any] = {"groups": 32, "width_per_group": 4}
-X8: dict[str, Any] = {"groups": 32, "width_per_group": 8}
+SE, SE_D, SE_T = (replace(design, attention="se") for design in (Design(), D, T))
+ECA, ECA_D, ECA_T = (replace(design, attention="eca") for design in (Design(), D, T))
+ECA_LIGHT = replace(ECA, pooled_shortcuts=True)
+GROUPS_32X4: dict[str, Any] = {"groups": 32, "width_per_group": 4}
+GROUPS_32X8: dict[str, Any] = {"groups": 32, "width_per_group": 8}
+GROUPS_64X4: dict[str, Any] = {"groups": 64, "width_per_group": 4}
 
 # fmt: off
 VARIANTS = {
-    "seresnet18":          Variant("basic",      (2, 2, 2, 2), **SE),
-    "seresnet34":          Variant("basic",      (3, 4, 6, 3), **SE),
-    "seresnet50":          Variant("bottleneck", (3, 4, 6, 3), **SE),
-    "seresnet101":         Variant("bottleneck", (3, 4, 23, 3), **SE),
-    "seresnet152":         Variant("bottleneck", (3, 8, 36, 3), **SE),
-    "seresnet152d":        Variant("bottleneck", (3, 8, 36, 3), **SE, **D),
-    "seresnext26d_32x4d":  Variant("bottleneck", (2, 2, 2, 2), **SE, **D, **X4),
-    "seresnext26t_32x4d":  Variant("bottleneck", (2, 2, 2, 2), **SE, **T, **X4),
-    "seresnext50_32x4d":   Variant("bottleneck", (3, 4, 6, 3), **SE, **X4),
-    "seresnext101_32x4d":  Variant("bottleneck", (3, 4, 23, 3), **SE, **X4),
-    "seresnext101_32x8d":  Variant("bottleneck", (3, 4, 23, 3), **SE, **X8),
-    "seresnext101_64x4d":  Variant("bottleneck", (3, 4, 23, 3), **SE, groups=64, width_per_group=4),
-    "seresnext101d_32x8d": Variant("bottleneck", (3, 4, 23, 3), **SE, **D, **X8),
-    "ecaresnet26t":        Variant("bottleneck", (2, 2, 2, 2), **ECA, **T),
-    "ecaresnet50d":        Variant("bottleneck", (3, 4, 6, 3), **ECA, **D),
-    "ecaresnet50t":        Variant("bottleneck", (3, 4, 6, 3), **ECA, **T),
-    "ecaresnet101d":       Variant("bottleneck", (3, 4, 23, 3), **ECA, **D),
-    "ecaresnet269d":       Variant("bottleneck", (3, 30, 48, 8), **ECA, **D),
-    "ecaresnetlight":      Variant("bottleneck", (1, 1, 11, 3), **ECA, pooled_shortcuts=True),
+    "seresnet18":          Variant("basic",      (2, 2, 2, 2), design=SE),
+    "seresnet34":          Variant("basic",      (3, 4, 6, 3), design=SE),
+    "seresnet50":          Variant("bottleneck", (3, 4, 6, 3), design=SE),
+    "seresnet101":         Variant("bottleneck", (3, 4, 23, 3), design=SE),
+    "seresnet152":         Variant("bottleneck", (3, 8, 36, 3), design=SE),
+    "seresnet152d":        Variant("bottleneck", (3, 8, 36, 3), design=SE_D),
+    "seresnext26d_32x4d":  Variant("bottleneck", (2, 2, 2, 2), design=SE_D, **GROUPS_32X4),
+    "seresnext26t_32x4d":  Variant("bottleneck", (2, 2, 2, 2), design=SE_T, **GROUPS_32X4),
+    "seresnext50_32x4d":   Variant("bottleneck", (3, 4, 6, 3), design=SE, **GROUPS_32X4),
+    "seresnext101_32x4d":  Variant("bottleneck", (3, 4, 23, 3), design=SE, **GROUPS_32X4),
+    "seresnext101_32x8d":  Variant("bottleneck", (3, 4, 23, 3), design=SE, **GROUPS_32X8),
+    "seresnext101_64x4d":  Variant("bottleneck", (3, 4, 23, 3), design=SE, **GROUPS_64X4),
+    "seresnext101d_32x8d": Variant("bottleneck", (3, 4, 23, 3), design=SE_D, **GROUPS_32X8),
+    "ecaresnet26t":        Variant("bottleneck", (2, 2, 2, 2), design=ECA_T),
+    "ecaresnet50d":        Variant("bottleneck", (3, 4, 6, 3), design=ECA_D),
+    "ecaresnet50t":        Variant("bottleneck", (3, 4, 6, 3), design=ECA_T),
+    "ecaresnet101d":       Variant("bottleneck", (3, 4, 23, 3), design=ECA_D),
+    "ecaresnet269d":       Variant("bottleneck", (3, 30, 48, 8), design=ECA_D),
+    "ecaresnetlight":      Variant("bottleneck", (1, 1, 11, 3), design=ECA_LIGHT),
 }
 # fmt: on
 
 
-@propose_fixes()
+def defaults(variant: str) -> Config:
+    """The paper's options."""
+    return Config(name=variant, residual=True)
+
+
+@builder
 def seresnet(variant: str, **options: Unpack[Options]) -> keras.Model:
     """Build an SE-ResNet or ECA-ResNet classifier with random weights.
 
@@ -68,7 +79,8 @@ def seresnet(variant: str, **options: Unpack[Options]) -> keras.Model:
         (None, 10)
     """
     check_variant("seresnet", VARIANTS, variant)
-    return build(resolve(Config(name=variant, residual=True), options), VARIANTS[variant])
+    spec = VARIANTS[variant]
+    return resnet.residual_network(resolve(defaults(variant), options), spec, spec.design)
 
 
 def seresnet18(**options: Unpack[Options]) -> keras.Model:

@@ -2,7 +2,7 @@
 
     stem -> 3 stages of units that mix half of the channels -> 1x1 conv -> pool -> logits
 
-A unit leaves one half of the channels as it is and shuffles both; the first of a stage sends all
+A unit leaves one half of the channels unchanged and shuffles both; the first of a stage sends all
 channels through two branches.
 """
 
@@ -15,7 +15,8 @@ import keras
 from keras import layers
 
 from zoo._blocks import classifier, conv_norm, end_stage, image_input, pool
-from zoo._options import Config, Options, check_variant, propose_fixes, resolve
+from zoo._builders import builder
+from zoo._options import Config, Options, check_variant, resolve
 from zoo.layers import ShuffleChannels, SplitChannels
 
 
@@ -23,8 +24,8 @@ from zoo.layers import ShuffleChannels, SplitChannels
 class Variant:
     """One column of Table 5: channels of the stages and of the last convolution."""
 
-    widths: tuple[int, int, int]
-    last: int = 1024
+    widths: tuple[int, int, int]  # channels of each stage
+    last: int = 1024  # channels of the last convolution
 
 
 DEPTHS = (4, 8, 4)  # units per stage
@@ -37,7 +38,12 @@ VARIANTS = {
 }
 
 
-@propose_fixes()
+def defaults(variant: str) -> Config:
+    """The paper's options."""
+    return Config(name=variant, strides=(2, 2, 2))
+
+
+@builder
 def shufflenet_v2(variant: str, **options: Unpack[Options]) -> keras.Model:
     """Build a ShuffleNet V2 classifier with random weights.
 
@@ -59,57 +65,59 @@ def shufflenet_v2(variant: str, **options: Unpack[Options]) -> keras.Model:
     """
     check_variant("shufflenet_v2", VARIANTS, variant)
     spec = VARIANTS[variant]
-    o = resolve(Config(name=variant, strides=(2, 2, 2)), options)
-    inputs, x = image_input(o)
-    stride, pool_stride = {4: (2, 2), 2: (2, 1), 1: (1, 1)}[o.stem_stride]
-    x = conv_norm(x, o, 24, 3, stride=stride, reads_pixels=True, name="stem")
+    config = resolve(defaults(variant), options)
+    inputs, x = image_input(config)
+    stride, pool_stride = {4: (2, 2), 2: (2, 1), 1: (1, 1)}[config.stem_stride]
+    x = conv_norm(x, config, 24, 3, stride=stride, reads_pixels=True, name="stem")
     x = layers.Identity(name="C1")(x)
-    x = pool(x, o, 3, pool_stride, padding=1, name="stem_pool")
-    x = end_stage(x, o, "C2")
-    stages = zip(o.stages, DEPTHS, spec.widths, strict=True)
+    x = pool(x, config, 3, pool_stride, padding=1, name="stem_pool")
+    x = end_stage(x, config, "C2")
+    stages = zip(config.stages, DEPTHS, spec.widths, strict=True)
     for s, (stage, depth, width) in enumerate(stages, start=2):
         x = first_unit(
-            x, o, width, stride=stage.stride, dilation=stage.dilation, name=f"stage{s}_block0"
+            x, config, width, stride=stage.stride, dilation=stage.dilation, name=f"stage{s}_block0"
         )
         for b in range(1, depth):
-            x = unit(x, o, dilation=stage.next_dilation, name=f"stage{s}_block{b}")
+            x = unit(x, config, dilation=stage.next_dilation, name=f"stage{s}_block{b}")
         if s < 4:
-            x = end_stage(x, o, f"C{s + 1}")
-    x = conv_norm(x, o, spec.last, 1, name="last")
-    x = end_stage(x, o, "C5")
-    return keras.Model(inputs, classifier(x, o), name=o.name)
+            x = end_stage(x, config, f"C{s + 1}")
+    x = conv_norm(x, config, spec.last, 1, name="last")
+    x = end_stage(x, config, "C5")
+    return keras.Model(inputs, classifier(x, config), name=config.name)
 
 
-def first_unit(x: Any, o: Config, width: int, *, stride: int, dilation: int, name: str) -> Any:
+def first_unit(x: Any, config: Config, width: int, *, stride: int, dilation: int, name: str) -> Any:
     """Two branches that see all channels, at the stride of the stage."""
-    left = depthwise(x, o, stride, dilation, name=f"{name}_branch1_depthwise")
-    left = conv_norm(left, o, width // 2, 1, name=f"{name}_branch1_last")
-    right = branch(x, o, width // 2, stride=stride, dilation=dilation, name=f"{name}_branch2")
+    left = depthwise(x, config, stride, dilation, name=f"{name}_branch1_depthwise")
+    left = conv_norm(left, config, width // 2, 1, name=f"{name}_branch1_last")
+    right = branch(x, config, width // 2, stride=stride, dilation=dilation, name=f"{name}_branch2")
     x = layers.Concatenate(name=f"{name}_concat")([left, right])
     return ShuffleChannels(2, name=f"{name}_shuffle")(x)
 
 
-def unit(x: Any, o: Config, *, dilation: int, name: str) -> Any:
-    """One half of the channels as it is, beside a branch of the other."""
+def unit(x: Any, config: Config, *, dilation: int, name: str) -> Any:
+    """Concatenate one half of the channels, unchanged, with a branch of the other half."""
     left, right = SplitChannels(2, name=f"{name}_split")(x)
-    right = branch(right, o, right.shape[-1], stride=1, dilation=dilation, name=f"{name}_branch2")
+    right = branch(
+        right, config, right.shape[-1], stride=1, dilation=dilation, name=f"{name}_branch2"
+    )
     x = layers.Concatenate(name=f"{name}_concat")([left, right])
     return ShuffleChannels(2, name=f"{name}_shuffle")(x)
 
 
-def branch(x: Any, o: Config, filters: int, *, stride: int, dilation: int, name: str) -> Any:
+def branch(x: Any, config: Config, filters: int, *, stride: int, dilation: int, name: str) -> Any:
     """1x1 -> depthwise without activation -> 1x1."""
-    x = conv_norm(x, o, filters, 1, name=f"{name}_first")
-    x = depthwise(x, o, stride, dilation, name=f"{name}_depthwise")
-    return conv_norm(x, o, filters, 1, name=f"{name}_last")
+    x = conv_norm(x, config, filters, 1, name=f"{name}_first")
+    x = depthwise(x, config, stride, dilation, name=f"{name}_depthwise")
+    return conv_norm(x, config, filters, 1, name=f"{name}_last")
 
 
-def depthwise(x: Any, o: Config, stride: int, dilation: int, *, name: str) -> Any:
-    """A 3x3 convolution of each channel by itself, and a norm."""
+def depthwise(x: Any, config: Config, stride: int, dilation: int, *, name: str) -> Any:
+    """A 3x3 depthwise convolution and a norm."""
     channels = x.shape[-1]
     return conv_norm(
         x,
-        o,
+        config,
         channels,
         3,
         stride=stride,

@@ -15,15 +15,16 @@ import keras
 from keras import layers
 
 from zoo._blocks import classifier, conv_norm, end_stage, image_input, pool
-from zoo._options import Config, Options, check_variant, propose_fixes, resolve
+from zoo._builders import builder
+from zoo._options import Config, Options, check_variant, resolve
 
 
 @dataclass(frozen=True)
 class Variant:
     """The stem, and the channels of the fire modules before and after their concatenation."""
 
-    kernel_size: int
-    filters: int
+    kernel_size: int  # of the stem
+    filters: int  # of the stem
     fires: Sequence[Sequence[tuple[int, int]]]  # per stage: squeeze, result
 
     @property
@@ -49,7 +50,12 @@ VARIANTS = {
 # fmt: on
 
 
-@propose_fixes()
+def defaults(variant: str) -> Config:
+    """The paper's options."""
+    return Config(name=variant, strides=(1, 2, 2), dropout=0.5, norm="none")
+
+
+@builder
 def squeezenet(variant: str, **options: Unpack[Options]) -> keras.Model:
     """Build a SqueezeNet classifier with random weights.
 
@@ -72,13 +78,12 @@ def squeezenet(variant: str, **options: Unpack[Options]) -> keras.Model:
     """
     check_variant("squeezenet", VARIANTS, variant)
     spec = VARIANTS[variant]
-    paper = Config(name=variant, strides=(1, 2, 2), dropout=0.5, norm="none")
-    o = resolve(paper, options)
-    inputs, x = image_input(o)
-    stride, pool_stride = {4: (2, 2), 2: (2, 1), 1: (1, 1)}[o.stem_stride]
+    config = resolve(defaults(variant), options)
+    inputs, x = image_input(config)
+    stride, pool_stride = {4: (2, 2), 2: (2, 1), 1: (1, 1)}[config.stem_stride]
     x = conv_norm(
         x,
-        o,
+        config,
         spec.filters,
         spec.kernel_size,
         stride=stride,
@@ -87,22 +92,24 @@ def squeezenet(variant: str, **options: Unpack[Options]) -> keras.Model:
         name="stem",
     )
     x = layers.Identity(name="C1")(x)
-    x = pool(x, o, 3, pool_stride, ceil_mode=True, name="stem_pool")
-    stages = zip(o.stages, spec.fires, spec.numbers, strict=True)
+    x = pool(x, config, 3, pool_stride, ceil_mode=True, name="stem_pool")
+    stages = zip(config.stages, spec.fires, spec.numbers, strict=True)
     for s, (stage, fires, numbers) in enumerate(stages, start=1):
-        x = pool(x, o, 3, stage.stride, ceil_mode=True, name=f"stage{s}_pool")
+        x = pool(x, config, 3, stage.stride, ceil_mode=True, name=f"stage{s}_pool")
         for (squeeze, filters), number in zip(fires, numbers, strict=True):
-            x = fire(x, o, squeeze, filters, dilation=stage.next_dilation, name=f"fire{number}")
-        x = end_stage(x, o, f"C{s + 1}")
-    return keras.Model(inputs, classifier(x, o, per_pixel=True), name=o.name)
+            x = fire(
+                x, config, squeeze, filters, dilation=stage.next_dilation, name=f"fire{number}"
+            )
+        x = end_stage(x, config, f"C{s + 1}")
+    return keras.Model(inputs, classifier(x, config, per_pixel=True), name=config.name)
 
 
-def fire(x: Any, o: Config, squeeze: int, filters: int, *, dilation: int, name: str) -> Any:
-    """1x1 to few channels, then 1x1 and 3x3 side by side."""
-    x = conv_norm(x, o, squeeze, 1, name=f"{name}_squeeze")
+def fire(x: Any, config: Config, squeeze: int, filters: int, *, dilation: int, name: str) -> Any:
+    """A 1x1 convolution to few channels, then 1x1 and 3x3 convolutions side by side."""
+    x = conv_norm(x, config, squeeze, 1, name=f"{name}_squeeze")
     sides = [
-        conv_norm(x, o, filters // 2, 1, name=f"{name}_expand1"),
-        conv_norm(x, o, filters // 2, 3, dilation=dilation, name=f"{name}_expand3"),
+        conv_norm(x, config, filters // 2, 1, name=f"{name}_expand1"),
+        conv_norm(x, config, filters // 2, 3, dilation=dilation, name=f"{name}_expand3"),
     ]
     return layers.Concatenate(name=f"{name}_concat")(sides)
 

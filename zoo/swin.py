@@ -5,7 +5,7 @@
 Every second block shifts its windows by half their size; between stages the channels of 2x2
 neighbours are merged. Version 2 (Liu et al., CVPR 2022, https://arxiv.org/abs/2111.09883) compares
 queries and keys by their cosine and has the norms at the ends of the branches. Maps that windows
-do not divide are padded, so that images of any size will do.
+do not divide are padded, so that images can have any size.
 """
 
 from __future__ import annotations
@@ -18,24 +18,29 @@ import keras
 from keras import layers
 
 from zoo._blocks import (
+    branch_end_initializer,
     classifier,
     conv,
+    crop_like,
     downsample,
+    drop_path,
     end_stage,
     image_input,
+    mlp,
     norm,
-    transformer_block,
+    pad_to_multiple,
 )
-from zoo._options import Config, Options, Stage, check_variant, propose_fixes, resolve
+from zoo._builders import builder
+from zoo._options import Config, Options, Stage, check_variant, resolve
 from zoo.layers import CosineWindowAttention, Neighbours2D, WindowAttention
 
 
 class SwinOptions(Options, total=False):
     """`Options`, and one of the attention.
 
-    window_size: Pixels a side of a window, one number or one for each stage; 12 for weights that
-        were trained on images of 384 x 384, and (16, 16, 16, 8) for those of version 2 that timm
-        calls "window16".
+    window_size: Pixels a side of a window, one number or one per stage; 12 for weights that
+        were trained on images of 384 x 384, and (16, 16, 16, 8) for version 2's weights that timm
+        names "window16".
     """
 
     window_size: int | Sequence[int]
@@ -47,13 +52,13 @@ class Variant:
 
     embed_dim: int  # channels of the first stage; doubled by each that follows
     depths: tuple[int, int, int, int]  # blocks per stage
-    num_heads: tuple[int, int, int, int]
-    drop_path_rate: float
-    version: Literal[1, 2] = 1
+    num_heads: tuple[int, int, int, int]  # per stage
+    drop_path_rate: float  # of the last block, growing linearly up to it
+    version: Literal[1, 2] = 1  # of the paper, 1 or 2
 
     @property
     def window_size(self) -> int:
-        """Pixels of the map a side: a seventh or an eighth of the paper's images' fourth."""
+        """Pixels a side of a window: 7 for images of 224 x 224, 8 for 256 x 256."""
         return 7 if self.version == 1 else 8
 
 
@@ -71,7 +76,21 @@ VARIANTS = {
 # fmt: on
 
 
-@propose_fixes()
+def defaults(variant: str) -> Config:
+    """The paper's options."""
+    spec = VARIANTS[variant]
+    side = 32 * spec.window_size
+    return Config(
+        name=variant,
+        input_shape=(side, side, 3),
+        drop_path_rate=spec.drop_path_rate,
+        norm="layer",
+        activation="gelu",
+        residual=True,
+    )
+
+
+@builder
 def swin(
     variant: str, *, window_size: int | Sequence[int] | None = None, **options: Unpack[Options]
 ) -> keras.Model:
@@ -79,7 +98,7 @@ def swin(
 
     Args:
         variant: A key of `VARIANTS`, e.g. "swin_t".
-        window_size: Pixels a side of a window, 7 or for version 2 8; see `SwinOptions`.
+        window_size: Pixels a side of a window, by default 7, for version 2 8; see `SwinOptions`.
         **options: See `zoo.Options`. By default images are 224 x 224 x 3, 256 x 256 x 3 for version
             2; norm is "layer", activation "gelu" and drop_path_rate 0.2, 0.3 or 0.5.
 
@@ -97,81 +116,72 @@ def swin(
     """
     check_variant("swin", VARIANTS, variant)
     spec = VARIANTS[variant]
-    side = 32 * spec.window_size
-    paper = Config(
-        name=variant,
-        input_shape=(side, side, 3),
-        drop_path_rate=spec.drop_path_rate,
-        norm="layer",
-        activation="gelu",
-        residual=True,
-    )
-    o = resolve(paper, options)
-    sizes = window_sizes(o, spec.window_size if window_size is None else window_size)
-    inputs, x = image_input(o)
+    config = resolve(defaults(variant), options)
+    sizes = window_sizes(config, spec.window_size if window_size is None else window_size)
+    inputs, x = image_input(config)
     x = conv(
         x,
-        o,
+        config,
         spec.embed_dim,
         4,
-        stride=o.stem_stride,
-        padding=0 if o.stem_stride == 4 else "same",
+        stride=config.stem_stride,
+        padding=0 if config.stem_stride == 4 else "same",
         kernel_initializer="lecun_normal",
         name="stem_conv",
     )
-    x = norm(x, o, name="stem_norm")
-    rates = iter(o.drop_path_rates(sum(spec.depths)))
-    for s, (stage, depth) in enumerate(zip(o.stages, spec.depths, strict=True)):
+    x = norm(x, config, name="stem_norm")
+    rates = iter(config.drop_path_rates(sum(spec.depths)))
+    for s, (stage, depth) in enumerate(zip(config.stages, spec.depths, strict=True)):
         if s == 0:
-            x = downsample(x, o, stage.stride, name="stage0_down")
+            x = downsample(x, config, stage.stride, name="stage0_down")
         else:
-            x = merge(x, o, spec, stage, name=f"stage{s}_merge")
+            x = merge(x, config, spec, stage, name=f"stage{s}_merge")
         for b in range(depth):
             x = swin_block(
                 x,
-                o,
+                config,
                 spec,
                 num_heads=spec.num_heads[s],
                 window_size=sizes[s],
-                shift=b % 2 * (sizes[s] // 2),
+                shift=sizes[s] // 2 if b % 2 else 0,
                 dilation=stage.next_dilation,
                 drop_rate=next(rates),
                 name=f"stage{s}_block{b}",
             )
         if s == 3:
-            x = norm(x, o, name="post_norm")
-        x = end_stage(x, o, f"C{s + 2}")
-    return keras.Model(inputs, classifier(x, o), name=o.name)
+            x = norm(x, config, name="post_norm")
+        x = end_stage(x, config, f"C{s + 2}")
+    return keras.Model(inputs, classifier(x, config), name=config.name)
 
 
-def window_sizes(o: Config, window_size: Any) -> Sequence[int]:
+def window_sizes(config: Config, window_size: Any) -> Sequence[int]:
     """One for each stage, checked."""
     several = isinstance(window_size, (tuple, list))
     sizes = tuple(window_size) if several else (window_size,) * 4
     if len(sizes) != 4 or not all(type(size) is int and size > 0 for size in sizes):
         raise ValueError(
-            f"{o.name}: window_size must be a whole number above 0, or 4 of them, one for each "
-            f"stage; received {window_size!r}"
+            f"{config.name}: window_size must be a whole number above 0, or 4 of them, one for "
+            f"each stage; received {window_size!r}"
         )
     return sizes
 
 
-def merge(x: Any, o: Config, spec: Variant, stage: Stage, *, name: str) -> Any:
+def merge(x: Any, config: Config, spec: Variant, stage: Stage, *, name: str) -> Any:
     """Make (B, H, W, C) into (B, H / 2, W / 2, 2 C): 2x2 neighbours stacked, and a dense layer."""
-    strided = stage.stride if o.downsample in ("paper", "conv") else 1
+    strided = stage.stride if config.downsample in ("paper", "conv") else 1
     channels = 2 * x.shape[-1]
     x = Neighbours2D(strided, stage.dilation, name=name)(x)
     if spec.version == 1:
-        x = norm(x, o, name=f"{name}_norm")
+        x = norm(x, config, name=f"{name}_norm")
     x = layers.Dense(channels, use_bias=False, name=f"{name}_dense")(x)
     if spec.version == 2:
-        x = norm(x, o, name=f"{name}_norm")
-    return x if strided == stage.stride else downsample(x, o, stage.stride, name=f"{name}_down")
+        x = norm(x, config, name=f"{name}_norm")
+    return downsample(x, config, stage.stride // strided, name=f"{name}_down")
 
 
 def swin_block(
     x: Any,
-    o: Config,
+    config: Config,
     spec: Variant,
     *,
     num_heads: int,
@@ -181,19 +191,31 @@ def swin_block(
     drop_rate: float,
     name: str,
 ) -> Any:
-    """Attention within windows, shifted or not, and an MLP, each with its shortcut."""
-    attention = WindowAttention if spec.version == 1 else CosineWindowAttention
-    return transformer_block(
-        x,
-        o,
-        attention(num_heads, window_size, shift, dilation, name=f"{name}_attention"),
-        4 * x.shape[-1],
-        norm_last=spec.version == 2,
-        qkv_bias=spec.version == 1,
-        drop_rate=drop_rate,
-        blocks=sum(spec.depths),
-        name=name,
-    )
+    """Attention within windows and an MLP, each with its shortcut; equation 3.
+
+    Shifted windows: the attention rolls the map, and masks pairs of pixels that share a window only
+    because of the shift, see `zoo.layers.windows.shifted_window_mask`.
+    """
+    channels, branches = x.shape[-1], 2 * sum(spec.depths)
+    last = branch_end_initializer(config, branches)
+    kind = WindowAttention if spec.version == 1 else CosineWindowAttention
+    attention = kind(num_heads, window_size, shift, dilation, name=f"{name}_attention")
+
+    y = size = norm(x, config, name=f"{name}_norm1") if spec.version == 1 else x
+    y = pad_to_multiple(y, window_size * dilation, name=f"{name}_pad")
+    y = layers.Dense(3 * channels, use_bias=spec.version == 1, name=f"{name}_qkv")(y)
+    y = attention(y)  # (B, H, W, 3 C) -> (B, H, W, C)
+    y = crop_like(y, size, name=f"{name}_crop")
+    y = layers.Dense(channels, kernel_initializer=last, name=f"{name}_proj")(y)
+    y = norm(y, config, name=f"{name}_norm1") if spec.version == 2 else y
+    y = drop_path(y, drop_rate, name=f"{name}_drop_path1")
+    x = layers.Add(name=f"{name}_add1")([y, x])
+
+    y = norm(x, config, name=f"{name}_norm2") if spec.version == 1 else x
+    y = mlp(y, config, 4 * channels, blocks=branches, name=name)
+    y = norm(y, config, name=f"{name}_norm2") if spec.version == 2 else y
+    y = drop_path(y, drop_rate, name=f"{name}_drop_path2")
+    return layers.Add(name=f"{name}_add2")([y, x])
 
 
 def swin_t(**options: Unpack[SwinOptions]) -> keras.Model:

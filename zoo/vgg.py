@@ -13,7 +13,8 @@ from typing import Unpack
 import keras
 
 from zoo._blocks import classifier, conv_norm, conv_pool, end_stage, image_input
-from zoo._options import Config, Norm, Options, Stage, check_variant, propose_fixes, resolve
+from zoo._builders import builder
+from zoo._options import Config, Norm, Options, Stage, check_variant, resolve
 
 
 @dataclass(frozen=True)
@@ -21,7 +22,7 @@ class Variant:
     """One column of Table 1: what differs between members of the family."""
 
     depths: tuple[int, int, int, int, int]  # convolutions per block
-    norm: Norm = "none"
+    norm: Norm = "none"  # with or without batch norm
 
 
 WIDTHS = (64, 128, 256, 512, 512)
@@ -38,7 +39,13 @@ VARIANTS = {
 }
 
 
-@propose_fixes()
+def defaults(variant: str) -> Config:
+    """The paper's options."""
+    spec = VARIANTS[variant]
+    return Config(name=variant, strides=(2, 2, 2), norm=spec.norm, pooling="flatten", dropout=0.5)
+
+
+@builder
 def vgg(variant: str, **options: Unpack[Options]) -> keras.Model:
     """Build a VGG classifier with random weights.
 
@@ -64,19 +71,18 @@ def vgg(variant: str, **options: Unpack[Options]) -> keras.Model:
     """
     check_variant("vgg", VARIANTS, variant)
     spec = VARIANTS[variant]
-    paper = Config(name=variant, strides=(2, 2, 2), norm=spec.norm, pooling="flatten", dropout=0.5)
-    o = resolve(paper, options)
-    inputs, x = image_input(o)
-    stem = [Stage(stride, 1, 1) for stride in {4: (2, 2), 2: (2, 1), 1: (1, 1)}[o.stem_stride]]
-    blocks = zip([*stem, *o.stages], spec.depths, WIDTHS, strict=True)
+    config = resolve(defaults(variant), options)
+    inputs, x = image_input(config)
+    stem = [Stage(stride, 1, 1) for stride in {4: (2, 2), 2: (2, 1), 1: (1, 1)}[config.stem_stride]]
+    blocks = zip([*stem, *config.stages], spec.depths, WIDTHS, strict=True)
     for b, (stage, depth, width) in enumerate(blocks, start=1):
         for i in range(1, depth):
             x = conv_norm(
-                x, o, width, 3, dilation=stage.dilation, use_bias=True, name=f"block{b}_{i}"
+                x, config, width, 3, dilation=stage.dilation, use_bias=True, name=f"block{b}_{i}"
             )
         x = conv_pool(
             x,
-            o,
+            config,
             width,
             3,
             stride=stage.stride,
@@ -84,9 +90,9 @@ def vgg(variant: str, **options: Unpack[Options]) -> keras.Model:
             use_bias=True,
             name=f"block{b}_{depth}",
         )
-        x = end_stage(x, o, f"C{b}")
-    x = classifier(x, o, hidden=(4096, 4096), flatten_to=7)
-    return keras.Model(inputs, x, name=o.name)
+        x = end_stage(x, config, f"C{b}")
+    x = classifier(x, config, hidden=(4096, 4096), flatten_to=7)
+    return keras.Model(inputs, x, name=config.name)
 
 
 def vgg11(**options: Unpack[Options]) -> keras.Model:

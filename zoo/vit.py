@@ -2,13 +2,12 @@
 
     patches -> class token and tokens -> blocks of attention and MLP -> class token -> logits
 
-Norms come before attention and MLP. The tiny and the small network are of Steiner et al. (TMLR
-2022). What was made of it since has files of its own: `zoo.deit`, `zoo.dinov2`.
+Norms come before attention and MLP. The tiny and the small network are from Steiner et al. (TMLR
+2022). `zoo.deit` and `zoo.dinov2` build on this file.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Unpack
 
@@ -16,36 +15,45 @@ import keras
 from keras import layers
 
 from zoo._blocks import (
+    branch_end_initializer,
     classifier,
     conv,
+    drop_path,
     end_stage,
     image_input,
+    mlp,
     norm,
-    transformer_block,
 )
-from zoo._options import Config, Options, check_variant, propose_fixes, resolve
-from zoo.layers import ClassToken, PositionEmbedding, Registers, SelfAttention
+from zoo._builders import builder
+from zoo._options import Config, Options, check_variant, resolve
+from zoo.layers import ClassToken, LayerScale, PositionEmbedding, Registers, SelfAttention
 
 
 @dataclass(frozen=True)
 class Variant:
-    """One row of Table 1; and below it, what came later."""
+    """One row of Table 1."""
 
-    depth: int
-    embed_dim: int
-    mlp_dim: int
-    num_heads: int
-    patch_size: int
-    size: int = 224  # pixels a side
-    distilled: bool = False  # whether there is a second token to read, with a head of its own
-    class_position: bool = True  # whether the class token has a position embedding
-    layer_scale: float | None = None  # what the factors of the branches start as
-    registers: int = 0  # tokens that nothing is read from
-    gated: bool = False  # whether the MLP is, by SiLU
+    depth: int  # blocks
+    embed_dim: int  # channels of a token
+    mlp_dim: int  # channels between the two layers of an MLP
+    num_heads: int  # of the attention
+    patch_size: int  # pixels a side
+
+
+@dataclass(frozen=True, kw_only=True)
+class Design:
+    """What later papers changed in the network."""
+
+    distilled: bool = False  # a second token, with a head of its own, learns from a teacher
+    class_position: bool = True  # the class token has a position embedding
+    layer_scale: float | None = None  # initial value of the factors by which branches are scaled
+    registers: int = 0  # further tokens, which are not read in the end
+    gated: bool = False  # the MLP is gated (SwiGLU)
 
 
 # fmt: off
 VARIANTS = {
+    #                  depth, embed_dim, mlp_dim, num_heads, patch_size
     "vit_ti_16":  Variant(12, 192,  768,  3,  16),
     "vit_s_16":   Variant(12, 384,  1536, 6,  16),
     "vit_s_32":   Variant(12, 384,  1536, 6,  32),
@@ -56,7 +64,8 @@ VARIANTS = {
     "vit_h_14":   Variant(32, 1280, 5120, 16, 14),
 }
 # fmt: on
-LEVELS = {32: "C5", 16: "C4", 14: "C4"}
+PAPER = Design()
+LEVELS = {32: "C5", 16: "C4", 14: "C4"}  # of the last map, by patch size
 ONE_RESOLUTION = "a Vision Transformer has one resolution, that of stem_stride"
 FIXED = {
     "strides": ONE_RESOLUTION,
@@ -66,7 +75,30 @@ FIXED = {
 }
 
 
-@propose_fixes()
+def defaults(variant: str) -> Config:
+    """The paper's options."""
+    return transformer_config(variant, VARIANTS[variant])
+
+
+def transformer_config(
+    variant: str, spec: Variant, *, size: int = 224, activation: str = "gelu"
+) -> Config:
+    """The options of a Vision Transformer for images of size x size pixels."""
+    return Config(
+        name=variant,
+        input_shape=(size, size, 3),
+        stem_stride=spec.patch_size,
+        strides=(),
+        pooling="token",
+        norm="layer",
+        norm_epsilon=1e-6,
+        activation=activation,
+        residual=True,
+        fixed=FIXED,
+    )
+
+
+@builder
 def vit(variant: str, **options: Unpack[Options]) -> keras.Model:
     """Build a Vision Transformer with random weights.
 
@@ -80,8 +112,8 @@ def vit(variant: str, **options: Unpack[Options]) -> keras.Model:
 
     Returns:
         A functional `keras.Model` from images (B, H, W, C), pixels in [0, 255], to logits
-        (B, num_classes), or to features (B, H / 16, W / 16, D), with the patch size for 16, when
-        num_classes is 0.
+        (B, num_classes), or to features (B, H / stem_stride, W / stem_stride, D) when num_classes
+        is 0.
 
     Raises:
         TypeError: If an option is unknown.
@@ -92,87 +124,85 @@ def vit(variant: str, **options: Unpack[Options]) -> keras.Model:
         (None, 10)
     """
     check_variant("vit", VARIANTS, variant)
-    return build(variant, VARIANTS[variant], options)
+    return transformer(resolve(defaults(variant), options), VARIANTS[variant])
 
 
-def build(variant: str, spec: Variant, options: Mapping[str, Any]) -> keras.Model:
+def transformer(config: Config, spec: Variant, design: Design = PAPER) -> keras.Model:
     """Build the network of `vit`, `zoo.deit.deit` and `zoo.dinov2.dinov2`."""
-    paper = Config(
-        name=variant,
-        input_shape=(spec.size, spec.size, 3),
-        stem_stride=spec.patch_size,
-        strides=(),
-        pooling="token",
-        norm="layer",
-        norm_epsilon=1e-6,
-        activation="silu" if spec.gated else "gelu",
-        residual=True,
-        fixed=FIXED,
-    )
-    o = resolve(paper, options)
-    inputs, x = image_input(o)
-    rows, columns = grid(o)
+    size, dim = config.stem_stride, spec.embed_dim
+    rows, columns = patch_grid(config)
+    inputs, x = image_input(config)
     x = conv(
         x,
-        o,
-        spec.embed_dim,
-        o.stem_stride,
-        stride=o.stem_stride,
+        config,
+        dim,
+        size,
+        stride=size,
         padding=0,
         kernel_initializer="lecun_normal",
         name="stem_conv",
     )
-    x = layers.Reshape((rows * columns, spec.embed_dim), name="patches")(x)
-    x = with_tokens(x, spec, (rows, columns))
-    for b, drop_rate in enumerate(o.drop_path_rates(spec.depth)):
-        x = transformer_block(
-            x,
-            o,
-            SelfAttention(spec.num_heads, name=f"block{b}_attention"),
-            spec.mlp_dim,
-            gated=spec.gated,
-            layer_scale=spec.layer_scale,
-            drop_rate=drop_rate,
-            blocks=spec.depth,
-            name=f"block{b}",
-        )
-    tokens = norm(x, o, name="post_norm")
-    before = 2 if spec.distilled else 1
-    x = layers.Cropping1D((before, spec.registers), name="patch_tokens")(tokens)
-    x = layers.Reshape((rows, columns, spec.embed_dim), name="map")(x)
-    x = end_stage(x, o, LEVELS[spec.patch_size])
-    x = classifier(x, o, tokens=tokens, distilled=spec.distilled)
-    return keras.Model(inputs, x, name=o.name)
+    x = layers.Reshape((rows * columns, dim), name="patches")(x)
+    x = add_tokens(x, design, (rows, columns))
+    for b, drop_rate in enumerate(config.drop_path_rates(spec.depth)):
+        x = encoder_block(x, config, spec, design, drop_rate=drop_rate, name=f"block{b}")
+    tokens = norm(x, config, name="post_norm")
+    before = 2 if design.distilled else 1
+    x = layers.Cropping1D((before, design.registers), name="patch_tokens")(tokens)
+    x = layers.Reshape((rows, columns, dim), name="map")(x)
+    x = end_stage(x, config, LEVELS[spec.patch_size])
+    x = classifier(x, config, tokens=tokens, distilled=design.distilled)
+    return keras.Model(inputs, x, name=config.name)
 
 
-def with_tokens(x: Any, spec: Variant, places: tuple[int, int]) -> Any:
-    """Patches (B, N, D) -> class token, distillation token if any, patches, registers."""
-    embedding = PositionEmbedding(places, name="position_embedding")
-    if not spec.class_position:
-        x = embedding(x)
-    if spec.distilled:
-        x = ClassToken(name="distillation_token")(x)
-    x = ClassToken(name="class_token")(x)
-    if spec.class_position:
-        x = embedding(x)
-    return Registers(spec.registers, name="registers")(x) if spec.registers else x
-
-
-def grid(o: Config) -> tuple[int, int]:
+def patch_grid(config: Config) -> tuple[int, int]:
     """Rows and columns of patches."""
-    height, width, _ = o.input_shape
-    size = o.stem_stride
+    height, width, _ = config.input_shape
+    size = config.stem_stride
     if height is None or width is None:
         raise ValueError(
-            f"{o.name} needs a fixed image size, since each place has an embedding of its own, and "
-            f"input_shape is {o.input_shape}; give height and width"
+            f"{config.name} needs a fixed image size, since each place has an embedding of its "
+            f"own, and input_shape is {config.input_shape}; give height and width"
         )
     if height % size or width % size:
         raise ValueError(
-            f"{o.name} cuts images into patches of {size} x {size} pixels, so height and width "
-            f"must be multiples of {size}, the stem_stride; received {height} x {width}"
+            f"{config.name} cuts images into patches of {size} x {size} pixels, so height and "
+            f"width must be multiples of {size}, the stem_stride; received {height} x {width}"
         )
     return height // size, width // size
+
+
+def add_tokens(x: Any, design: Design, grid: tuple[int, int]) -> Any:
+    """Patches (B, N, D) -> class token, distillation token if any, patches, registers."""
+    embedding = PositionEmbedding(grid, name="position_embedding")
+    if not design.class_position:
+        x = embedding(x)
+    if design.distilled:
+        x = ClassToken(name="distillation_token")(x)
+    x = ClassToken(name="class_token")(x)
+    if design.class_position:
+        x = embedding(x)
+    return Registers(design.registers, name="registers")(x) if design.registers else x
+
+
+def encoder_block(
+    x: Any, config: Config, spec: Variant, design: Design, *, drop_rate: float, name: str
+) -> Any:
+    """Add attention(norm(x)) to x, and then MLP(norm(x)): equations 2 and 3. x is (B, N, D)."""
+    branches, scale = 2 * spec.depth, design.layer_scale
+    last = branch_end_initializer(config, branches)
+    y = norm(x, config, name=f"{name}_norm1")
+    y = layers.Dense(3 * spec.embed_dim, name=f"{name}_qkv")(y)  # (B, N, 3 D)
+    y = SelfAttention(spec.num_heads, name=f"{name}_attention")(y)  # (B, N, D)
+    y = layers.Dense(spec.embed_dim, kernel_initializer=last, name=f"{name}_proj")(y)
+    y = LayerScale(scale, name=f"{name}_scale1")(y) if scale else y
+    y = drop_path(y, drop_rate, name=f"{name}_drop_path1")
+    x = layers.Add(name=f"{name}_add1")([y, x])
+    y = norm(x, config, name=f"{name}_norm2")
+    y = mlp(y, config, spec.mlp_dim, gated=design.gated, blocks=branches, name=name)
+    y = LayerScale(scale, name=f"{name}_scale2")(y) if scale else y
+    y = drop_path(y, drop_rate, name=f"{name}_drop_path2")
+    return layers.Add(name=f"{name}_add2")([y, x])
 
 
 def vit_ti_16(**options: Unpack[Options]) -> keras.Model:

@@ -27,7 +27,8 @@ from zoo._blocks import (
     projection,
     separable_conv,
 )
-from zoo._options import Config, PortedOptions, propose_fixes, resolve_ported
+from zoo._builders import builder
+from zoo._options import Config, PortedOptions, resolve_ported
 
 VARIANTS = ("xception",)
 
@@ -41,7 +42,22 @@ STAGES = (
 LAST = (1536, 2048)
 
 
-@propose_fixes()
+def defaults(variant: str = "xception") -> Config:
+    """The paper's options."""
+    return Config(
+        name=variant,
+        input_shape=(299, 299, 3),
+        stem_stride=2,
+        strides=(2, 2, 2, 2),
+        dropout=0.5,
+        norm_epsilon=1e-3,
+        norm_momentum=0.99,
+        residual=True,
+        same_padding="tensorflow",
+    )
+
+
+@builder
 def xception(**options: Unpack[PortedOptions]) -> keras.Model:
     """Xception (Chollet, CVPR 2017), arXiv:1610.02357.
 
@@ -62,23 +78,12 @@ def xception(**options: Unpack[PortedOptions]) -> keras.Model:
         >>> xception(input_shape=(96, 128, 3), num_classes=10).output_shape
         (None, 10)
     """
-    paper = Config(
-        name="xception",
-        input_shape=(299, 299, 3),
-        stem_stride=2,
-        strides=(2, 2, 2, 2),
-        dropout=0.5,
-        norm_epsilon=1e-3,
-        norm_momentum=0.99,
-        residual=True,
-        same_padding="tensorflow",
-    )
-    o = resolve_ported(paper, options)
-    inputs, x = image_input(o)
-    stride = min(2, o.stem_stride)
+    config = resolve_ported(defaults(), options)
+    inputs, x = image_input(config)
+    stride = min(2, config.stem_stride)
     x = conv_norm(
         x,
-        o,
+        config,
         32,
         3,
         stride=stride,
@@ -86,25 +91,27 @@ def xception(**options: Unpack[PortedOptions]) -> keras.Model:
         reads_pixels=True,
         name="stem1",
     )
-    x = conv_norm(x, o, 64, 3, padding=0, name="stem2")
-    x = pool(x, o, 3, o.stem_stride // 2 or 1, padding=1, name="stem_pool")
-    x = end_stage(x, o, "C1")
-    places = block_places(o, [len(blocks) for blocks in STAGES], first=1)
+    x = conv_norm(x, config, 64, 3, padding=0, name="stem2")
+    x = pool(x, config, 3, config.stem_stride // 2 or 1, padding=1, name="stem_pool")
+    x = end_stage(x, config, "C1")
+    places = block_places(config, [len(blocks) for blocks in STAGES], first=1)
     for s, (blocks, stage) in enumerate(zip(STAGES, places, strict=True), start=2):
         for widths, place in zip(blocks, stage, strict=True):
-            x = residual_block(x, o, widths, **place)
+            x = residual_block(x, config, widths, **place)
         if s < 5:
-            x = end_stage(x, o, f"C{s}")
+            x = end_stage(x, config, f"C{s}")
     for i, width in enumerate(LAST, start=1):
-        x = separable_conv(x, o, width, 3, dilation=o.stages[-1].next_dilation, name=f"last_{i}")
-        x = activation(x, o, name=f"last_{i}_act")
-    x = end_stage(x, o, "C5")
-    return keras.Model(inputs, classifier(x, o), name=o.name)
+        x = separable_conv(
+            x, config, width, 3, dilation=config.stages[-1].next_dilation, name=f"last_{i}"
+        )
+        x = activation(x, config, name=f"last_{i}_act")
+    x = end_stage(x, config, "C5")
+    return keras.Model(inputs, classifier(x, config), name=config.name)
 
 
 def residual_block(
     x: Any,
-    o: Config,
+    config: Config,
     widths: Sequence[int],
     *,
     stride: int,
@@ -117,7 +124,7 @@ def residual_block(
 
     Args:
         x: A map (B, H, W, C).
-        o: The options.
+        config: The resolved options.
         widths: Filters of each convolution.
         stride: Of the block.
         dilation: Of the convolutions.
@@ -128,15 +135,15 @@ def residual_block(
     y = x
     for i, width in enumerate(widths, start=1):
         if (name, i) != ("stage1_block0", 1):  # the stem ends in one
-            y = activation(y, o, name=f"{name}_{i}_act")
+            y = activation(y, config, name=f"{name}_{i}_act")
         start = "lecun_normal"
-        if i == len(widths) and o.norm == "none":
-            start = branch_end_initializer(o, blocks)
+        if i == len(widths) and config.norm == "none":
+            start = branch_end_initializer(config, blocks)
         y = separable_conv(
-            y, o, width, 3, dilation=dilation, kernel_initializer=start, name=f"{name}_{i}"
+            y, config, width, 3, dilation=dilation, kernel_initializer=start, name=f"{name}_{i}"
         )
-    y = pool(y, o, 3, stride, padding="same", signed=True, name=f"{name}_pool")
+    y = pool(y, config, 3, stride, padding="same", signed=True, name=f"{name}_pool")
     y = drop_path(y, drop_rate, name=f"{name}_drop_path")
     if stride > 1 or x.shape[-1] != widths[-1]:
-        x = projection(x, o, widths[-1], stride=stride, name=f"{name}_shortcut")
+        x = projection(x, config, widths[-1], stride=stride, name=f"{name}_shortcut")
     return layers.Add(name=f"{name}_add")([y, x])

@@ -119,6 +119,12 @@ def _check(embedded: Any) -> None:
             "a probe takes features, as applications.embed(model, data) gives them; received "
             f"{type(embedded).__name__}"
         )
+    labels = embedded["train"][1]
+    if labels.ndim != 1 or labels.dtype.kind not in "iu":
+        raise ValueError(
+            "a probe classifies: it takes the features of a data set of classes, and these have "
+            f"{labels.dtype} targets of shape {labels.shape}"
+        )
 
 
 def _best(embedded: Embedded, tried: Mapping[Any, Any], name: str) -> Probe:

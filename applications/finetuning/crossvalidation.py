@@ -26,7 +26,8 @@ class CrossValidation:
     """What cross-validation came to.
 
     Attributes:
-        scores: Best validation accuracy of each fold.
+        scores: The best value of the task's monitored metric in each fold: the validation accuracy
+            of a classifier.
         results: Of each fold.
     """
 
@@ -43,15 +44,20 @@ class CrossValidation:
         """Standard deviation of the scores."""
         return statistics.stdev(self.scores)
 
+    def _said(self, score: float) -> str:
+        task = self.results[0].task
+        return task.monitored({task.monitor: score})
+
     def __str__(self) -> str:
-        each = ", ".join(f"{score:.2%}" for score in self.scores)
-        return f"{len(self.scores)} folds: {self.mean:.2%} +- {self.spread:.2%} ({each})"
+        each = ", ".join(map(self._said, self.scores))
+        mean, spread = self._said(self.mean), self._said(self.spread)
+        return f"{len(self.scores)} folds: {mean} +- {spread} ({each})"
 
     def _repr_html_(self) -> str:
-        rows = [(i, f"{score:.2%}") for i, score in enumerate(self.scores)]
-        facts = {"validation accuracy": f"{self.mean:.2%} ± {self.spread:.2%}"}
-        folds = notebook.table(("fold", "validation accuracy"), rows)
-        return notebook.card(f"{len(rows)} folds", facts, folds)
+        title = self.results[0].task.monitor.replace("val_", "validation ").replace("_", " ")
+        rows = [(i, self._said(score)) for i, score in enumerate(self.scores)]
+        facts = {title: f"{self._said(self.mean)} ± {self._said(self.spread)}"}
+        return notebook.card(f"{len(rows)} folds", facts, notebook.table(("fold", title), rows))
 
 
 def cross_validate(
@@ -63,7 +69,7 @@ def cross_validate(
     resume: bool = False,
     **arguments: Any,
 ) -> CrossValidation:
-    """Fine-tune a classifier once for each fold.
+    """Fine-tune a model once for each fold.
 
     Args:
         model: A model's name, or a function of no arguments that makes a model; each fold begins
@@ -117,7 +123,7 @@ def cross_validate(
         done = finetune(start, data((i, folds)), run_dir=each, resume=resume, **arguments)
         results.append(done)
     found = CrossValidation(
-        tuple(result.best["val_accuracy"] for result in results), tuple(results)
+        tuple(result.best[result.task.monitor] for result in results), tuple(results)
     )
     numbers = {"scores": found.scores, "mean": found.mean, "spread": found.spread}
     write_json(folder / "cross_validation.json", numbers)

@@ -29,20 +29,17 @@ from applications.finetuning.phases import (
 )
 from applications.weights.loading import load
 from zoo import plots
-from zoo._options import check_names
-from zoo.card import card_of, trained_on
-from zoo.catalogue import builder_of
+from zoo.card import card_of
 from zoo.common import notebook, runs
 from zoo.common.files import atomic, write_json
 from zoo.common.plain import plain
 from zoo.common.quiet import RETRACING, unlogged
-from zoo.data import ImageData, as_data
+from zoo.data import Dataset, as_data
 from zoo.data.folder import reader_errors
 from zoo.graph import transfer
 from zoo.graph.flatten import flatten
-from zoo.graph.walk import functional
 from zoo.saving import write_keras
-from zoo.training import Recipe, Result, gives_probabilities, mix, precision_policy, prepare
+from zoo.training import Recipe, Result, Task, fitted, precision_policy, prepare, task_for
 from zoo.training.devices import require_tensorflow
 from zoo.training.run_folder import locked
 
@@ -57,11 +54,12 @@ class FinetuneResult:
         run_dir: The folder: run.json, best.keras, curves.png and curves.csv of all phases,
             result.json, and a run folder for each phase.
         phases: Name of each phase -> its `zoo.training.Result`.
-        best_phase: The phase whose best epoch had the highest validation accuracy.
+        best_phase: The phase whose best epoch was the best of all, by the task's monitored metric.
         best: That epoch's metrics.
-        test: "loss" and "accuracy" on the test images; empty if there are none.
+        test: Loss and metrics on the test images; empty if there are none.
         seconds: Time spent in epochs.
         model: The model with the weights of that epoch; one flat graph.
+        task: What it learned.
     """
 
     run_dir: Path
@@ -71,16 +69,17 @@ class FinetuneResult:
     test: Mapping[str, float]
     seconds: float
     model: keras.Model = field(repr=False, compare=False)
+    task: Task = field(repr=False, compare=False)
 
     def __str__(self) -> str:
         lines = []
         for name, result in self.phases.items():
             line = f"{name}: best epoch {result.best_epoch} of {len(result.history['loss'])}"
-            if "val_accuracy" in result.best:
-                line += f", validation accuracy {result.best['val_accuracy']:.2%}"
+            if said := self.task.summary(result.best, "validation"):
+                line += f", {said}"
             lines.append(line + " (kept)" * (name == self.best_phase))
-        if self.test:
-            lines.append(f"test accuracy {self.test['accuracy']:.2%}")
+        if said := self.task.summary(self.test, "test"):
+            lines.append(said)
         files = ("best.keras", "curves.png", "result.json")
         return "\n".join([*lines, *(str(self.run_dir / name) for name in files)])
 
@@ -89,26 +88,28 @@ class FinetuneResult:
             (
                 name + ", kept" * (name == self.best_phase),
                 f"{result.best_epoch} of {len(result.history['loss'])}",
-                notebook.percent(result.best.get("val_accuracy")) or "",
+                self.task.monitored(result.best),
             )
             for name, result in self.phases.items()
         ]
         facts = {
-            "test accuracy": notebook.percent(self.test.get("accuracy")),
+            **{f"test {name}": text for name, text in self.task.facts(self.test).items()},
             "seconds in epochs": f"{self.seconds:,.0f}",
             "run folder": self.run_dir,
         }
-        phases = notebook.table(("phase", "best epoch", "validation accuracy"), rows)
+        title = self.task.monitor.replace("val_", "validation ").replace("_", " ")
+        phases = notebook.table(("phase", "best epoch", title), rows)
         picture = self.run_dir / "curves.png"
         return notebook.card(self.model.name, facts, phases, picture=picture)
 
 
 def finetune(
     model: keras.Model | str,
-    train: ImageData | str | tuple[Any, Any],
+    train: Dataset | str | tuple[Any, Any],
     validation: tuple[Any, Any] | None = None,
     *,
     run_dir: str | os.PathLike[str],
+    task: Task | str | None = None,
     weights: Any = "imagenet",
     phases: Sequence[Phase] | None = None,
     epochs: Sequence[int] | None = None,
@@ -122,19 +123,20 @@ def finetune(
     callbacks: Sequence[keras.callbacks.Callback] = (),
     verbose: int = 1,
 ) -> FinetuneResult:
-    """Fine-tune a pretrained classifier for other classes.
+    """Fine-tune a pretrained classifier for other classes, for labels, or for numbers.
 
     Every phase begins with the best weights so far, and is a run of `zoo.training.train` in a
-    folder of its own: killed at any moment, the call continues with `resume=True` as if nothing had
-    happened.
+    folder of its own: killed at any moment, the call continues with `resume=True` as if it had not
+    been interrupted.
 
     Args:
         model: The name of a model, which is loaded with `weights`; or a model, which may have
             models inside and other classes: it gets one flat graph and a new head.
         train: A data set of `zoo.data`; its name, such as "folder:PATH"; or a pair (images,
-            labels), pixels in [0, 255].
+            targets), pixels in [0, 255].
         validation: A pair likewise; by default split off the training images, class by class.
         run_dir: The folder; made if need be.
+        task: What to learn, as `zoo.training.train` takes it; by default what the data are for.
         weights: As `applications.load` takes it; only for a name.
         phases: What to train, one after the other; by default `default_phases`.
         epochs: Of each of the default phases: one to three numbers; by default (30, 10, 20).
@@ -177,7 +179,7 @@ def finetune(
         recipe = {"early_stopping": 0, **(recipe or {})}  # which the default phases have
     keras.utils.set_random_seed(seed)
     with _precision(model, recipe, phases):
-        tuned = _model(model, data, weights, options)
+        task, tuned = _model(task_for(data, task), model, data, weights, options)
         planned = default_phases(
             tuned, epochs=EPOCHS if epochs is None else epochs, seed=seed, recipe=recipe
         )
@@ -185,7 +187,7 @@ def finetune(
         check(planned, tuned)
         runs.claim(folder, "finetune", resume=resume, writes=WRITES)
         with locked(folder):
-            return _run(tuned, data, planned, folder, resume, callbacks, verbose)
+            return _run(task, tuned, data, planned, folder, resume, callbacks, verbose)
 
 
 def _check_used(
@@ -201,7 +203,7 @@ def _check_used(
     """Refuse what would have no effect."""
     check_fields(recipe)
     if isinstance(model, str):
-        check_names(builder_of(model), options)
+        zoo.check_options(model, options)
     elif options:
         raise ValueError("options are for a model that is given by its name")
     elif weights != "imagenet":
@@ -244,8 +246,8 @@ def _data(
     batch_size: int | None,
     augment: Any,
     seed: int,
-) -> ImageData:
-    if isinstance(train, ImageData):
+) -> Dataset:
+    if hasattr(train, "train_from"):
         if image_size is not None or batch_size is not None or augment != "auto":
             raise ValueError(
                 "a data set has its image_size, batch_size and augment: give them to zoo.data.load"
@@ -266,21 +268,23 @@ def _data(
     )
 
 
-def _model(model: Any, data: ImageData, weights: Any, options: dict[str, Any]) -> keras.Model:
-    """The model, flat, for the classes of the data."""
+def _model(
+    task: Task, model: Any, data: Dataset, weights: Any, options: dict[str, Any]
+) -> tuple[Task, keras.Model]:
+    """The task, and the model for it: flat, with the outputs that the data need."""
+    task.check_data(data)
     if isinstance(model, str):
-        fixed = {"num_classes": data.num_classes, "input_shape": data.image_shape}
-        return load(model, weights, **{**fixed, **options})
-    if any(isinstance(layer, keras.Model) for layer in model.layers):
-        model = flatten(model)
-    if model.output_shape[1:] != (data.num_classes,):
-        model = transfer.replace_head(functional(model), data.num_classes)
-    return model
+        built = load(model, weights, **{**task.builder_options(data), **options})
+    else:
+        nested = any(isinstance(layer, keras.Model) for layer in model.layers)
+        built = task.with_head(flatten(model) if nested else model, data)
+    return fitted(task, built, data)
 
 
 def _run(
+    task: Task,
     model: keras.Model,
-    data: ImageData,
+    data: Dataset,
     phases: Sequence[Phase],
     folder: Path,
     resume: bool,
@@ -295,24 +299,25 @@ def _run(
         if verbose:
             print(f"phase {number} of {len(phases)}: {phase.name}", flush=True)
         run = folder / f"phase-{number}-{phase.name.replace(' ', '-')}"
-        result = train_phase(model, seen, phase, run, resume, callbacks, verbose)
+        result = train_phase(task, model, seen, phase, run, resume, callbacks, verbose)
         results[phase.name] = result
-        if not best_phase or _rank(result) >= _rank(results[best_phase]):
+        if not best_phase or task.rank(result.best) >= task.rank(results[best_phase].best):
             best_phase, best_weights = phase.name, model.get_weights()
     model.set_weights(best_weights)
     transfer.unfreeze(model)
-    trained_on(model, data)
+    task.describe(model, data)
     with atomic(folder / "best.keras") as temporary:
         write_keras(model, temporary, card_of(model))
-    _write_curves(results, folder)
+    _write_curves(task, results, folder)
     found = FinetuneResult(
         run_dir=folder,
         phases=results,
         best_phase=best_phase,
         best=results[best_phase].best,
-        test=_test(model, data) if data.test_size else {},
+        test=_test(task, model, data) if data.test_size else {},
         seconds=sum(result.seconds for result in results.values()),
         model=model,
+        task=task,
     )
     names = ("best_phase", "best", "test", "seconds")
     write_json(folder / "result.json", {name: getattr(found, name) for name in names})
@@ -321,25 +326,14 @@ def _run(
     return found
 
 
-def _rank(result: Result) -> tuple[float, float]:
-    """Highest validation accuracy, then lowest validation loss; among equals the later phase."""
-    best = result.best
-    return best.get("val_accuracy", 0.0), -best.get("val_loss", 0.0)
-
-
-def _test(model: keras.Model, data: ImageData) -> dict[str, float]:
-    model.compile(
-        loss=keras.losses.CategoricalCrossentropy(from_logits=not gives_probabilities(model)),
-        metrics=[keras.metrics.CategoricalAccuracy(name="accuracy")],
-    )
+def _test(task: Task, model: keras.Model, data: Dataset) -> dict[str, float]:
+    task.compile(model, data)
     with unlogged(RETRACING), reader_errors():
-        found = model.evaluate(
-            mix(data.test, num_classes=data.num_classes), verbose=0, return_dict=True
-        )
+        found = model.evaluate(task.examples(data.test, data), verbose=0, return_dict=True)
     return {name: float(value) for name, value in found.items()}
 
 
-def _write_curves(results: Mapping[str, Result], folder: Path) -> None:
+def _write_curves(task: Task, results: Mapping[str, Result], folder: Path) -> None:
     """One table and one picture of all phases."""
     columns: dict[str, list[Any]] = {"epoch": []}
     firsts: dict[str, int] = {}
@@ -359,6 +353,8 @@ def _write_curves(results: Mapping[str, Result], folder: Path) -> None:
         rows.writerow(["" if value is None else value for value in row])
     with atomic(folder / "curves.csv") as temporary:
         temporary.write_text(text.getvalue(), "utf-8")
-    monitor = "val_accuracy" if "val_accuracy" in columns else None
-    figure = plots.curves(folder / "curves.csv", monitor=monitor, phases=firsts, title=folder.name)
+    watched: dict[str, Any] = {}
+    if task.monitor in columns:
+        watched = {"monitor": task.monitor, "mode": task.direction}
+    figure = plots.curves(folder / "curves.csv", phases=firsts, title=folder.name, **watched)
     plots.write(folder / "curves.png", plots.render(figure))

@@ -15,7 +15,7 @@ from zoo.data.image_data import with_features
 from zoo.data.splits import MEMORY_LIMIT
 from zoo.graph import transfer
 from zoo.graph.walk import replay
-from zoo.training import Recipe, Result, train
+from zoo.training import Recipe, Result, Task, train
 
 EPOCHS = (30, 10, 20)  # of the default phases, at most
 HEAD = "backbone"  # what is frozen while the head alone is trained
@@ -117,6 +117,7 @@ def check(phases: Sequence[Phase], model: keras.Model) -> None:
 
 
 def train_phase(
+    task: Task,
     model: keras.Model,
     data: ImageData,
     phase: Phase,
@@ -128,6 +129,7 @@ def train_phase(
     """Train what a phase trains, in a run folder of its own.
 
     Args:
+        task: What to learn.
         model: The model; its weights become those of the phase's best epoch.
         data: The images.
         phase: What to train, and how.
@@ -147,6 +149,7 @@ def train_phase(
         data,
         phase.recipe,
         run_dir=run_dir,
+        task=task,
         resume=resume,
         callbacks=callbacks,
         verbose=verbose,

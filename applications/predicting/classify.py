@@ -1,30 +1,17 @@
-"""From photographs to class names, preprocessed as the model was trained."""
+"""From photographs to answers, preprocessed as the model was trained."""
 
 from __future__ import annotations
-
-from dataclasses import dataclass
 
 import keras
 import numpy as np
 
 from applications.predicting.preprocessing import Classifier, described
-from applications.weights.records import Weights
+from applications.weights import Weights
+from zoo.card import Card
 from zoo.photographs import Photograph
+from zoo.training import Prediction, Task, task_named, task_of
 
-
-@dataclass(frozen=True)
-class Prediction:
-    """One of the likeliest classes.
-
-    Attributes:
-        index: Of the class.
-        name: Of the class.
-        probability: In [0, 1].
-    """
-
-    index: int
-    name: str
-    probability: float
+__all__ = ["Prediction", "answer", "classify", "outputs_for"]
 
 
 def classify(
@@ -57,13 +44,52 @@ def classify(
     """
     if top < 1:
         raise ValueError(f"top must be at least 1; received {top}")
+    return answer(model, image, weights=weights, top=top)
+
+
+def answer(
+    model: Classifier,
+    image: Photograph,
+    *,
+    weights: Weights | None = None,
+    top: int = 5,
+    threshold: float = 0.5,
+    task: Task | str | None = None,
+) -> list[Prediction]:
+    """What a model says about a photograph: classes, labels, or numbers.
+
+    Args:
+        model: As `classify` takes it.
+        image: Likewise.
+        weights: Likewise.
+        top: How many classes.
+        threshold: The least probability of a label, in [0, 1].
+        task: What the model learned; by default what its card says.
+
+    Returns:
+        The likeliest classes, the likeliest first; the labels whose probabilities reach the
+        threshold; or all numbers, in their order and their own units.
+
+    Raises:
+        ValueError: As `classify`.
+
+    Example:
+        >>> import zoo
+        >>> from zoo import Card, Stretch
+        >>> model = zoo.create("cnn", input_shape=(8, 8, 1), num_classes=1)
+        >>> model.card = Card("regression", target_names=("age",), preprocess=Stretch(8, 8))
+        >>> [found.name for found in answer(model, np.zeros((30, 40), "uint8"))]
+        ['age']
+    """
+    card, outputs = outputs_for(model, image, weights)
+    learned = task_of(model) if task is None else task
+    learned = learned if isinstance(learned, Task) else task_named(learned)
+    return learned.read(outputs, card, top=top, threshold=threshold)
+
+
+def outputs_for(
+    model: Classifier, image: Photograph, weights: Weights | None = None
+) -> tuple[Card, np.ndarray]:
+    """The card of a model, and its outputs (K,) for one photograph, preprocessed as it says."""
     card = described(model, weights)
-    outputs = keras.ops.convert_to_numpy(model(card.prepare(image)[None]))[0].astype("float64")
-    if not np.isclose(outputs.sum(), 1, atol=1e-3) or outputs.min() < 0:  # logits
-        outputs = np.exp(outputs - outputs.max())
-        outputs /= outputs.sum()
-    names = card.class_names if len(card.class_names) == len(outputs) else None
-    best = np.argsort(-outputs)[:top]
-    return [
-        Prediction(int(i), names[i] if names else f"class {i}", float(outputs[i])) for i in best
-    ]
+    return card, keras.ops.convert_to_numpy(model(card.prepare(image)[None]))[0].astype("float64")

@@ -1,11 +1,11 @@
-"""Names of CSPNet's and DarkNet's arrays in the checkpoints of timm."""
+"""Names of CSPNet's arrays in the checkpoints of timm."""
 
 from applications.tables.rules import BATCH_NORM, CONV, DENSE, Rule, Table
 
 MODULES = {
     "stem": "stem.conv1",
     "stem_{i}": "stem.conv{i}",
-    "stage{s}_pooled": "stages.{s}.conv_down.1",
+    "stage{s}_pooled": "stages.{s}.conv_down.1",  # DarkNet's
     "stage{s}_down": "stages.{s}.conv_down",
     "stage{s}_expand": "stages.{s}.conv_exp",
     "stage{s}_block{b}_{i}": "stages.{s}.blocks.{b}.conv{i}",

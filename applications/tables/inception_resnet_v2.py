@@ -1,8 +1,8 @@
 """Names of Inception-ResNet-v2's arrays in the checkpoints of timm and Keras."""
 
+from applications.tables.inception_v3 import inception_names
 from applications.tables.inception_v4 import conv_norm
 from applications.tables.rules import CONV, DENSE, KERAS, KERAS_CENTERED, Rule, Table
-from zoo._blocks import inception_names
 from zoo.inception_resnet_v2 import STAGES
 
 STEM = ("1a", "2a", "2b", "3b", "4a")

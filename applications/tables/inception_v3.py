@@ -1,8 +1,10 @@
 """Names of Inception-v3's arrays in the checkpoints of torchvision, timm and Keras."""
 
+from collections.abc import Sequence
+from typing import Any
+
 from applications.tables.inception_v4 import conv_norm
 from applications.tables.rules import DENSE, KERAS, KERAS_CENTERED, Rule, Table
-from zoo._blocks import inception_names
 from zoo.inception_v3 import stages
 
 # Names of a module's branches, the last of which is "branch_pool" where there are four.
@@ -38,6 +40,23 @@ PYTORCH = [
     *(rule for number, branches in BRANCHES.items() for rule in module(number, branches)),
     Rule("head_dense", "fc", DENSE),
 ]
+
+
+def inception_names(branches: Sequence[Sequence[Any]], name: str) -> list[str]:
+    """Prefixes of the names of an Inception module's convolutions, in the order of its branches.
+
+    Args:
+        branches: The module, as the family's file writes it.
+        name: The module's name.
+    """
+    return [
+        f"{name}_branch{b}" + (f"_{i}" if len(chain) > 1 else "") + letter
+        for b, chain in enumerate(branches)
+        for i, step in enumerate(chain)
+        if not isinstance(step, str)
+        for letter in ("abcd"[: len(step)] if isinstance(step, list) else [""])
+    ]
+
 
 # Numbered in one sequence there, and without scales.
 ORDER = [

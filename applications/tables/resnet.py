@@ -63,12 +63,5 @@ KERAS_V1 = keras_rules(
         Rule("stem_norm", "conv1_bn", KERAS, "/"),
     ]
 )
-KERAS_V2 = keras_rules(
-    [
-        Rule("stem_conv", "conv1_conv", KERAS, "/"),
-        Rule("stage{s}_block{b}_preact_norm", "conv{s+1}_block{b+1}_preact_bn", KERAS, "/"),
-        Rule("post_norm", "post_bn", KERAS, "/"),
-    ]
-)
 
-TABLES = [Table("torchvision", PYTORCH), Table("keras", KERAS_V1), Table("keras", KERAS_V2)]
+TABLES = [Table("torchvision", PYTORCH), Table("keras", KERAS_V1)]

@@ -76,7 +76,7 @@ KERAS_CENTERED: Kind = {
 }
 KERAS_BGR: Kind = {"kernel": ("0", bgr_to_rgb)}
 
-# Options of a table whose source has no record for each of its files to tell it.
+# Options of a table whose source publishes no record for each of its files.
 IMAGENET = {"normalization": ((123.675, 116.28, 103.53), (58.395, 57.12, 57.375))}
 
 

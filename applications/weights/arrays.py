@@ -1,69 +1,10 @@
-"""From an array of a file to a tensor: one copy, whatever its order."""
+"""Arrays of a checkpoint that are resized for a model's other image size."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterable
-from itertools import accumulate
-from typing import Any
-
-import keras
 import numpy as np
 
-from zoo._symbolic import ALIGNMENT, adopt, aligned
-from zoo._threads import threads
 from zoo.layers import cubic
-
-BLOCK = 32  # rows that are transposed at once: their cache lines stay near
-MANY = 2**22  # numbers from which on all cores copy
-
-
-def places(wanted: Iterable[tuple[tuple[int, ...], str]]) -> list[np.ndarray]:
-    """Uninitialised arrays of these shapes and types, in NumPy's types, in one piece of memory.
-
-    The system hands a large piece over in large pages: copies to it take half of the time.
-    """
-    shapes = [(shape, _in_numpy(dtype)) for shape, dtype in wanted]
-    sizes = [math.prod(shape) * dtype.itemsize for shape, dtype in shapes]
-    starts = [*accumulate((-(-size // ALIGNMENT) * ALIGNMENT for size in sizes), initial=0)]
-    memory = aligned(np.empty, (starts[-1],), "uint8")
-    return [
-        memory[start : start + size].view(dtype).reshape(shape)
-        for start, size, (shape, dtype) in zip(starts, sizes, shapes, strict=False)
-    ]
-
-
-def own_copy(array: np.ndarray, place: np.ndarray) -> np.ndarray:
-    """A copy in C order, in the memory of an array of the same size.
-
-    A transposed array is copied in blocks: that is several times faster than NumPy's own way.
-    """
-    copy: np.ndarray = place.reshape(array.shape)
-    source, target, step = array, copy, BLOCK
-    if array.flags.c_contiguous:
-        source, target, step = array.reshape(-1), copy.reshape(-1), MANY
-
-    def copy_part(i: int) -> None:
-        target[..., i : i + step] = source[..., i : i + step]
-
-    parts = range(0, source.shape[-1], step)
-    if array.size < MANY:
-        for part in parts:
-            copy_part(part)
-    else:
-        list(threads().map(copy_part, parts))
-    return copy
-
-
-def tensor(array: np.ndarray, shape: tuple[int, ...], dtype: str | None) -> Any:
-    """The array's values as a tensor of this shape that shares no memory with the file."""
-    kind = keras.backend.standardize_dtype(dtype)
-    return adopt(own_copy(array, *places([(shape, kind)])).reshape(shape), kind)
-
-
-def _in_numpy(dtype: str) -> np.dtype:
-    """A type of Keras's; bfloat16, which NumPy lacks, is float32."""
-    return np.dtype("float32" if dtype == "bfloat16" else dtype)
 
 
 def resized_grid(array: np.ndarray, old: tuple[int, int], new: tuple[int, int]) -> np.ndarray:

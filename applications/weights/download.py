@@ -1,13 +1,13 @@
-"""Fetch a published file into the cache: verified, resumed, safe among several processes.
+"""Download a published file into the cache: verified, resumable, safe among several processes.
 
-    right in the cache? -> lock -> partial file, resumed -> length and hash -> fsync -> rename
+    intact in the cache? -> lock -> partial file, resumed -> hash -> fsync -> rename
 
-A file is hashed each time it is asked for, so that a damaged one is never loaded; a partial file
-has a name of its own, which begins with a dot. Three environment variables, read at each call:
+A file is hashed each time it is requested, so a damaged one is never loaded. A partial file has a
+name of its own, which begins with a dot. Three environment variables are read at each call:
 
     ZOO_CACHE    the cache folder
     ZOO_OFFLINE  1: never use the network
-    ZOO_TIMEOUT  seconds without an answer or a byte after which a connection is given up
+    ZOO_TIMEOUT  seconds before a stalled connection is dropped
 """
 
 from __future__ import annotations
@@ -29,71 +29,65 @@ import urllib.request
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
+
+from filelock import FileLock, Timeout
 
 from zoo.common.files import cache_dir
 
 BLOCK = 2**20  # bytes read at a time
-ATTEMPTS = 4  # in a row that bring nothing new
+ATTEMPTS = 4  # consecutive ones that receive nothing new
 BACKOFF = 0.5  # seconds before the second attempt; doubles
 TIMEOUT = 20.0  # seconds
-PASSING = {408, 425, 429}  # HTTP errors that are worth another attempt, like all from 500 on
+TRANSIENT = {408, 425, 429}  # HTTP errors that are worth another attempt, as are all from 500 on
 
 
 class DownloadError(OSError):
-    """A file could not be fetched; the message says why, with which URL, and what to do.
-
-    An OSError, as whatever the network or the disk does wrong. An argument that cannot be right
-    (a hash, a size, a name) is a ValueError.
-    """
+    """A file could not be downloaded; the message gives the URL, the reason and what to do."""
 
 
 class _Interrupted(Exception):
-    """An attempt failed, and the next one may not."""
+    """An attempt failed, but the next one may succeed."""
 
 
-def fetch(
-    url: str, *, sha256: str, size: int | None, name: str | None = None, progress: bool = True
-) -> Path:
-    """Give the path of a verified copy of the file at `url`, downloading it if need be.
+def fetch(url: str, *, sha256: str, name: str | None = None, progress: bool = True) -> Path:
+    """Return the path of a verified copy of the file at `url`, downloading it if necessary.
 
-    A download that was broken off, by whatever means, is resumed. Of several processes or threads
-    that want the same file one downloads it and the others wait for it.
+    An interrupted download is resumed. If several processes or threads want the same file, one
+    downloads it and the others wait.
 
     Args:
-        url: An https URL; http is for this machine alone (localhost).
-        sha256: The hash as published: "sha256:HEX" or HEX, of which 8 digits or more may be given,
-            or "md5:HEX" with all 32.
-        size: Length in bytes; None if it is not known.
-        name: Name in the cache; by default that of the URL. The first 8 digits of the hash are put
-            before it unless it contains them: names like "model.safetensors" are not unique.
-        progress: Show a bar, if standard error is a terminal.
+        url: An https URL; http is accepted for this machine only (localhost).
+        sha256: The published hash: "sha256:HEX" or HEX, which may be cut to its first 8 digits or
+            more, or "md5:HEX" with all 32.
+        name: Name in the cache; by default that of the URL. The first 8 digits of the hash are
+            prepended unless it contains them, because names like "model.safetensors" are not
+            unique.
+        progress: Show a progress bar if standard error is a terminal.
 
     Returns:
         The path of the file in `cache_dir()`.
 
     Raises:
-        ValueError: If `sha256`, `size` or `name` cannot be right.
+        ValueError: If `sha256` or `name` is malformed.
         DownloadError: If the file is not in the cache and cannot be downloaded: offline, refused,
-            not found, cut off or stalled again and again, not what the hash and the size say; or
-            if the cache folder is full or cannot be written.
+            not found, repeatedly interrupted, or with another hash; or if the cache folder is full
+            or not writable.
 
     Example:
-        A file that was put into the cache by hand is found there:
+        A file that you put into the cache yourself is found there:
 
         >>> import tempfile
         >>> from unittest import mock
         >>> folder = tempfile.mkdtemp()
         >>> with mock.patch.dict("os.environ", ZOO_CACHE=folder, ZOO_OFFLINE="1"):
         ...     _ = (cache_dir() / "2cf24dba-hello.npz").write_bytes(b"hello")
-        ...     fetch("https://example.org/hello.npz", sha256="2cf24dba5fb0", size=5).name
+        ...     fetch("https://example.org/hello.npz", sha256="2cf24dba5fb0").name
         '2cf24dba-hello.npz'
     """
     algorithm, digits = _parse_hash(sha256)
-    if size is not None and (not isinstance(size, int) or size < 0):
-        raise ValueError(f"size must be a number of bytes or None. Received: {size!r}")
     path = cache_dir() / _file_name(url, name, digits)
-    file = _File(url, algorithm, digits, size, path, progress)
+    file = _File(url, algorithm, digits, path, progress)
     if file.fault(path) is None:
         return path
     try:
@@ -101,7 +95,7 @@ def fetch(
             file.refuse_offline()
         path.parent.mkdir(parents=True, exist_ok=True)
         with _lock(file.beside("lock"), path.name, progress):
-            if file.fault(path) is not None:  # nobody has fetched it while we waited
+            if file.fault(path) is not None:  # no other process downloaded it meanwhile
                 file.refuse_offline()
                 file.download()
         return path
@@ -110,7 +104,7 @@ def fetch(
     except OSError as error:
         raise DownloadError(
             f"{url}: the cache folder {path.parent} cannot be used ({error.strerror or error}); "
-            f"set ZOO_CACHE to a folder that you may write to, or put the file at {path} yourself"
+            f"set ZOO_CACHE to a writable folder, or put the file at {path} yourself"
         ) from error
 
 
@@ -121,14 +115,14 @@ def _parse_hash(text: str) -> tuple[str, str]:
     lengths = {"md5": range(32, 33), "sha256": range(8, 65)}[algorithm or "sha256"]
     if len(digits) not in lengths or (algorithm is None and len(digits) == 32):
         raise ValueError(
-            'sha256 must be "sha256:" and 8 to 64 hexadecimal digits, or these alone if they are '
-            f'not 32, or "md5:" and 32 digits. Received: {text!r}'
+            'sha256 must be "sha256:" and 8 to 64 hexadecimal digits, or only the digits (but not '
+            f'32 of them), or "md5:" and 32 digits. Received: {text!r}'
         )
     return algorithm or "sha256", digits
 
 
 def _file_name(url: str, name: str | None, digits: str) -> str:
-    """The name in the cache: no folders, nothing hidden, no other file's."""
+    """Return the name in the cache: a plain file name, not hidden, unique by its hash."""
     if name is None:
         base = urllib.parse.unquote(urllib.parse.urlsplit(url).path).rpartition("/")[2]
         base = re.sub(r"[^\w.+-]", "_", base)
@@ -144,12 +138,11 @@ def _file_name(url: str, name: str | None, digits: str) -> str:
 
 @dataclass(frozen=True)
 class _File:
-    """One file to fetch, and where to."""
+    """A file to download, and where to put it."""
 
     url: str
     algorithm: str
     digits: str
-    size: int | None
     path: Path
     progress: bool
 
@@ -157,32 +150,29 @@ class _File:
         return self.path.with_name(f".{self.path.name}.{kind}")
 
     def error(self, fault: str) -> DownloadError:
-        advice = f"you may download it by other means and put it at {self.path}"
+        advice = f"you can download it by other means and put it at {self.path}"
         return DownloadError(f"{self.url}: {fault}; {advice}")
 
     def refuse_offline(self) -> None:
         if os.environ.get("ZOO_OFFLINE", "").lower() not in ("", "0", "false", "no"):
-            raise self.error("it is not in the cache, or damaged there, and ZOO_OFFLINE is set")
+            raise self.error("it is missing or damaged in the cache, and ZOO_OFFLINE is set")
 
     def fault(self, path: Path) -> str | None:
-        """What is wrong with a copy of the file at `path`; None if it is right."""
+        """Say what is wrong with a copy of the file at `path`; None if it is intact."""
         try:
             with path.open("rb") as copy:
-                found = os.fstat(copy.fileno()).st_size
-                if self.size not in (None, found):
-                    return f"it has {found} bytes and not {self.size}"
                 digest = hashlib.file_digest(copy, self.algorithm).hexdigest()
         except OSError as error:
             return f"it cannot be read ({error.strerror or error})"
         if digest.startswith(self.digits):
             return None
-        return f"its {self.algorithm} is {digest} and not {self.digits}"
+        return f"its {self.algorithm} is {digest}, not {self.digits}"
 
     def download(self) -> None:
-        """Download to the partial file, check it, and rename it. The lock is held."""
+        """Download to the partial file, verify it, and rename it. The caller holds the lock."""
         part = self.beside("part")
-        for _ in range(2):  # a wrong file may come of a damaged partial one, but not twice
-            if self.fault(part) is not None:  # not one that was killed just before the renaming
+        for _ in range(2):  # a damaged partial file can spoil the first download, not the second
+            if self.fault(part) is not None:  # it is intact after a kill just before the rename
                 self._receive(part)
             fault = self.fault(part)
             if fault is None:
@@ -199,7 +189,7 @@ class _File:
         self.beside("etag").unlink(missing_ok=True)
 
     def _receive(self, part: Path) -> None:
-        """Attempt until all is there, or until several attempts in a row bring nothing new."""
+        """Repeat until the file is complete or several consecutive attempts receive nothing."""
         with _bar(self.path.name, self.progress) as advance:
             furthest, failures = _length(part), 0
             while True:
@@ -215,36 +205,28 @@ class _File:
                     time.sleep(BACKOFF * 2 ** max(failures - 1, 0))
 
     def _attempt(self, part: Path, advance: Callable[[int, int | None], None]) -> None:
-        """Ask for what is missing, and write it."""
+        """Request the missing bytes and append them."""
         have = _length(part)
         with self._open(have) as response:
             start = re.match(r"bytes (\d+)-", response.headers.get("Content-Range", ""))
             if response.status == 206 and (start is None or int(start[1]) != have):
                 self._discard()
-                raise _Interrupted("the server sent another part of the file than asked for")
+                raise _Interrupted("the server sent a different range than requested")
             if response.status != 206:
                 have = 0  # the server ignores ranges, or its file has changed
             length = response.headers.get("Content-Length", "")
             total = have + int(length) if length.isdigit() else None
-            if total is not None and self.size not in (None, total):
-                self._discard()
-                kind = response.headers.get("Content-Type", "unknown type")
-                raise self.error(f"the server has {total} bytes ({kind}) and not {self.size}")
-            total = self.size if total is None else total
             try:
-                if (total or 0) - have > shutil.disk_usage(part.parent).free:
-                    raise OSError(f"{(total or 0) - have} bytes are to come, more than are free")
+                if total and total - have > shutil.disk_usage(part.parent).free:
+                    raise OSError(f"{total - have} bytes are missing, more than are free")
                 with part.open("ab" if have else "wb") as file:
                     if not have:
                         self.beside("etag").write_text(_validator(response), "latin-1")
-                    while total is None or have < total:
-                        block = _read(response)
-                        if not block:
-                            break
+                    while block := _read(response):
                         file.write(block)
                         have += len(block)
                         advance(have, total)
-            except OSError as error:  # of the disk: those of the network are _Interrupted
+            except OSError as error:  # of the disk; the network's are _Interrupted
                 self._discard()
                 raise self.error(
                     f"the disk of {part.parent} is full or failing ({error.strerror or error}), so "
@@ -254,13 +236,13 @@ class _File:
                 raise _Interrupted(f"the connection was cut off at {have} of {total} bytes")
 
     def _open(self, have: int) -> Any:
-        """Send the request; sort what can be mended by another attempt from what cannot."""
+        """Send the request; raise _Interrupted only where another attempt may help."""
         headers = {"User-Agent": "keras-modelzoo", "Accept-Encoding": "identity"}
         if have:
             headers["Range"] = f"bytes={have}-"
             with contextlib.suppress(OSError):
                 validator = self.beside("etag").read_text("latin-1")
-                if re.fullmatch("[ -~]+", validator):  # not what a crash has left
+                if re.fullmatch("[ -~]+", validator):  # not a damaged file
                     headers["If-Range"] = validator
         try:
             _check_scheme(self.url)
@@ -273,20 +255,20 @@ class _File:
             reason = str(error.reason).partition("\n")[0]
             if error.code == 416 and have:
                 self._discard()
-            elif error.code not in PASSING and error.code < 500:
+            elif error.code not in TRANSIENT and error.code < 500:
                 raise self.error(f"the server answers {error.code}, {reason}") from error
             raise _Interrupted(f"the server answers {error.code}, {reason}") from error
         except (http.client.InvalidURL, ValueError) as error:
-            raise self.error(f"this is no valid URL ({error})") from error
+            raise self.error(f"this is not a valid URL ({error})") from error
         except (OSError, http.client.HTTPException) as error:
             cause = getattr(error, "reason", error)
             if isinstance(cause, socket.gaierror | ssl.SSLCertVerificationError):
-                raise self.error(f"there is no way to the server ({cause})") from error
+                raise self.error(f"the server cannot be reached ({cause})") from error
             raise _Interrupted(_network_fault(cause)) from error
 
 
 class _Redirects(urllib.request.HTTPRedirectHandler):
-    """Follows redirects that are no less safe; the base class catches loops."""
+    """Follows redirects to https, and from http to http here; the base class catches loops."""
 
     def redirect_request(
         self, req: Any, fp: Any, code: int, msg: str, headers: Any, newurl: str
@@ -296,7 +278,7 @@ class _Redirects(urllib.request.HTTPRedirectHandler):
 
 
 def _check_scheme(url: str, local: bool = True) -> None:
-    """Refuse all but https, and http on this machine if it is `local`."""
+    """Accept https, and if `local` also http on this machine."""
     parts = urllib.parse.urlsplit(url)
     host = parts.hostname or ""
     if local and parts.scheme == "http":
@@ -312,11 +294,11 @@ def _timeout() -> float:
     with contextlib.suppress(ValueError):
         if 0 < float(text) < 1e6:
             return float(text)
-    raise DownloadError(f"ZOO_TIMEOUT must be a number of seconds above 0, and is {text!r}")
+    raise DownloadError(f"ZOO_TIMEOUT must be a number of seconds above 0; received {text!r}")
 
 
 def _validator(response: Any) -> str:
-    """What tells this version of the file from others, for If-Range; "" if there is nothing."""
+    """Return what identifies this version of the file for If-Range; "" if nothing does."""
     etag = response.headers.get("ETag", "")
     return etag if etag.startswith('"') else response.headers.get("Last-Modified", "")
 
@@ -344,7 +326,7 @@ def _is_shown(progress: bool) -> bool:
 
 @contextlib.contextmanager
 def _bar(name: str, progress: bool) -> Iterator[Callable[[int, int | None], None]]:
-    """A progress bar on a terminal; gives the function that moves it to (bytes, total)."""
+    """Show a progress bar on a terminal; yields the function that sets its (bytes, total)."""
     if not _is_shown(progress):
         yield lambda have, total: None
         return
@@ -365,42 +347,17 @@ def _bar(name: str, progress: bool) -> Iterator[Callable[[int, int | None], None
 
 @contextlib.contextmanager
 def _lock(path: Path, name: str, progress: bool) -> Iterator[None]:
-    """Hold `path` alone among threads and processes; the system frees it when its holder dies."""
-    told = not _is_shown(progress)
-    while True:
-        with path.open("ab") as file:
-            while not _try_lock(file):
-                if not told:
-                    print(f"Waiting for another process that downloads {name}", file=sys.stderr)
-                    told = True
-                time.sleep(0.05)
-            if not _is_at(path, file):
-                continue  # its last holder has removed it
-            try:
-                yield
-                return
-            finally:
-                with contextlib.suppress(OSError):  # Windows keeps what is open
-                    path.unlink()
-
-
-def _is_at(path: Path, file: IO[bytes]) -> bool:
+    """Hold a lock among threads and processes; the system releases it if its holder dies."""
+    lock = FileLock(path)
     try:
-        return os.path.samestat(os.fstat(file.fileno()), path.stat())
-    except FileNotFoundError:
-        return False
-
-
-def _try_lock(file: IO[bytes]) -> bool:
+        lock.acquire(timeout=0)
+    except Timeout:
+        if _is_shown(progress):
+            print(f"Waiting for another process that is downloading {name}", file=sys.stderr)
+        lock.acquire()
     try:
-        if sys.platform == "win32":
-            import msvcrt
-
-            msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
-        else:
-            import fcntl
-
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except (BlockingIOError, PermissionError):
-        return False
-    return True
+        yield
+    finally:
+        with contextlib.suppress(OSError):  # Windows keeps open files
+            path.unlink()  # before the release: whoever waits for it takes a new file
+        lock.release()

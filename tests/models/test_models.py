@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import importlib
 import inspect
 import sys
@@ -34,6 +35,18 @@ def test_rows_are_the_public_builders():
     for family in catalogue.families():
         for name in family.VARIANTS:
             assert callable(getattr(family, name)), f"{family.__name__} has no builder {name}"
+
+
+def test_the_fields_of_a_variant_vary():
+    """A field that is the same in all rows of a family belongs into the code below the table."""
+    fields = 0
+    for family in catalogue.families():
+        rows = [*family.VARIANTS.values()] if isinstance(family.VARIANTS, dict) else []
+        if rows and dataclasses.is_dataclass(rows[0]):
+            for name in vars(type(rows[0]))["__annotations__"]:
+                fields += 1
+                assert len({repr(getattr(row, name)) for row in rows}) > 1, (family, name)
+    assert fields > 80
 
 
 @pytest.mark.parametrize("case", CASES, ids=describe)

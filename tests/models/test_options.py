@@ -14,7 +14,6 @@ from option_checks import CHECKS, options_for
 
 import zoo
 from zoo import resnet
-from zoo._options import check_names, option_names
 from zoo.catalogue import builder_of
 
 # Two families take a training step with each value; the others are in test_option_effects.py.
@@ -239,13 +238,36 @@ def test_names_of_other_libraries_are_answered():
 @pytest.mark.parametrize("case", FAMILIES, ids=str)
 def test_the_names_of_a_builders_options_are_known(case):
     builder = builder_of(case.name)
-    names = option_names(builder)
+    names = zoo.option_names(builder)
+    assert names == zoo.option_names(case.name)
     assert set(zoo.Options.__annotations__) <= set(names)
-    check_names(builder, names)
+    zoo.check_options(builder, names)
     with pytest.raises(TypeError, match=f"did you mean '{names[0]}'"):
         builder(**{names[0][:-1] + "x": 1})
     with pytest.raises(TypeError, match=f"{case.name} has no option 'nothing'"):
-        check_names(builder, ["nothing"])
+        zoo.check_options(case.name, ["nothing"])
+
+
+@pytest.mark.parametrize("case", FAMILIES, ids=str)
+def test_defaults_build_what_no_options_build(case):
+    config, row = zoo.defaults(case.name), zoo.info(case.name)
+    assert config == zoo.defaults(builder_of(case.name))
+    mixed = ("norm", "activation")  # some networks have several kinds unless one is given
+    options = {name: getattr(config, name) for name in zoo.Options.__annotations__}
+    model = symbolic(
+        zoo.create, case.name, **{name: x for name, x in options.items() if name not in mixed}
+    )
+    profile = zoo.profile(model)
+    assert (profile.parameters, profile.macs) == (row.parameters, row.macs)
+    assert model.input_shape[1:] == row.input_shape == config.input_shape
+    assert model.output_shape[1] == row.num_classes == config.num_classes
+
+
+def test_defaults_of_what_is_not_a_builder():
+    with pytest.raises(TypeError, match="is not a builder of this zoo; give a function such as"):
+        zoo.defaults(resnet.resnet)
+    with pytest.raises(ValueError, match="no model 'resnet51'"):
+        zoo.defaults("resnet51")
 
 
 def test_pretrained_weights_refuse_unknown_options_before_any_download():
@@ -258,3 +280,8 @@ def test_pretrained_weights_refuse_unknown_options_before_any_download():
     ):
         with pytest.raises(TypeError, match=message):
             applications.load("resnet18", **options)
+
+
+def test_a_variant_given_by_keyword():
+    model = symbolic(resnet.resnet, variant="resnet18", num_classes=3)
+    assert (model.card.builder, model.card.options) == ("resnet18", {"num_classes": 3})

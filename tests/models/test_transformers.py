@@ -16,6 +16,7 @@ import zoo
 from applications.weights import formats
 from applications.weights.matching import plan, tables
 from zoo._blocks import mlp
+from zoo.layers.windows import cut_into_windows, shifted_window_mask
 
 
 @pytest.fixture
@@ -202,6 +203,24 @@ def test_microsofts_names_of_swin(name, write):
     assert report.ignored == ("layers.0.blocks.1.attn_mask",)
     assert not report.adapted
     assert len(report.loaded) == len(tensors)
+
+
+@pytest.mark.parametrize("steps", [(1, 1), (1, 2)])
+def test_the_mask_of_shifted_windows_keeps_neighbours_together(steps):
+    """Pixels see each other if they were within a window's reach before the map was rolled."""
+    sizes, window = (6, 4 * steps[1]), (3, 2)
+    shifts = (1, steps[1])
+    mask = shifted_window_mask(sizes, window, steps, shifts)
+    assert mask.shape == (4 * steps[1], 1, 6, 6)
+    rows, columns = np.meshgrid(*map(np.arange, sizes), indexing="ij")
+    image = np.stack([rows, columns], axis=-1)[None]
+    rolled = np.roll(image, [-shift for shift in shifts], (1, 2))
+    places = cut_into_windows(np, rolled, window, steps)[0]  # (windows, N, 2)
+    distances = abs(places[:, :, None] - places[:, None])
+    reach = np.multiply(window, steps)
+    np.testing.assert_array_equal(mask[:, 0], (distances >= reach).any(axis=-1))
+    assert mask.any()
+    assert not mask[0].any()
 
 
 def test_window_sizes_are_checked():

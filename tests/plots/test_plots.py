@@ -13,6 +13,8 @@ import pytest
 
 from zoo import history as histories
 from zoo import plots
+from zoo.plots.figure import colours
+from zoo.plots.panels import MAX_PANELS
 
 HISTORY = {
     "epoch": [0, 1, 2, 3],
@@ -176,7 +178,7 @@ def test_texts_do_not_overlap(count):
 def test_more_metrics_than_fit_are_counted_and_can_be_chosen():
     history = {f"m{i}": [1.0] for i in range(70)} | {"learning_rate": [0.1]}
     figure = plots.curves(history)
-    assert len(figure.axes) == plots.MAX_PANELS
+    assert len(figure.axes) == MAX_PANELS
     assert titles(figure)[-1] == "learning rate"
     assert "23 more metrics" in heading(figure)
     assert titles(plots.curves(history, metrics=["m6?"]))[:2] == ["m60", "m61"]
@@ -214,7 +216,17 @@ def test_compare_takes_runs_of_every_kind(tmp_path):
         "dict: no value",
     ]
     assert len(plots.compare(HISTORY).legends[0].get_texts()) == 1
-    assert len(set(plots._colours(20))) == 20
+    assert len(set(colours(20))) == 20
+
+
+@pytest.mark.parametrize("panels", [1, 4])
+def test_the_legend_of_many_runs_stays_inside(panels):
+    history = {f"metric_{i}": [1.0, 2.0] for i in range(panels)} | {"val_accuracy": [0.5, 0.6]}
+    figure = plots.compare({f"a run with a rather long name {i}": history for i in range(10)})
+    figure.draw_without_rendering()
+    box, page = figure.legends[0].get_window_extent(), figure.bbox
+    assert box.x1 <= page.x1
+    assert box.y0 > max(axes.title.get_window_extent().y1 for axes in figure.axes)
 
 
 @pytest.mark.parametrize(

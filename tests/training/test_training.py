@@ -13,6 +13,7 @@ import applications
 import tuning
 import zoo
 from zoo import training
+from zoo.data import Labels
 from zoo.training import DivergedError, MovingAverage, Recipe, devices, mix, run_folder, train
 
 
@@ -32,6 +33,14 @@ class Images:
 
     preprocess = None
     files = None
+
+    @property
+    def targets(self):
+        return Labels(self.class_names)
+
+    @property
+    def input_shape(self):
+        return self.image_shape
 
     @property
     def num_classes(self):

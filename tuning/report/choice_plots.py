@@ -7,9 +7,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from tuning.report.choices import label
-from tuning.report.drawing import QUIET, canvas, empty
 from tuning.report.importance import HINT, Explanation, Marginal, explain
-from zoo.plots import FAINT, TRAIN, VALIDATION, _shorten, _style
+from zoo.plots.figure import DARK, EDGE, FAINT, LIGHT, canvas, empty, shorten, style
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -20,6 +19,7 @@ if TYPE_CHECKING:
 PANELS = 24  # of marginals
 
 
+@style()
 def importances(result: SearchResult, explanation: Explanation | None = None) -> Figure:
     """Draw the importance of each choice as bars, with standard errors.
 
@@ -41,46 +41,42 @@ def importances(result: SearchResult, explanation: Explanation | None = None) ->
         return empty("Importance of the choices", found.trust)
     rows = found.importances
     facts = f"share of the variance of {result.objective}, with standard error  ·  {_r2(found)}"
-    left = 0.4 + 0.062 * max(len(_shorten(row.name, 32)) for row in rows)
-    with _style():
-        size = (8.5 - left, 0.25 * len(rows) + 0.1)
-        figure, (axes,) = canvas(
-            "Importance of the choices", facts, size=size, left=left, bottom=0.4
+    left = 0.4 + 0.062 * max(len(shorten(row.name, 32)) for row in rows)
+    size = (8.5 - left, 0.25 * len(rows) + 0.1)
+    figure, (axes,) = canvas("Importance of the choices", facts, size=size, left=left, bottom=0.4)
+    y = range(len(rows))
+    is_known = (found.r2 or 0) >= HINT
+    sure = [is_known and row.mean > 2 * row.error and row.mean > 0.01 for row in rows]
+    axes.barh(y, [row.mean for row in rows], 0.62, color=[DARK if s else LIGHT for s in sure])
+    axes.errorbar(
+        [row.mean for row in rows],
+        y,
+        xerr=[row.error for row in rows],
+        fmt="none",
+        ecolor=FAINT,
+        elinewidth=1,
+        capsize=2.5,
+    )
+    right = max(1e-3, *(row.mean + row.error for row in rows))
+    for i, row in enumerate(rows):
+        end = max(row.mean + row.error, 0) + 0.012 * right
+        axes.text(
+            end,
+            i,
+            f"{row.mean:.2f}".replace("-0.00", "0.00"),
+            va="center",
+            fontsize=7.5,
+            color=FAINT,
         )
-        y = range(len(rows))
-        is_known = (found.r2 or 0) >= HINT
-        sure = [is_known and row.mean > 2 * row.error and row.mean > 0.01 for row in rows]
-        axes.barh(
-            y, [row.mean for row in rows], 0.62, color=[VALIDATION if s else TRAIN for s in sure]
-        )
-        axes.errorbar(
-            [row.mean for row in rows],
-            y,
-            xerr=[row.error for row in rows],
-            fmt="none",
-            ecolor=FAINT,
-            elinewidth=1,
-            capsize=2.5,
-        )
-        right = max(1e-3, *(row.mean + row.error for row in rows))
-        for i, row in enumerate(rows):
-            end = max(row.mean + row.error, 0) + 0.012 * right
-            axes.text(
-                end,
-                i,
-                f"{row.mean:.2f}".replace("-0.00", "0.00"),
-                va="center",
-                fontsize=7.5,
-                color=FAINT,
-            )
-        axes.set_xlim(min(0.0, *(1.1 * (row.mean - row.error) for row in rows)), 1.1 * right)
-        axes.set_ylim(len(rows) - 0.4, -0.6)
-        axes.set_yticks(y, [_shorten(row.name, 32) for row in rows])
-        axes.grid(axis="y", visible=False)
-        axes.axvline(0, color=QUIET, linewidth=0.8)
+    axes.set_xlim(min(0.0, *(1.1 * (row.mean - row.error) for row in rows)), 1.1 * right)
+    axes.set_ylim(len(rows) - 0.4, -0.6)
+    axes.set_yticks(y, [shorten(row.name, 32) for row in rows])
+    axes.grid(axis="y", visible=False)
+    axes.axvline(0, color=EDGE, linewidth=0.8)
     return figure
 
 
+@style()
 def marginals(result: SearchResult, explanation: Explanation | None = None) -> Figure:
     """Draw the score against each choice, side by side, the most important first.
 
@@ -109,22 +105,21 @@ def marginals(result: SearchResult, explanation: Explanation | None = None) -> F
     facts = [f"{result.objective}: dots are trials, lines the forest's mean and spread", _r2(found)]
     if len(found.marginals) > len(shown):
         facts.append(f"the {PANELS} most important of {len(found.marginals)}")
-    with _style():
-        size = (8.4 / columns - 0.3 if columns > 2 else 3.6, 1.75)
-        figure, grid = canvas(
-            "Score by choice",
-            "  ·  ".join(facts),
-            rows=rows,
-            columns=columns,
-            size=size,
-            sharey=True,
-        )
-        for axes, marginal in zip(grid, shown, strict=False):
-            _draw_marginal(axes, marginal, size[0])
-        for axes in grid[len(shown) :]:
-            axes.remove()
-        low, high = _limits(shown)
-        grid[0].set_ylim(low, high)
+    size = (8.4 / columns - 0.3 if columns > 2 else 3.6, 1.75)
+    figure, grid = canvas(
+        "Score by choice",
+        "  ·  ".join(facts),
+        rows=rows,
+        columns=columns,
+        size=size,
+        sharey=True,
+    )
+    for axes, marginal in zip(grid, shown, strict=False):
+        _draw_marginal(axes, marginal, size[0])
+    for axes in grid[len(shown) :]:
+        axes.remove()
+    low, high = _limits(shown)
+    grid[0].set_ylim(low, high)
     return figure
 
 
@@ -144,7 +139,7 @@ def _draw_marginal(axes: Axes, marginal: Marginal, width: float) -> None:
     """Draw the trials and the forest's prediction against one choice."""
     from matplotlib.ticker import MaxNLocator
 
-    axes.set_title(_shorten(marginal.name, int(13 * width)), fontsize=9, fontweight="bold", pad=5)
+    axes.set_title(shorten(marginal.name, int(13 * width)), fontsize=9, fontweight="bold", pad=5)
     levels = marginal.grid
     if marginal.is_range:
         numbers = [i for i, value in enumerate(levels) if value is not None]
@@ -152,16 +147,16 @@ def _draw_marginal(axes: Axes, marginal: Marginal, width: float) -> None:
         mean = [marginal.means[i] for i in numbers]
         spread = [marginal.spreads[i] for i in numbers]
         points = [(float(v), s) for v, s in marginal.points if v is not None]
-        axes.plot(*zip(*points, strict=True), "o", color=TRAIN, markersize=3, alpha=0.8)
+        axes.plot(*zip(*points, strict=True), "o", color=LIGHT, markersize=3, alpha=0.8)
         axes.fill_between(
             x,
             [m - s for m, s in zip(mean, spread, strict=True)],
             [m + s for m, s in zip(mean, spread, strict=True)],
-            color=VALIDATION,
+            color=DARK,
             alpha=0.15,
             linewidth=0,
         )
-        axes.plot(x, mean, color=VALIDATION, linewidth=1.8)
+        axes.plot(x, mean, color=DARK, linewidth=1.8)
         if marginal.is_log:
             axes.set_xscale("log")
         else:
@@ -173,12 +168,12 @@ def _draw_marginal(axes: Axes, marginal: Marginal, width: float) -> None:
         places[value].append(score)
     for i, scores in enumerate(places.values()):
         spots = [i + 0.36 * ((0.618034 * k) % 1 - 0.5) for k in range(len(scores))]
-        axes.plot(spots, scores, "o", color=TRAIN, markersize=3, alpha=0.8)
+        axes.plot(spots, scores, "o", color=LIGHT, markersize=3, alpha=0.8)
     axes.errorbar(
         range(len(levels)),
         marginal.means,
         yerr=marginal.spreads,
-        color=VALIDATION,
+        color=DARK,
         linewidth=1.0,
         elinewidth=1.4,
         marker="_",
@@ -187,7 +182,7 @@ def _draw_marginal(axes: Axes, marginal: Marginal, width: float) -> None:
         linestyle=":" if len(levels) > 1 else "",
     )
     room = max(3, int(15 * width / len(levels)))
-    axes.set_xticks(range(len(levels)), [_shorten(text, max(room, 9)) for text in marginal.labels])
+    axes.set_xticks(range(len(levels)), [shorten(text, max(room, 9)) for text in marginal.labels])
     if max(map(len, marginal.labels)) > room:
         axes.tick_params(axis="x", labelsize=6.5 if len(levels) < 7 else 6, rotation=25)
     axes.set_xlim(-0.5, len(levels) - 0.5)

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from zoo.history import HIGH
+from zoo.plots.history import HIGH
 
 if TYPE_CHECKING:
     import numpy as np
@@ -149,6 +149,16 @@ def label(value: Value | None) -> str:
     if value is None:
         return INACTIVE
     return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def count(number: int, noun: str) -> str:
+    """Write a number of things.
+
+    Example:
+        >>> count(1, "trial"), count(3, "trial")
+        ('1 trial', '3 trials')
+    """
+    return f"{number} {noun}{'s' * (number != 1)}"
 
 
 def labels(values: Sequence[Value | None]) -> list[str]:

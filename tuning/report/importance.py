@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING
 from tuning.report.advice import advice
 from tuning.report.choices import Choice, choices, gain, labels, scored
 from tuning.report.forest import Forest, jackknife
-from zoo.history import HIGH
+from zoo.plots.history import HIGH
 
 if TYPE_CHECKING:
     import numpy as np

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from tuning.report.choices import Choice, best_trial, choices, gain, label, labels, scored
-from tuning.report.drawing import QUIET, canvas, count, empty
-from zoo.plots import _shorten, _style
+from tuning.report.choices import Choice, best_trial, choices, count, gain, label, labels, scored
+from zoo.plots.figure import EDGE, canvas, empty, shorten, style
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -20,6 +19,7 @@ AXES = 14  # that are drawn at most
 LEVELS = 10  # that are named on an axis
 
 
+@style()
 def parallel(result: SearchResult, explanation: Explanation | None = None) -> Figure:
     """Draw each completed trial as a line through its choices to its score, coloured by the score.
 
@@ -57,12 +57,11 @@ def parallel(result: SearchResult, explanation: Explanation | None = None) -> Fi
     if len(varied) > AXES:
         facts.append(f"{AXES} of {len(varied)} choices")
         varied = varied[-AXES:]
-    with _style():
-        width = max(8.2, 1.0 * len(varied))
-        figure, (axes,) = canvas(
-            "Choices and scores", "  ·  ".join(facts), size=(width, 3.3), left=0.5, bottom=0.75
-        )
-        _draw_parallel(axes, result, trials, varied)
+    width = max(8.2, 1.0 * len(varied))
+    figure, (axes,) = canvas(
+        "Choices and scores", "  ·  ".join(facts), size=(width, 3.3), left=0.5, bottom=0.75
+    )
+    _draw_parallel(axes, result, trials, varied)
     return figure
 
 
@@ -92,11 +91,11 @@ def _draw_parallel(
         )
     box = {"boxstyle": "square,pad=0.12", "facecolor": "white", "alpha": 0.75, "linewidth": 0}
     for x, choice in enumerate([*varied, None]):
-        axes.axvline(x, color=QUIET, linewidth=0.8, zorder=1)
+        axes.axvline(x, color=EDGE, linewidth=0.8, zorder=1)
         ticks = _ticks(choice) if choice else _score_ticks(result, low, high)
         for height, text in ticks:
             axes.text(
-                x + 0.04, height, _shorten(text, 12), fontsize=7, va="center", bbox=box, zorder=6
+                x + 0.04, height, shorten(text, 12), fontsize=7, va="center", bbox=box, zorder=6
             )
     names = [_wrapped(choice.name) for choice in varied] + [_wrapped(result.objective)]
     axes.set_xticks(range(len(names)), names, fontsize=7.5, fontweight="bold")
@@ -151,4 +150,4 @@ def _wrapped(name: str) -> str:
         if len(lines[-1]) + len(part) > 13 and lines[-1]:
             lines.append("")
         lines[-1] += part
-    return "\n".join(_shorten(line, 15) for line in lines)
+    return "\n".join(shorten(line, 15) for line in lines)

@@ -1,7 +1,7 @@
 """Pictures of a search: `scores`, `learning_curves` and `pareto` of its trials, and of its choices.
 
 Of the choices: `importances`, `marginals` and `parallel`. All take a `SearchResult`, finished or
-not, and return a `matplotlib.figure.Figure` that no window or pyplot knows and a notebook shows;
+not, and return a `matplotlib.figure.Figure` that pyplot does not know and a notebook shows;
 `zoo.plots.save` writes it as PNG, SVG or PDF.
 """
 
@@ -14,14 +14,14 @@ from itertools import accumulate
 from typing import TYPE_CHECKING, Any
 
 from tuning.report.choice_plots import importances, marginals
-from tuning.report.choices import best_trial, scored
-from tuning.report.drawing import BAD, QUIET, canvas, count, empty, legend
+from tuning.report.choices import best_trial, count, scored
 from tuning.report.importance import explain
 from tuning.report.parallel import parallel
 from tuning.report.pareto import costs, pareto_front
 from zoo.graph.profile import human
-from zoo.history import Columns, points_of, read_history
-from zoo.plots import FAINT, TRAIN, VALIDATION, _style, save
+from zoo.plots import save
+from zoo.plots.figure import DARK, EDGE, FAINT, HIGHLIGHT, LIGHT, canvas, empty, legend, style
+from zoo.plots.history import Columns, points_of, read_history
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -41,7 +41,7 @@ __all__ = [
 ]
 
 MARKS = {"failed": "x", "skipped": "|", "running": "o"}
-COLOURS = {"failed": BAD, "skipped": QUIET, "running": VALIDATION}
+COLOURS = {"failed": HIGHLIGHT, "skipped": EDGE, "running": DARK}
 LABELS = 12  # trials of a front that are named
 
 
@@ -74,6 +74,7 @@ def figures(result: SearchResult) -> dict[str, Figure]:
     return made
 
 
+@style()
 def scores(result: SearchResult) -> Figure:
     """Draw the score of each trial in the order of their start, and the best so far.
 
@@ -104,42 +105,42 @@ def scores(result: SearchResult) -> Figure:
     facts = [count(len(result.trials), "trial"), *_counts(result)]
     if best:
         facts.append(f"best {result.objective} {best.score:.4g} in trial {best.id}")
-    with _style():
-        figure, (axes,) = canvas("Scores", "  ·  ".join(facts))
-        numbers = {trial.id: i for i, trial in enumerate(result.trials)}
-        known = scored(result)
-        x, y = [numbers[trial.id] for trial in known], [float(t.score or 0) for t in known]
-        axes.plot(x, y, "o", color=TRAIN)
-        so_far = list(accumulate(y, max if result.direction == "max" else min))
-        if best:
-            x, so_far = [*x, len(result.trials) - 1], [*so_far, so_far[-1]]
-        axes.plot(x, so_far, drawstyle="steps-post", color=VALIDATION, linewidth=1.6)
-        handles = [
-            Line2D([], [], color=TRAIN, marker="o", linestyle="", label="trial"),
-            Line2D([], [], color=VALIDATION, linewidth=1.6, label="best so far"),
-        ]
-        copies = [t for t in result.trials if t.score is not None and t not in known]
-        if copies := [t for t in copies if math.isfinite(t.score or 0)]:
-            hollow: dict[str, Any] = {"color": TRAIN, "marker": "o", "markerfacecolor": "white"}
-            hollow["linestyle"] = ""
-            x = [numbers[trial.id] for trial in copies]
-            axes.plot(x, [float(trial.score or 0) for trial in copies], **hollow)
-            handles.append(Line2D([], [], label="duplicate", **hollow))
-        for status, mark in MARKS.items():
-            x = [numbers[trial.id] for trial in result.trials if trial.status == status]
-            if x:
-                style: dict[str, Any] = {"color": COLOURS[status], "marker": mark, "markersize": 5}
-                style |= {"markerfacecolor": "none", "linestyle": ""}
-                edge = axes.get_xaxis_transform()
-                axes.plot(x, [0.03] * len(x), transform=edge, clip_on=False, **style)
-                handles.append(Line2D([], [], label=status, **style))
-        _trial_axis(axes, len(result.trials))
-        axes.set_ylabel(result.objective, color=FAINT)
-        axes.margins(y=0.12)
-        legend(figure, handles)
+    figure, (axes,) = canvas("Scores", "  ·  ".join(facts))
+    numbers = {trial.id: i for i, trial in enumerate(result.trials)}
+    known = scored(result)
+    x, y = [numbers[trial.id] for trial in known], [float(t.score or 0) for t in known]
+    axes.plot(x, y, "o", color=LIGHT)
+    so_far = list(accumulate(y, max if result.direction == "max" else min))
+    if best:
+        x, so_far = [*x, len(result.trials) - 1], [*so_far, so_far[-1]]
+    axes.plot(x, so_far, drawstyle="steps-post", color=DARK, linewidth=1.6)
+    handles = [
+        Line2D([], [], color=LIGHT, marker="o", linestyle="", label="trial"),
+        Line2D([], [], color=DARK, linewidth=1.6, label="best so far"),
+    ]
+    copies = [t for t in result.trials if t.score is not None and t not in known]
+    if copies := [t for t in copies if math.isfinite(t.score or 0)]:
+        hollow: dict[str, Any] = {"color": LIGHT, "marker": "o", "markerfacecolor": "white"}
+        hollow["linestyle"] = ""
+        x = [numbers[trial.id] for trial in copies]
+        axes.plot(x, [float(trial.score or 0) for trial in copies], **hollow)
+        handles.append(Line2D([], [], label="duplicate", **hollow))
+    for status, mark in MARKS.items():
+        x = [numbers[trial.id] for trial in result.trials if trial.status == status]
+        if x:
+            style: dict[str, Any] = {"color": COLOURS[status], "marker": mark, "markersize": 5}
+            style |= {"markerfacecolor": "none", "linestyle": ""}
+            edge = axes.get_xaxis_transform()
+            axes.plot(x, [0.03] * len(x), transform=edge, clip_on=False, **style)
+            handles.append(Line2D([], [], label=status, **style))
+    _trial_axis(axes, len(result.trials))
+    axes.set_ylabel(result.objective, color=FAINT)
+    axes.margins(y=0.12)
+    legend(figure, handles)
     return figure
 
 
+@style()
 def learning_curves(result: SearchResult, metric: str | None = None) -> Figure:
     r"""Draw the learning curves of all trials in one picture, the best one's thick.
 
@@ -180,41 +181,41 @@ def learning_curves(result: SearchResult, metric: str | None = None) -> Figure:
         facts.append(f"best: trial {best.id}, {result.objective} {best.score:.4g}")
     if unreadable:
         facts.append(f"{count(unreadable, 'file')} could not be read")
-    with _style():
-        figure, (axes,) = canvas("Learning curves", "  ·  ".join(facts), size=(6.5, 3.6))
-        values: list[float] = []
-        failed = False
-        for trial, run in runs:
-            points = [(x, y) for x, y in points_of(run, shown) if math.isfinite(y)]
-            if not points:
-                continue
-            values += [y for _, y in points]
-            is_best = best is not None and trial.id == best.id
-            axes.plot(
-                *zip(*points, strict=True),
-                color=VALIDATION if is_best else TRAIN,
-                linewidth=2.2 if is_best else 0.8,
-                alpha=1.0 if is_best else 0.7,
-                zorder=4 if is_best else 2,
-                marker="o" if len(points) == 1 else "",
-            )
-            if trial.status == "failed":
-                failed = True
-                axes.plot(*points[-1], "x", color=BAD, markersize=6, zorder=5)
-        _value_axis(axes, shown, values)
-        axes.set_xlabel("epoch", color=FAINT, labelpad=2)
-        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-        if axes.dataLim.width == 0:  # of one epoch, which has no line
-            axes.set_xticks([axes.dataLim.x0])
-        handles = [Line2D([], [], color=TRAIN, linewidth=1, label="trial")]
-        if best:
-            handles.insert(0, Line2D([], [], color=VALIDATION, linewidth=2.2, label="best"))
-        if failed:
-            handles.append(Line2D([], [], color=BAD, marker="x", linestyle="", label="failed"))
-        legend(figure, handles)
+    figure, (axes,) = canvas("Learning curves", "  ·  ".join(facts), size=(6.5, 3.6))
+    values: list[float] = []
+    failed = False
+    for trial, run in runs:
+        points = [(x, y) for x, y in points_of(run, shown) if math.isfinite(y)]
+        if not points:
+            continue
+        values += [y for _, y in points]
+        is_best = best is not None and trial.id == best.id
+        axes.plot(
+            *zip(*points, strict=True),
+            color=DARK if is_best else LIGHT,
+            linewidth=2.2 if is_best else 0.8,
+            alpha=1.0 if is_best else 0.7,
+            zorder=4 if is_best else 2,
+            marker="o" if len(points) == 1 else "",
+        )
+        if trial.status == "failed":
+            failed = True
+            axes.plot(*points[-1], "x", color=HIGHLIGHT, markersize=6, zorder=5)
+    _value_axis(axes, shown, values)
+    axes.set_xlabel("epoch", color=FAINT, labelpad=2)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    if axes.dataLim.width == 0:  # of one epoch, which has no line
+        axes.set_xticks([axes.dataLim.x0])
+    handles = [Line2D([], [], color=LIGHT, linewidth=1, label="trial")]
+    if best:
+        handles.insert(0, Line2D([], [], color=DARK, linewidth=2.2, label="best"))
+    if failed:
+        handles.append(Line2D([], [], color=HIGHLIGHT, marker="x", linestyle="", label="failed"))
+    legend(figure, handles)
     return figure
 
 
+@style()
 def pareto(result: SearchResult, cost: str = "macs") -> Figure:
     """Draw the objective against a cost, and the front of trials that no other one beats in both.
 
@@ -247,44 +248,43 @@ def pareto(result: SearchResult, cost: str = "macs") -> Figure:
     others = [t for t in scored(result) if math.isfinite(t.metrics.get(cost, math.nan))]
     known = f"{len(front)} of {count(len(others), 'trial')} {'is' if len(front) == 1 else 'are'}"
     named = front if len(front) <= LABELS else front[:: -(-len(front) // LABELS)]
-    with _style():
-        facts = f"{known} on the front: {', '.join(t.id for t in front)}"
-        figure, (axes,) = canvas(title, facts, size=(6.5, 3.4))
-        x = [t.metrics[cost] for t in others]
-        axes.plot(x, [float(t.score or 0) for t in others], "o", color=TRAIN, markersize=4)
-        edge = [(t.metrics[cost], t.score) for t in front]
-        axes.plot(*zip(*edge, strict=True), drawstyle="steps-post", color=VALIDATION, linewidth=1.2)
-        axes.plot(*zip(*edge, strict=True), "o", color=VALIDATION, markersize=5.5)
-        up = 1 if result.direction == "max" else -1
-        for trial in named:
-            axes.annotate(
-                trial.id,
-                (trial.metrics[cost], float(trial.score or 0)),
-                xytext=(-3, 4 * up),
-                textcoords="offset points",
-                ha="right",
-                va="bottom" if up > 0 else "top",
-                fontsize=7.5,
-                color=VALIDATION,
-            )
-        if min(x) > 0 and max(x) > 20 * min(x):
-            axes.set_xscale("log")
-            subs = [1, 2, 5] if max(x) < 1000 * min(x) else [1]
-            axes.xaxis.set_major_locator(LogLocator(subs=subs, numticks=20))
-            axes.xaxis.set_minor_formatter(NullFormatter())
-        else:
-            axes.xaxis.set_major_locator(MaxNLocator(nbins=6, integer=cost != "latency"))
-        axes.set_xlabel(f"{cost} (less is better)", color=FAINT, labelpad=2)
-        axes.set_ylabel(result.objective, color=FAINT)
-        axes.margins(0.07, 0.12)
-        least, most = axes.get_xlim()
-        ticks = [tick for tick in axes.get_xticks() if least <= tick <= most]
-        axes.set_xticks(ticks, cost_texts(cost, ticks))
-        handles = [
-            Line2D([], [], color=VALIDATION, marker="o", linewidth=1.2, label="front"),
-            Line2D([], [], color=TRAIN, marker="o", linestyle="", label="other trials"),
-        ]
-        legend(figure, handles)
+    facts = f"{known} on the front: {', '.join(t.id for t in front)}"
+    figure, (axes,) = canvas(title, facts, size=(6.5, 3.4))
+    x = [t.metrics[cost] for t in others]
+    axes.plot(x, [float(t.score or 0) for t in others], "o", color=LIGHT, markersize=4)
+    edge = [(t.metrics[cost], t.score) for t in front]
+    axes.plot(*zip(*edge, strict=True), drawstyle="steps-post", color=DARK, linewidth=1.2)
+    axes.plot(*zip(*edge, strict=True), "o", color=DARK, markersize=5.5)
+    up = 1 if result.direction == "max" else -1
+    for trial in named:
+        axes.annotate(
+            trial.id,
+            (trial.metrics[cost], float(trial.score or 0)),
+            xytext=(-3, 4 * up),
+            textcoords="offset points",
+            ha="right",
+            va="bottom" if up > 0 else "top",
+            fontsize=7.5,
+            color=DARK,
+        )
+    if min(x) > 0 and max(x) > 20 * min(x):
+        axes.set_xscale("log")
+        subs = [1, 2, 5] if max(x) < 1000 * min(x) else [1]
+        axes.xaxis.set_major_locator(LogLocator(subs=subs, numticks=20))
+        axes.xaxis.set_minor_formatter(NullFormatter())
+    else:
+        axes.xaxis.set_major_locator(MaxNLocator(nbins=6, integer=cost != "latency"))
+    axes.set_xlabel(f"{cost} (less is better)", color=FAINT, labelpad=2)
+    axes.set_ylabel(result.objective, color=FAINT)
+    axes.margins(0.07, 0.12)
+    least, most = axes.get_xlim()
+    ticks = [tick for tick in axes.get_xticks() if least <= tick <= most]
+    axes.set_xticks(ticks, cost_texts(cost, ticks))
+    handles = [
+        Line2D([], [], color=DARK, marker="o", linewidth=1.2, label="front"),
+        Line2D([], [], color=LIGHT, marker="o", linestyle="", label="other trials"),
+    ]
+    legend(figure, handles)
     return figure
 
 

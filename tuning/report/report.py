@@ -10,9 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tuning.report import plots
-from tuning.report.choices import INTERNAL, best_trial, label, score_text
+from tuning.report.choices import INTERNAL, best_trial, count, label, score_text
 from tuning.report.comparisons import RESAMPLINGS, comparisons
-from tuning.report.drawing import count
 from tuning.report.importance import advice, explain
 from tuning.report.page import Cell, element, page, picture, table
 from tuning.report.pareto import pareto_front

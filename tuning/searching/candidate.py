@@ -13,12 +13,12 @@ from typing import Any
 import keras
 
 import zoo
-from zoo._symbolic import symbolic
 from zoo.common.plain import plain
 from zoo.common.siblings import check_ours
 from zoo.graph import transfer
 from zoo.training import Recipe
 from zoo.training.recipe import OF_SGD
+from zoo.variables import symbolic
 
 RECIPE = frozenset(f.name for f in dataclasses.fields(Recipe))
 DATA = ("batch_size", "augment")

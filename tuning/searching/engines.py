@@ -107,7 +107,7 @@ class Durable(keras_tuner.Oracle):
         return getattr(self, "_brackets", [])
 
     def _prune(self) -> None:
-        """Delete all checkpoints but those of the best trials and of such as may go on."""
+        """Delete all checkpoints except those of the best trials and of trials to be continued."""
         needed = {trial.trial_id for trial in self.ongoing_trials.values()} | {*self._retry_queue}
         needed |= {trial.trial_id for trial in self.get_best_trials(self.keep)}
         for bracket in self._open_brackets():
@@ -197,7 +197,7 @@ def oracle(
     Args:
         engine: "random", "bayesian", "grid" or "hyperband".
         objective: What is optimised.
-        max_trials: How many are trained; None where the engine comes to an end by itself.
+        max_trials: How many are trained; None for an engine that has an end of its own.
         max_epochs: Of the longest trials of "hyperband".
         seed: Of what is drawn.
         keep: How many of the best trials keep their checkpoints.

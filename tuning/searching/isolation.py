@@ -251,13 +251,13 @@ def run(
 
 
 def outcome(path: Path) -> dict[str, float]:
-    """The metrics in an outcome.json; raises what it tells otherwise."""
-    told = json.loads(path.read_text("utf-8"))
-    if reason := told["skipped"]:
+    """The metrics in an outcome.json; raises the error that it holds instead."""
+    outcome = json.loads(path.read_text("utf-8"))
+    if reason := outcome["skipped"]:
         raise SkippedError(reason)
-    if reason := told["failed"]:
+    if reason := outcome["failed"]:
         raise TrialError(reason)
-    metrics: dict[str, float] = told["metrics"]
+    metrics: dict[str, float] = outcome["metrics"]
     return metrics
 
 
@@ -270,8 +270,8 @@ def _why(exitcode: int | None, log: Path | None = None) -> str:
         return "was killed (SIGKILL), which is what the system does when memory runs out"
     if exitcode is not None and exitcode < 0:
         return f"was ended by {signal.Signals(-exitcode).name}"
-    told = f"; see {log}" if log and log.exists() else ""
-    return f"ended with exit code {exitcode} and without a result{told}"
+    where = f"; see {log}" if log and log.exists() else ""
+    return f"ended with exit code {exitcode} and without a result{where}"
 
 
 def _execute(work: Work, share: Share, path: Path) -> None:
@@ -302,7 +302,7 @@ def run_here(work: Work) -> dict[str, float]:
 
 
 def attempt(work: Work) -> dict[str, Any]:
-    """Run work; how it ended, as `outcome.json` tells it."""
+    """Run work; return how it ended, as written to `outcome.json`."""
     try:
         return {"metrics": work.run()}
     except SkippedError as error:

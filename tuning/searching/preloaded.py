@@ -1,4 +1,4 @@
-"""What the server of processes imports once for all of them, before it forks the first."""
+"""What the fork server imports once, before it forks the first trial's process."""
 
 from zoo.common.quiet import quiet
 

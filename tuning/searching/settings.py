@@ -16,9 +16,9 @@ import numpy as np
 from tuning.searching.engines import ENGINES, Engine
 from tuning.searching.work import Data
 from tuning.space.budget import Budget
-from zoo import history
 from zoo.common.files import write_json
 from zoo.common.plain import plain_fields
+from zoo.plots import history
 
 COSTS = ("parameters", "macs", "activation_memory", "latency")
 METRICS = ("val_accuracy", "val_loss", "val_top5_accuracy")

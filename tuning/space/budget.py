@@ -19,7 +19,7 @@ FACTORS = {"": 1, "k": 1e3, "M": 1e6, "G": 1e9, "T": 1e12}
 
 @dataclass(frozen=True)
 class Budget:
-    """Limits; a candidate beyond one is skipped, counted, and told in the report.
+    """Limits; a candidate beyond one of them is skipped, counted, and listed in the report.
 
     Attributes:
         parameters: Trainable ones.

@@ -13,9 +13,7 @@ import keras_tuner
 import zoo
 from tuning import space as spaces
 from tuning.searching.candidate import DATA, RECIPE, STARTED, Candidate
-from tuning.space.spaces import Network, Space
-from zoo._options import check_names
-from zoo.catalogue import builder_of
+from tuning.space import Network, Space
 from zoo.common.plain import plain
 from zoo.training import Recipe, gives_probabilities, mix, optimizer
 
@@ -91,7 +89,7 @@ class HyperClassifier(keras_tuner.HyperModel):
 
     def _check_fixed(self) -> None:
         """Refuse options that there are not, and what is searched as well as fixed."""
-        check_names(builder_of(self.builder), self.options.keys() - RECIPE - {*DATA, *STARTED})
+        zoo.check_options(self.builder, self.options.keys() - RECIPE - {*DATA, *STARTED})
         drawn = self.space.settings(keras_tuner.HyperParameters(), self.network)
         for name, value in {**self.options, **self._fixed_recipe()}.items():
             if name in drawn:

@@ -26,15 +26,14 @@ import importlib
 import inspect
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, fields
-from typing import Any, get_args
+from dataclasses import dataclass, fields, is_dataclass
+from typing import Any, get_args, get_type_hints
 
 import zoo
-from zoo._options import Config, Downsample, paper_values
-from zoo.catalogue import builder_of
 from zoo.common.plain import plain
 
 Settings = Mapping[str, Any]
+DOWNSAMPLE = list(get_args(get_type_hints(zoo.Options)["downsample"]))
 
 
 @dataclass(frozen=True)
@@ -49,7 +48,7 @@ class Network:
 
     name: str
     input_shape: tuple[int | None, int | None, int]
-    paper: Config
+    paper: zoo.Config
 
     @classmethod
     def of(cls, name: str, input_shape: tuple[int | None, int | None, int]) -> Network:
@@ -58,7 +57,7 @@ class Network:
         Raises:
             ValueError: If there is no such model.
         """
-        return cls(name, input_shape, paper_values(builder_of(name)))
+        return cls(name, input_shape, zoo.defaults(name))
 
     def takes(self, option: str) -> bool:
         """Whether the architecture leaves an option free."""
@@ -84,12 +83,11 @@ def _family(name: str) -> Any:
     return importlib.import_module(f"zoo.{zoo.info(name).module}")
 
 
-def _kind(row: Any) -> tuple[Any, ...]:
+def _kind(value: Any) -> Any:
     """What a row of a table of variants says, without its numbers."""
-    if not hasattr(row, "__dataclass_fields__"):
-        return (type(row).__name__,)
-    values = [getattr(row, field.name) for field in fields(row)]
-    return tuple(v if isinstance(v, str | bool | None) else type(v).__name__ for v in values)
+    if is_dataclass(value):
+        return tuple(_kind(getattr(value, field.name)) for field in fields(value))
+    return value if isinstance(value, str | bool | None) else type(value).__name__
 
 
 class Space:
@@ -230,7 +228,7 @@ def _stride(hp: Any, network: Network, stem: Sequence[int] = (1, 2, 4)) -> Setti
 
     drawn |= _while(hp, "output_stride", [32], strides) if dense else strides()
     if network.takes("downsample"):
-        drawn["downsample"] = hp.Choice("downsample", list(get_args(Downsample)), default="paper")
+        drawn["downsample"] = hp.Choice("downsample", DOWNSAMPLE, default="paper")
     return drawn
 
 
@@ -252,7 +250,7 @@ def _pooling(hp: Any, network: Network, kinds: Sequence[str] = ()) -> Settings:
         default = paper.pooling if paper.pooling in offered else offered[0]
         drawn["pooling"] = _offer(hp, "pooling", offered, default)
     if network.takes("downsample"):
-        drawn["downsample"] = hp.Choice("downsample", list(get_args(Downsample)), default="paper")
+        drawn["downsample"] = hp.Choice("downsample", DOWNSAMPLE, default="paper")
     return drawn
 
 

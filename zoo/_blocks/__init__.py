@@ -12,9 +12,8 @@ from zoo._blocks.convolution import (
 )
 from zoo._blocks.downsampling import average, check_size, downsample, pool
 from zoo._blocks.head import classifier, end_stage
-from zoo._blocks.inception import inception, inception_names, inception_stem
+from zoo._blocks.inception import inception, inception_stem
 from zoo._blocks.mbconv import MBConv, mbconv, shrink, two_conv_stem
-from zoo._blocks.preactivation import preactivation_stages
 from zoo._blocks.residual import (
     block_places,
     conv_stem,
@@ -26,12 +25,11 @@ from zoo._blocks.residual import (
     residual_stem,
     squeeze_excite,
 )
-from zoo._blocks.transformer import attention, mlp, transformer_block
+from zoo._blocks.transformer import crop_like, mlp, pad_to_multiple
 
 __all__ = [
     "MBConv",
     "activation",
-    "attention",
     "average",
     "block_places",
     "branch_end_initializer",
@@ -41,26 +39,25 @@ __all__ = [
     "conv_norm",
     "conv_pool",
     "conv_stem",
+    "crop_like",
     "downsample",
     "drop_path",
     "efficient_channel_attention",
     "end_stage",
     "image_input",
     "inception",
-    "inception_names",
     "inception_stem",
     "inverted_residual",
     "make_divisible",
     "mbconv",
     "mlp",
     "norm",
+    "pad_to_multiple",
     "pool",
-    "preactivation_stages",
     "projection",
     "residual_stem",
     "separable_conv",
     "shrink",
     "squeeze_excite",
-    "transformer_block",
     "two_conv_stem",
 ]

@@ -15,12 +15,12 @@ from zoo._options import Config
 from zoo.layers import BatchNormalization, GroupedConv2D, gelu_tanh
 
 
-def image_input(o: Config) -> tuple[Any, Any]:
-    """The input (B, H, W, C), and the same normalised."""
-    inputs = keras.Input(o.input_shape, name="image")
-    if o.normalization is None:
+def image_input(config: Config) -> tuple[Any, Any]:
+    """The input (B, H, W, C), and the normalised input."""
+    inputs = keras.Input(config.input_shape, name="image")
+    if config.normalization is None:
         return inputs, inputs
-    mean, std = (np.asarray(x, "float64") for x in o.normalization)
+    mean, std = (np.asarray(x, "float64") for x in config.normalization)
     scale, offset = (1.0 / std, -mean / std)
     rescaling = layers.Rescaling(
         scale.tolist(), offset.tolist(), name="normalization", dtype="float32"
@@ -30,7 +30,7 @@ def image_input(o: Config) -> tuple[Any, Any]:
 
 def conv_norm(
     x: Any,
-    o: Config,
+    config: Config,
     filters: int,
     kernel_size: int | tuple[int, int],
     *,
@@ -48,32 +48,32 @@ def conv_norm(
 ) -> Any:
     """Convolution, normalisation and activation: `{name}_conv`, `{name}_norm`, `{name}_act`.
 
-    A stride is made as `o.downsample` says: by the convolution ("paper" and "conv"), or by what
-    follows the activation.
+    `config.downsample` says what makes the stride: the convolution ("paper" and "conv"), or a
+    pooling after the activation.
 
     Args:
         x: A map (B, H, W, C).
-        o: The options.
+        config: The resolved options.
         filters: Channels of the result.
         kernel_size: Height and width of the kernel, one number if they are the same.
         stride: The factor by which the map shrinks.
         dilation: Distance of the kernel's taps.
         groups: Groups of channels that do not see each other.
         padding: Zeros around the map; "same" keeps its size at stride 1.
-        activate: Whether the activation follows; a name for another than `o.activation`.
+        activate: Whether the activation follows; or the name of one other than the config's.
         use_bias: Whether the convolution has a bias; by default when no norm follows, or where
-            `o.conv_bias` says so.
-        reads_pixels: The convolution makes the stride itself, whatever `o.downsample` says.
-        before_norm: What comes between convolution and norm.
+            `config.conv_bias` says so.
+        reads_pixels: The convolution makes the stride itself, whatever `config.downsample` says.
+        before_norm: A function applied between convolution and norm.
         kernel_initializer: A Keras initializer.
         gamma_initializer: Of the norm's scale; "zeros" lets a residual block start as the identity.
         name: Start of the layers' names.
     """
-    strided = stride if reads_pixels or o.downsample in ("paper", "conv") else 1
-    use_bias = (o.norm == "none" or o.conv_bias) if use_bias is None else use_bias
+    strided = stride if reads_pixels or config.downsample in ("paper", "conv") else 1
+    use_bias = (config.norm == "none" or config.conv_bias) if use_bias is None else use_bias
     x = conv(
         x,
-        o,
+        config,
         filters,
         kernel_size,
         stride=strided,
@@ -85,16 +85,16 @@ def conv_norm(
         name=f"{name}_conv",
     )
     x = before_norm(x) if before_norm else x
-    x = norm(x, o, gamma_initializer, name=f"{name}_norm")
+    x = norm(x, config, gamma_initializer, name=f"{name}_norm")
     if activate:
         kind = activate if isinstance(activate, str) else None
-        x = activation(x, o, kind, name=f"{name}_act")
-    return downsample(x, o, stride, name=f"{name}_down") if strided != stride else x
+        x = activation(x, config, kind, name=f"{name}_act")
+    return downsample(x, config, stride, name=f"{name}_down") if strided != stride else x
 
 
 def conv(
     x: Any,
-    o: Config,
+    config: Config,
     filters: int,
     kernel_size: int | tuple[int, int],
     *,
@@ -109,13 +109,15 @@ def conv(
     """A 2-D convolution, depthwise if every channel is a group of its own.
 
     "same" pads both sides alike, as PyTorch does, whatever the stride; with
-    `o.same_padding == "tensorflow"` one pixel less on the top and left where the size is even.
+    `config.same_padding == "tensorflow"` one pixel less on the top and left where the size is even.
     """
     sides = (kernel_size, kernel_size) if isinstance(kernel_size, int) else kernel_size
     reach = [dilation * (side - 1) for side in sides]
-    keeps_size = padding == "same" and (stride == 1 or o.same_padding == "tensorflow")
+    keeps_size = padding == "same" and (stride == 1 or config.same_padding == "tensorflow")
     zeros = tuple(r // 2 if padding == "same" else padding for r in reach)
-    check_size(x, o, name, max(stride, *(r + 1 - 2 * z for r, z in zip(reach, zeros, strict=True))))
+    check_size(
+        x, config, name, max(stride, *(r + 1 - 2 * z for r, z in zip(reach, zeros, strict=True)))
+    )
     if any(zeros) and not keeps_size:
         x = layers.ZeroPadding2D(zeros, name=f"{name}_pad")(x)
     options = {
@@ -136,7 +138,7 @@ def conv(
 
 def separable_conv(
     x: Any,
-    o: Config,
+    config: Config,
     filters: int,
     kernel_size: int,
     *,
@@ -146,10 +148,10 @@ def separable_conv(
     name: str,
 ) -> Any:
     """A depthwise and a 1x1 convolution, `{name}_depthwise` and `{name}_pointwise`, and a norm."""
-    strided = stride if o.downsample in ("paper", "conv") else 1
+    strided = stride if config.downsample in ("paper", "conv") else 1
     x = conv(
         x,
-        o,
+        config,
         x.shape[-1],
         kernel_size,
         stride=strided,
@@ -160,43 +162,43 @@ def separable_conv(
     )
     x = conv(
         x,
-        o,
+        config,
         filters,
         1,
-        use_bias=o.norm == "none",
+        use_bias=config.norm == "none",
         kernel_initializer=kernel_initializer,
         name=f"{name}_pointwise",
     )
-    x = norm(x, o, name=f"{name}_norm")
-    return downsample(x, o, stride, name=f"{name}_down") if strided != stride else x
+    x = norm(x, config, name=f"{name}_norm")
+    return downsample(x, config, stride, name=f"{name}_down") if strided != stride else x
 
 
-def branch_end_initializer(o: Config, blocks: int) -> Any:
-    """Of a branch's last convolution; small without norms, so that the sum does not explode."""
-    if o.norm != "none":
+def branch_end_initializer(config: Config, blocks: int) -> Any:
+    """Without norms a branch's last convolution starts small, so that sums do not explode."""
+    if config.norm != "none":
         return "he_normal"
     return keras.initializers.VarianceScaling(1 / blocks, "fan_in", "truncated_normal")
 
 
-def norm(x: Any, o: Config, gamma_initializer: str = "ones", *, name: str) -> Any:
-    """The normalisation that `o.norm` names, over the channels of (B, H, W, C)."""
+def norm(x: Any, config: Config, gamma_initializer: str = "ones", *, name: str) -> Any:
+    """The normalisation that `config.norm` names, over the channels of (B, H, W, C)."""
     options = {
-        "epsilon": o.norm_epsilon,
+        "epsilon": config.norm_epsilon,
         "gamma_initializer": gamma_initializer,
         "name": name,
     }
-    match o.norm:
+    match config.norm:
         case "batch":
-            layer = BatchNormalization(momentum=o.norm_momentum, **options)
+            layer = BatchNormalization(momentum=config.norm_momentum, **options)
         case "group":
-            layer = layers.GroupNormalization(math.gcd(o.norm_groups, x.shape[-1]), **options)
+            layer = layers.GroupNormalization(math.gcd(config.norm_groups, x.shape[-1]), **options)
         case "layer":
             layer = layers.LayerNormalization(**options)
         case "instance":
             if set(x.shape[1:-1]) == {1}:
                 raise ValueError(
-                    f"{o.name}: instance norm of the 1 x 1 map at {name!r} would always be zero; "
-                    'use norm="group" or "layer", smaller strides, or larger images'
+                    f"{config.name}: instance norm of the 1 x 1 map at {name!r} would always be "
+                    'zero; use norm="group" or "layer", smaller strides, or larger images'
                 )
             layer = layers.GroupNormalization(groups=-1, **options)
         case "none":
@@ -204,19 +206,19 @@ def norm(x: Any, o: Config, gamma_initializer: str = "ones", *, name: str) -> An
     return layer(x)
 
 
-def activation(x: Any, o: Config, kind: str | None = None, *, name: str) -> Any:
-    """The activation that `kind` names, or `o.activation`."""
-    kind = kind or o.activation
+def activation(x: Any, config: Config, kind: str | None = None, *, name: str) -> Any:
+    """The activation that `kind` names, or `config.activation`."""
+    kind = kind or config.activation
     if kind == "leaky_relu":
-        return layers.LeakyReLU(o.negative_slope, name=name)(x)
-    if kind == "gelu" and o.approximate_gelu:
+        return layers.LeakyReLU(config.negative_slope, name=name)(x)
+    if kind == "gelu" and config.approximate_gelu:
         return layers.Activation(gelu_tanh, name=name)(x)
     return layers.Activation(kind, name=name)(x)
 
 
 def conv_pool(
     x: Any,
-    o: Config,
+    config: Config,
     filters: int,
     kernel_size: int,
     *,
@@ -229,10 +231,10 @@ def conv_pool(
     name: str,
 ) -> Any:
     """`conv_norm` and a pool; with downsample="conv" the convolution makes the stride."""
-    by_conv = o.downsample == "conv"
+    by_conv = config.downsample == "conv"
     x = conv_norm(
         x,
-        o,
+        config,
         filters,
         kernel_size,
         stride=stride if by_conv else 1,
@@ -241,4 +243,4 @@ def conv_pool(
         use_bias=use_bias,
         name=name,
     )
-    return x if by_conv else pool(x, o, pool_size, stride, kind=kind, name=f"{name}_pool")
+    return x if by_conv else pool(x, config, pool_size, stride, kind=kind, name=f"{name}_pool")

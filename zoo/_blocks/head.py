@@ -12,16 +12,16 @@ from zoo._options import Config
 from zoo.layers import GeneralizedMeanPooling2D, TakeClassToken
 
 
-def end_stage(x: Any, o: Config, level: str) -> Any:
-    """Close a stage: spatial dropout, and a layer called `level` for `zoo.features` to find."""
-    if o.spatial_dropout:
-        x = layers.SpatialDropout2D(o.spatial_dropout, name=f"{level}_dropout")(x)
+def end_stage(x: Any, config: Config, level: str) -> Any:
+    """Close a stage: spatial dropout, and a layer named `level`, which `zoo.features` finds."""
+    if config.spatial_dropout:
+        x = layers.SpatialDropout2D(config.spatial_dropout, name=f"{level}_dropout")(x)
     return layers.Identity(name=level)(x)
 
 
 def classifier(
     x: Any,
-    o: Config,
+    config: Config,
     *,
     hidden: Sequence[int] = (),
     dropout_first: bool = False,
@@ -32,71 +32,75 @@ def classifier(
     distilled: bool = False,
     use_bias: bool = True,
 ) -> Any:
-    """Pooling, hidden layers, dropout and logits; nothing when `o.num_classes` is 0.
+    """Pooling, hidden layers, dropout and logits; nothing when `config.num_classes` is 0.
 
     Args:
         x: The last feature map, (B, H, W, C).
-        o: The options.
+        config: The resolved options.
         hidden: Units of the layers between pooling and logits, each with activation and dropout.
         dropout_first: Dropout comes before the hidden layers rather than after (AlexNet).
         flatten_to: With pooling="flatten", the map is first averaged to this size, so that images
             of any size fit the same weights.
         norm_pooled: A norm follows the pooling: `head_norm`.
-        per_pixel: Logits are of every pixel, activated, and then pooled (SqueezeNet).
-        tokens: With pooling="token", the class token and those of the map, (B, 1 + H W, C).
-        distilled: The logits are the mean of two heads', of which the second reads the second
-            token, or what the first reads if that is no token (DeiT).
+        per_pixel: Each pixel has logits, which are activated and then pooled (SqueezeNet).
+        tokens: With pooling="token", the class token and the map's tokens, (B, 1 + H W, C).
+        distilled: The logits are the mean of two heads (DeiT). With pooling="token" the second
+            head reads the second token; else both read the pooled map.
         use_bias: Whether the logits have a bias.
 
     Returns:
         Logits (B, num_classes) in float32, or `x`.
     """
-    if o.num_classes == 0:
+    if config.num_classes == 0:
         return x
-    if per_pixel and o.pooling == "flatten":
+    if per_pixel and config.pooling == "flatten":
         raise ValueError(
-            f'{o.name}: pooling="flatten" is impossible, since the logits of all pixels are '
+            f'{config.name}: pooling="flatten" is impossible, since the logits of all pixels are '
             'pooled; use pooling="avg"'
         )
     features = x
     if not per_pixel:
-        x = _pool_head(x, o, flatten_to, tokens)
-    if norm_pooled and o.norm != "instance":  # of a channel's only value it would be zero
-        x = norm(x, o, name="head_norm")
+        x = _pool_head(x, config, flatten_to, tokens)
+    if norm_pooled and config.norm != "instance":  # the norm of a single value is zero
+        x = norm(x, config, name="head_norm")
     for i, units in enumerate(hidden, start=1):
-        if o.dropout and dropout_first:
-            x = layers.Dropout(o.dropout, name=f"head_dropout{i}")(x)
+        if config.dropout and dropout_first:
+            x = layers.Dropout(config.dropout, name=f"head_dropout{i}")(x)
         x = layers.Dense(units, kernel_initializer="he_uniform", name=f"head_dense{i}")(x)
-        x = activation(x, o, name=f"head_act{i}")
-        if o.dropout and not dropout_first:
-            x = layers.Dropout(o.dropout, name=f"head_dropout{i}")(x)
-    dropout = 0.0 if hidden else o.dropout
+        x = activation(x, config, name=f"head_act{i}")
+        if config.dropout and not dropout_first:
+            x = layers.Dropout(config.dropout, name=f"head_dropout{i}")(x)
+    dropout = 0.0 if hidden else config.dropout
     second = x
-    if distilled and o.pooling == "token":
+    if distilled and config.pooling == "token":
         second = TakeClassToken(1, name="head_distilled_pool")([tokens, features])
-    x = _logits(x, o, dropout, use_bias, name="head")
+    x = _logits(x, config, dropout, use_bias, name="head")
     if distilled:
-        second = _logits(second, o, dropout, use_bias, name="head_distilled")
+        second = _logits(second, config, dropout, use_bias, name="head_distilled")
         x = layers.Average(dtype="float32", name="head_mean")([x, second])
     if per_pixel:
-        x = layers.Activation(o.activation, dtype="float32", name="head_act")(x)
-        x = _pool_head(x, o, flatten_to, tokens, dtype="float32")
-    if o.classifier_activation is not None:
-        x = layers.Activation(o.classifier_activation, dtype="float32", name="probabilities")(x)
+        x = layers.Activation(config.activation, dtype="float32", name="head_act")(x)
+        x = _pool_head(x, config, flatten_to, tokens, dtype="float32")
+    if config.classifier_activation is not None:
+        x = layers.Activation(config.classifier_activation, dtype="float32", name="probabilities")(
+            x
+        )
     return x
 
 
-def _logits(x: Any, o: Config, dropout: float, use_bias: bool, *, name: str) -> Any:
+def _logits(x: Any, config: Config, dropout: float, use_bias: bool, *, name: str) -> Any:
     if dropout:
         x = layers.Dropout(dropout, name=f"{name}_dropout")(x)
-    dense = layers.Dense(o.num_classes, use_bias=use_bias, dtype="float32", name=f"{name}_dense")
+    dense = layers.Dense(
+        config.num_classes, use_bias=use_bias, dtype="float32", name=f"{name}_dense"
+    )
     return dense(x)
 
 
 def _pool_head(
-    x: Any, o: Config, flatten_to: int | None, tokens: Any, dtype: str | None = None
+    x: Any, config: Config, flatten_to: int | None, tokens: Any, dtype: str | None = None
 ) -> Any:
-    match o.pooling:
+    match config.pooling:
         case "avg":
             return layers.GlobalAveragePooling2D(dtype=dtype, name="head_pool")(x)
         case "max":
@@ -119,7 +123,7 @@ def _pool_head(
                 x = layers.AdaptiveAveragePooling2D(flatten_to, name="head_resize")(x)
             if None in x.shape[1:3]:
                 raise ValueError(
-                    f'{o.name}: pooling="flatten" needs a fixed image size, and input_shape is '
-                    f'{o.input_shape}; give height and width, or use pooling="avg"'
+                    f'{config.name}: pooling="flatten" needs a fixed image size, and input_shape '
+                    f'is {config.input_shape}; give height and width, or use pooling="avg"'
                 )
             return layers.Flatten(name="head_pool")(x)

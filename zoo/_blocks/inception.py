@@ -15,7 +15,7 @@ from zoo._options import Config
 
 def inception(
     x: Any,
-    o: Config,
+    config: Config,
     branches: Sequence[Sequence[Any]],
     *,
     stride: int = 1,
@@ -29,16 +29,16 @@ def inception(
 
     Args:
         x: A map (B, H, W, C).
-        o: The options.
+        config: The resolved options.
         branches: Chains of steps: (filters, kernel size), "avg" or "max" for a 3x3 pool,
             "padded_avg" for one that counts the zeros around the map, or a list of convolutions
-            that fork from what came before.
+            that fork from the step before.
         stride: Of the last step of each chain; as in the paper such a step does not pad.
         dilation: Of the convolutions.
         valid: Whether the last convolutions do not pad at stride 1 either.
         name: Start of the layers' names.
     """
-    unpadded = valid or (stride > 1 and o.downsample == "paper")
+    unpadded = valid or (stride > 1 and config.downsample == "paper")
     ends = []
     for b, chain in enumerate(branches):
         tips = [x]
@@ -46,14 +46,16 @@ def inception(
             last = i == len(chain) - 1
             part = f"{name}_branch{b}" + (f"_{i}" if len(chain) > 1 else "")
             if isinstance(step, str):
-                tips = [_branch_pool(tips[0], o, step, stride if last else 1, name=f"{part}_pool")]
+                tips = [
+                    _branch_pool(tips[0], config, step, stride if last else 1, name=f"{part}_pool")
+                ]
                 continue
             forks = step if isinstance(step, list) else [step]
             letters = "abcd" if len(forks) > 1 else [""]
             tips = [
                 conv_norm(
                     tips[0],
-                    o,
+                    config,
                     filters,
                     kernel_size,
                     stride=stride if last else 1,
@@ -67,11 +69,17 @@ def inception(
     return layers.Concatenate(name=f"{name}_concat")(ends)
 
 
-def _branch_pool(x: Any, o: Config, kind: Any, stride: int, *, name: str) -> Any:
+def _branch_pool(x: Any, config: Config, kind: Any, stride: int, *, name: str) -> Any:
     """A 3x3 pool of the same size as the convolutions beside it."""
     if stride > 1:
         return pool(
-            x, o, 3, stride, padding=0 if o.downsample == "paper" else 1, kind=kind, name=name
+            x,
+            config,
+            3,
+            stride,
+            padding=0 if config.downsample == "paper" else 1,
+            kind=kind,
+            name=name,
         )
     if kind == "max":
         return layers.MaxPooling2D(3, 1, padding="same", name=name)(x)
@@ -82,26 +90,17 @@ def _branch_pool(x: Any, o: Config, kind: Any, stride: int, *, name: str) -> Any
     return layers.AveragePooling2D(3, 1, padding=padding, name=name)(x)
 
 
-def inception_names(branches: Sequence[Sequence[Any]], name: str) -> list[str]:
-    """Where the names of the convolutions begin that `inception` makes, in its order."""
-    return [
-        f"{name}_branch{b}" + (f"_{i}" if len(chain) > 1 else "") + letter
-        for b, chain in enumerate(branches)
-        for i, step in enumerate(chain)
-        if not isinstance(step, str)
-        for letter in ("abcd"[: len(step)] if isinstance(step, list) else [""])
-    ]
-
-
-def inception_stem(x: Any, o: Config) -> Any:
+def inception_stem(x: Any, config: Config) -> Any:
     """The stem of Inception-v3 up to C2; strides 2 and 2, without padding."""
-    stride, next_stride = {4: (2, 2), 2: (2, 1), 1: (1, 1)}[o.stem_stride]
+    stride, next_stride = {4: (2, 2), 2: (2, 1), 1: (1, 1)}[config.stem_stride]
     padding: int | Literal["same"] = 0 if stride > 1 else "same"
-    x = conv_norm(x, o, 32, 3, stride=stride, padding=padding, reads_pixels=True, name="conv1a")
-    x = conv_norm(x, o, 32, 3, padding=0, name="conv2a")
-    x = conv_norm(x, o, 64, 3, name="conv2b")
-    x = end_stage(x, o, "C1")
-    x = pool(x, o, 3, next_stride, name="pool3a")
-    x = conv_norm(x, o, 80, 1, name="conv3b")
-    x = conv_norm(x, o, 192, 3, padding=0, name="conv4a")
-    return end_stage(x, o, "C2")
+    x = conv_norm(
+        x, config, 32, 3, stride=stride, padding=padding, reads_pixels=True, name="conv1a"
+    )
+    x = conv_norm(x, config, 32, 3, padding=0, name="conv2a")
+    x = conv_norm(x, config, 64, 3, name="conv2b")
+    x = end_stage(x, config, "C1")
+    x = pool(x, config, 3, next_stride, name="pool3a")
+    x = conv_norm(x, config, 80, 1, name="conv3b")
+    x = conv_norm(x, config, 192, 3, padding=0, name="conv4a")
+    return end_stage(x, config, "C2")

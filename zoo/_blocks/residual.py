@@ -13,39 +13,39 @@ from zoo._blocks.downsampling import downsample, pool
 from zoo._options import Config
 
 
-def conv_stem(x: Any, o: Config, filters: int) -> Any:
+def conv_stem(x: Any, config: Config, filters: int) -> Any:
     """The stem of networks for phones: a 3x3 convolution at stride 2, a pool only for stride 4."""
-    x = conv_norm(x, o, filters, 3, stride=min(2, o.stem_stride), reads_pixels=True, name="stem")
-    return pool(x, o, 3, o.stem_stride // 2 or 1, padding=1, name="stem_pool")
+    x = conv_norm(
+        x, config, filters, 3, stride=min(2, config.stem_stride), reads_pixels=True, name="stem"
+    )
+    return pool(x, config, 3, config.stem_stride // 2 or 1, padding=1, name="stem_pool")
 
 
-def residual_stem(x: Any, o: Config, widths: Sequence[int] = (64,), *, bare: bool = False) -> Any:
+def residual_stem(x: Any, config: Config, widths: Sequence[int] = (64,)) -> Any:
     """ResNet's stem: convolutions, the level C1 and a 3x3 max pool.
 
     One width is a 7x7 convolution, `stem_conv`; three are the deep stem of 3x3 convolutions
     (He et al., CVPR 2019), `stem_1_conv` to `stem_3_conv`; a fourth takes the place of the pool.
-    The 7x7 convolution is `bare` where the first block begins with a norm.
     """
     deep, pooled = widths[:3], len(widths) < 4
-    last_stride = 2 if o.stem_stride == 4 and not (pooled and o.downsample == "conv") else 1
-    stride = o.stem_stride // last_stride
-    if bare:
-        x = conv(x, o, widths[0], 7, stride=stride, name="stem_conv")
-    elif len(widths) == 1:
-        x = conv_norm(x, o, widths[0], 7, stride=stride, reads_pixels=True, name="stem")
+    conv_makes_all = pooled and config.downsample == "conv"
+    last_stride = 2 if config.stem_stride == 4 and not conv_makes_all else 1
+    stride = config.stem_stride // last_stride
+    if len(widths) == 1:
+        x = conv_norm(x, config, widths[0], 7, stride=stride, reads_pixels=True, name="stem")
     else:
         strides = (min(2, stride), 1, stride // min(2, stride))
         for i, (width, each) in enumerate(zip(deep, strides, strict=True), start=1):
-            x = conv_norm(x, o, width, 3, stride=each, reads_pixels=i == 1, name=f"stem_{i}")
+            x = conv_norm(x, config, width, 3, stride=each, reads_pixels=i == 1, name=f"stem_{i}")
     x = layers.Identity(name="C1")(x)
     if not pooled:
-        return conv_norm(x, o, widths[3], 3, stride=last_stride, name="stem_4")
-    return pool(x, o, 3, last_stride, padding=1, name="stem_pool")
+        return conv_norm(x, config, widths[3], 3, stride=last_stride, name="stem_4")
+    return pool(x, config, 3, last_stride, padding=1, name="stem_pool")
 
 
 def projection(
     x: Any,
-    o: Config,
+    config: Config,
     filters: int,
     *,
     stride: int,
@@ -56,16 +56,16 @@ def projection(
 
     Args:
         x: A map (B, H, W, C).
-        o: The options.
+        config: The resolved options.
         filters: Channels of the result.
         stride: The factor by which the map shrinks.
         pooled: The paper makes the stride by averaging, before the convolution.
         name: Start of the layers' names.
     """
-    kind = "avg" if pooled and o.downsample == "paper" else o.downsample
+    kind = "avg" if pooled and config.downsample == "paper" else config.downsample
     if kind not in ("paper", "conv"):
-        x, stride = downsample(x, o, stride, kind, name=f"{name}_down"), 1
-    return conv_norm(x, o, filters, 1, stride=stride, activate=False, name=name)
+        x, stride = downsample(x, config, stride, kind, name=f"{name}_down"), 1
+    return conv_norm(x, config, filters, 1, stride=stride, activate=False, name=name)
 
 
 def drop_path(x: Any, rate: float, *, name: str) -> Any:
@@ -78,7 +78,7 @@ def drop_path(x: Any, rate: float, *, name: str) -> Any:
 
 def squeeze_excite(
     x: Any,
-    o: Config,
+    config: Config,
     filters: int,
     *,
     activation: str | None = None,
@@ -89,16 +89,16 @@ def squeeze_excite(
 
     Args:
         x: A map (B, H, W, C).
-        o: The options.
+        config: The resolved options.
         filters: Channels between the two 1x1 convolutions.
-        activation: Between them; `o.activation` by default.
+        activation: Between them; `config.activation` by default.
         gate: The activation that gives the scale.
         name: Start of the layers' names: `{name}_reduce`, `{name}_expand`, `{name}_gate`, ...
     """
     y = layers.GlobalAveragePooling2D(keepdims=True, name=f"{name}_pool")(x)
-    y = conv(y, o, filters, 1, name=f"{name}_reduce")
-    y = layers.Activation(activation or o.activation, name=f"{name}_act")(y)
-    y = conv(y, o, x.shape[-1], 1, name=f"{name}_expand")
+    y = conv(y, config, filters, 1, name=f"{name}_reduce")
+    y = layers.Activation(activation or config.activation, name=f"{name}_act")(y)
+    y = conv(y, config, x.shape[-1], 1, name=f"{name}_expand")
     y = layers.Activation(gate, name=f"{name}_gate")(y)
     return layers.Multiply(name=f"{name}_scale")([x, y])
 
@@ -121,7 +121,7 @@ def efficient_channel_attention(x: Any, *, name: str) -> Any:
 
 def inverted_residual(
     x: Any,
-    o: Config,
+    config: Config,
     filters: int,
     *,
     expanded: int,
@@ -143,9 +143,9 @@ def inverted_residual(
 
     Args:
         x: A map (B, H, W, C).
-        o: The options.
+        config: The resolved options.
         filters: Channels of the result.
-        expanded: Channels between; if there are C of them, the first convolution is left out.
+        expanded: Channels between; if this is C, the first convolution is left out.
         kernel_size: Of the depthwise convolution.
         stride: Of the depthwise convolution.
         dilation: Of the depthwise convolution.
@@ -159,10 +159,10 @@ def inverted_residual(
     """
     y = x
     if expanded != x.shape[-1]:
-        y = conv_norm(y, o, expanded, 1, activate=activate, name=f"{name}_expand")
+        y = conv_norm(y, config, expanded, 1, activate=activate, name=f"{name}_expand")
     y = conv_norm(
         y,
-        o,
+        config,
         expanded,
         kernel_size,
         stride=stride,
@@ -173,29 +173,33 @@ def inverted_residual(
     )
     if squeeze:
         y = squeeze_excite(
-            y, o, squeeze, activation=squeeze_activation, gate=gate, name=f"{name}_se"
+            y, config, squeeze, activation=squeeze_activation, gate=gate, name=f"{name}_se"
         )
-    last = branch_end_initializer(o, blocks)
-    y = conv_norm(y, o, filters, 1, activate=False, kernel_initializer=last, name=f"{name}_project")
+    last = branch_end_initializer(config, blocks)
+    y = conv_norm(
+        y, config, filters, 1, activate=False, kernel_initializer=last, name=f"{name}_project"
+    )
     if stride > 1 or y.shape != x.shape:
         return y
     y = drop_path(y, drop_rate, name=f"{name}_drop_path")
-    # Keras walks back recursively from the first: long branches would be too deep
+    # Keras recurses from the first one: a chain of branches is too deep
     return layers.Add(name=f"{name}_add")([x, y])
 
 
-def block_places(o: Config, depths: Sequence[int], first: int = 0) -> list[list[dict[str, Any]]]:
-    """For each stage, what its blocks are given of their place: the first makes the stride.
+def block_places(
+    config: Config, depths: Sequence[int], first: int = 0
+) -> list[list[dict[str, Any]]]:
+    """For each stage, the arguments that depend on a block's place; the first makes the stride.
 
     Args:
-        o: The options.
+        config: The resolved options.
         depths: Blocks per stage.
         first: Number of the first stage.
 
     Returns:
         Keyword arguments stride, dilation, drop_rate, blocks and name, "stage{s}_block{b}".
     """
-    rates = iter(o.drop_path_rates(sum(depths)))
+    rates = iter(config.drop_path_rates(sum(depths)))
     return [
         [
             {
@@ -207,7 +211,7 @@ def block_places(o: Config, depths: Sequence[int], first: int = 0) -> list[list[
             }
             for b in range(depth)
         ]
-        for s, (stage, depth) in enumerate(zip(o.stages, depths, strict=True), start=first)
+        for s, (stage, depth) in enumerate(zip(config.stages, depths, strict=True), start=first)
     ]
 
 

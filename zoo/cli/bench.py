@@ -26,8 +26,8 @@ def bench(
     from rich.console import Console
     from rich.table import Table
 
-    from zoo.predictor import EXPORTED, check_runtime, installed
-    from zoo.predictor import bench as measured
+    from zoo.inference import timing
+    from zoo.inference.timing import EXPORTED, check_runtime, installed
 
     check_model(model)
     if not re.fullmatch(r"[1-9]\d*(,[1-9]\d*)*", batch_size):
@@ -42,7 +42,7 @@ def bench(
         table.add_column(heading, justify="left" if i == 1 else "right", no_wrap=True)
     for size in map(int, batch_size.split(",")):
         with quiet():
-            seconds = measured(built, names, batch_size=size)
+            seconds = timing.bench(built, names, batch_size=size)
         for name, each in seconds.items():
             times = f"{seconds['model'] / each:.2f}"
             row = (str(size), name, f"{1e3 * each:.2f}", f"{size / each:.1f}", times)

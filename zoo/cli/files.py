@@ -92,8 +92,8 @@ def export(
     data_dir: DataDir = None,
 ) -> None:
     """Write a model for another runtime, and compare what it answers."""
-    from zoo._targets import check_target
-    from zoo.export import check_export
+    from zoo.inference.export import check_export
+    from zoo.inference.targets import check_target
 
     check_model(model)
     if weights is not None and not is_name(model):

@@ -15,7 +15,6 @@ import typer
 
 import zoo
 from zoo.card import read_member
-from zoo.catalogue import builder_of
 from zoo.common.names import unknown_option
 from zoo.common.quiet import quiet
 from zoo.saving import model_file
@@ -172,13 +171,13 @@ def sort_settings(
         return {}, {}
     settings = [setting(text) for text in texts]
     with quiet_import():
-        from zoo._options import option_names
+        from zoo._builders import option_names
         from zoo.training import Recipe
 
     parameters = context.command.params
     flags = {str(each.name): each.opts[0] for each in parameters if "--" in each.opts[0]}
     fields = [field.name for field in dataclasses.fields(Recipe)]
-    known = option_names(builder_of(model))
+    known = option_names(model)
     options: dict[str, Any] = {}
     recipe: dict[str, Any] = {}
     for name, value in settings:

@@ -17,7 +17,7 @@ def check_ours(*names: str) -> None:
     Example:
         >>> check_ours("applications", "tuning")
     """
-    home = Path(__file__).resolve().parents[1]
+    home = Path(__file__).resolve().parents[2]
     for name in names:
         spec = importlib.util.find_spec(name)
         if spec is None:

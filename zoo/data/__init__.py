@@ -1,4 +1,4 @@
-"""Data sets: train, validation and test images as `tf.data`, with class names.
+"""Data sets: train, validation and test images as `tf.data`, with their targets.
 
     >>> data = load("digits", batch_size=32)
     >>> print(data)
@@ -8,7 +8,7 @@
     (TensorShape([32, 8, 8, 1]), TensorShape([32]))
 
 What training sees at epoch e, step s is a function of (seed, e, s) alone, augmentation included:
-`data.train_from(3)` goes on exactly where three epochs of `data.train_from(0)` end.
+`data.train_from(3)` begins exactly where three epochs of `data.train_from(0)` end.
 """
 
 from __future__ import annotations
@@ -28,25 +28,34 @@ import tensorflow as tf
 from zoo.card import Preprocess, card_of
 from zoo.common.plain import plain
 from zoo.data import augment as augmentation
-from zoo.data import embedded, folder, tfds
+from zoo.data import embedded, folder, table, tfds
 from zoo.data.arrays import arrays_source
 from zoo.data.augment import Augment
+from zoo.data.dataset import Dataset
 from zoo.data.image_data import ImageData, assemble
 from zoo.data.shapes.scenes import Shapes, shapes
 from zoo.data.splits import Request, Source, array_source, three_ways
+from zoo.data.streams import Batches, stream_data
+from zoo.data.targets import Labels, MultiHot, Numbers
 
 __all__ = [
     "Augment",
+    "Dataset",
     "ImageData",
+    "Labels",
+    "MultiHot",
+    "Numbers",
     "Shapes",
     "as_data",
     "from_arrays",
+    "from_batches",
     "list_datasets",
     "load",
     "shapes",
 ]
 
 SHAPES_IMAGES = 4000  # that load("shapes") draws
+STREAM_OPTIONS = {"class_names", "target_names", "task", "name", "seed"}
 
 
 def list_datasets() -> list[str]:
@@ -62,6 +71,7 @@ def list_datasets() -> list[str]:
 def load(
     name: str,
     *,
+    targets: str | os.PathLike[str] | None = None,
     image_size: int | tuple[int, int] | None = None,
     batch_size: int = 32,
     channels: int | None = None,
@@ -75,10 +85,22 @@ def load(
     skip_unreadable: bool = False,
     preprocess: Preprocess | None = None,
 ) -> ImageData:
-    """Load a data set for image classification.
+    """Load a data set of images with classes, labels or numbers.
 
     Where a source has official splits they are used. What is missing is split off its training
     images by seed, class by class.
+
+    With `targets` a folder's images need no class folders. The table is a CSV in UTF-8 whose first
+    line names the columns: first the file, a path relative to the folder; then the targets. They
+    are, in this order of rules,
+
+    - labels, if there is one column of text: any number of labels with ";" between them, such as
+      "dog;outdoors", or nothing;
+    - labels, if all columns have 0 or 1 in every line: the names of the columns are the labels;
+    - numbers to predict, otherwise. A column's name may have the unit in it, such as "weight (kg)".
+
+    A column called "split" says train, validation or test for each image; without it the images
+    are split at random by seed.
 
     Args:
         name: One of
@@ -94,6 +116,8 @@ def load(
               that are laid out so. Every image that Pillow reads is taken (jpg, png, tif, webp,
               avif, ...), as `zoo.photographs.open_image` describes. All are decoded once before
               training, on all cores; a long check is remembered. Later they are read when needed.
+        targets: For "folder:PATH": a CSV with the targets of its images, in the folder or
+            elsewhere.
         image_size: Pixels a side, or (height, width); the whole picture is resized, bilinear and
             antialiased. None: the source's size, or 224 x 224 where it has no common one.
         batch_size: Images in a batch, at least 1.
@@ -141,10 +165,16 @@ def load(
         skip_unreadable=skip_unreadable,
         preprocess=preprocess,
     )
+    if targets is not None and not str(name).startswith("folder:"):
+        raise ValueError(f"targets is for folder:PATH; {name!r} has its own: leave it out")
     if preprocess is not None and image_size is not None:
         raise ValueError("preprocess has the images' size: leave image_size out")
     _begin(request)
-    return _made(name, _source(name, request), request, augment)
+    if targets is not None:
+        source = table.table_source(name.removeprefix("folder:"), os.fspath(targets), request)
+    else:
+        source = _source(name, request)
+    return _made(name, source, request, augment)
 
 
 def from_arrays(
@@ -153,6 +183,8 @@ def from_arrays(
     test: tuple[Any, Any] | None = None,
     *,
     class_names: Sequence[str] | None = None,
+    target_names: Sequence[str] | None = None,
+    task: str | None = None,
     name: str = "arrays",
     image_size: int | tuple[int, int] | None = None,
     batch_size: int = 32,
@@ -166,11 +198,15 @@ def from_arrays(
     """A data set of arrays.
 
     Args:
-        train: (images, labels): numbers (N, H, W) or (N, H, W, 1, 3 or 4), pixels in [0, 255], and
-            whole numbers (N,) or (N, 1) from 0, or one-hot (N, K).
+        train: (images, targets): numbers (N, H, W) or (N, H, W, 1, 3 or 4), pixels in [0, 255],
+            and their targets. Whole numbers (N,) or (N, 1) from 0, or one-hot (N, K), are classes;
+            other rows (N, K) of 0 and 1 are labels; floats (N,) or (N, T) are numbers to predict.
         validation: Likewise; None to split it off the training images, class by class.
         test: Likewise.
-        class_names: The name of class 0, 1, ...; by default the numbers.
+        class_names: The name of class or label 0, 1, ...; by default the numbers.
+        target_names: Of numbers to predict; by default "target", or the numbers from 0.
+        task: "classification", "multilabel" or "regression", where the targets do not say it: rows
+            of labels that all have exactly one, or numbers to predict that are whole.
         name: Of the data set.
         image_size: As in `load`; None: that of the images.
         batch_size: As in `load`.
@@ -202,8 +238,64 @@ def from_arrays(
         seed=seed,
     )
     _begin(request)
-    source = arrays_source(train, validation, test, class_names, request)
+    names = _names(class_names, target_names)
+    source = arrays_source(train, validation, test, names, task, request)
     return _made(name, source, request, augment)
+
+
+def from_batches(
+    train: Batches,
+    validation: Batches | None = None,
+    test: Batches | None = None,
+    *,
+    class_names: Sequence[str] | None = None,
+    target_names: Sequence[str] | None = None,
+    task: str | None = None,
+    name: str = "batches",
+    seed: int = 0,
+) -> ImageData:
+    """A data set of the user's own pipelines, which are read when they are needed.
+
+    Shuffling and augmentation are theirs. For a run that resumes exactly as if it had not been
+    interrupted, give `shuffle` of tf.data a seed, and start with a newly made pipeline; of a
+    PyDataset, whose batches are shuffled here by `seed` as `fit` does, whatever `on_epoch_end`
+    draws should follow from a seed of its own. Images are read in threads, never in processes.
+
+    Args:
+        train: A `tf.data.Dataset` with a known number of batches, or a `keras.utils.PyDataset`.
+            A batch is (images (B, H, W, C), pixels in [0, 255], targets (B,) or (B, K)). Labels
+            and numbers to predict are read once when the data set is made, for their statistics.
+        validation: Likewise; None for no validation images.
+        test: Likewise.
+        class_names: The name of class or label 0, 1, ...; needed for classes as whole numbers.
+        target_names: Of numbers to predict.
+        task: As `from_arrays` takes it; needed for rows of 0 and 1.
+        name: Of the data set.
+        seed: Of the order of a PyDataset's batches.
+
+    Returns:
+        The data set, see `ImageData`.
+
+    Raises:
+        ValueError: If the number of batches is not known, or a batch is something else.
+        TypeError: If it is no such pipeline.
+
+    Example:
+        >>> pixels, heights = np.full((20, 8, 8, 1), 9.0), np.linspace(0, 1, 20)
+        >>> batches = tf.data.Dataset.from_tensor_slices((pixels, heights)).batch(4)
+        >>> print(from_batches(batches, target_names=["height"]))
+        batches: 1 number to predict, images 8 x 8 x 1; 20 train, 0 validation, 0 test; batches of 4
+    """
+    names = _names(class_names, target_names)
+    return stream_data(train, validation, test, names=names, task=task, name=name, seed=plain(seed))
+
+
+def _names(
+    class_names: Sequence[str] | None, target_names: Sequence[str] | None
+) -> Sequence[str] | None:
+    if class_names is not None and target_names is not None:
+        raise ValueError("give class_names or target_names: images have classes or numbers")
+    return class_names if target_names is None else target_names
 
 
 def _made(name: str, source: Source, request: Request, augment: Augment) -> ImageData:
@@ -213,32 +305,34 @@ def _made(name: str, source: Source, request: Request, augment: Augment) -> Imag
 
 
 def as_data(
-    data: ImageData | str | tuple[Any, Any],
-    validation: tuple[Any, Any] | None = None,
+    data: Dataset | str | tuple[Any, Any] | Batches,
+    validation: tuple[Any, Any] | Batches | None = None,
     **options: Any,
 ) -> ImageData:
-    """A data set of whatever stands for one; all that take a data set go through this.
+    """A data set of whatever stands for one; all that take a data set call this.
 
     Args:
-        data: An `ImageData`, or what has its attributes, which is returned as it is; a name that
-            `load` takes, such as "folder:PATH"; or a pair of arrays (images, labels), as
-            `from_arrays` takes it.
-        validation: A pair likewise; only beside a pair.
-        **options: Of `load` or `from_arrays`, such as `image_size`; None stands for the default.
+        data: A data set, or what has its attributes, which is returned as it is; a name that
+            `load` takes, such as "folder:PATH"; a pair of arrays (images, targets), as
+            `from_arrays` takes it; or batches, as `from_batches` takes them.
+        validation: Likewise; only beside arrays or batches.
+        **options: Of `load`, `from_arrays` or `from_batches`, such as `image_size`; None stands for
+            the default.
 
     Returns:
         The data set.
 
     Raises:
-        ValueError: As `load` and `from_arrays`; or if options are given for a data set.
-        TypeError: If `data` is something else; the message says how to give that.
+        ValueError: As `load`, `from_arrays` and `from_batches`; or if options are given for a data
+            set that is loaded.
+        TypeError: If `data` is something else; the message lists what is accepted.
 
     Example:
         >>> as_data((np.full((20, 8, 8, 1), 9), np.arange(20) % 2), batch_size=4).num_classes
         2
     """
     options = {name: value for name, value in options.items() if value is not None}
-    if hasattr(data, "train_from"):  # an `ImageData`, or what reads like one
+    if hasattr(data, "train_from"):  # a `Dataset`, or what reads like one
         if options or validation is not None:
             given = [*options, *["validation"] * (validation is not None)]
             raise ValueError(
@@ -249,19 +343,21 @@ def as_data(
     if isinstance(data, str | os.PathLike):
         if validation is not None:
             raise ValueError(f"{data} has validation images of its own: give no others")
-        return load(data, **options)  # a path is answered there
+        return load(cast(str, data), **options)  # which refuses a path
     if isinstance(data, tuple | list) and len(data) == 2:
-        return from_arrays((data[0], data[1]), validation, **options)
-    if isinstance(data, tf.data.Dataset):
-        what = "a tf.data.Dataset"
-    elif isinstance(data, np.ndarray):
-        what = "an array without labels"
-    else:
-        what = type(data).__name__
+        return from_arrays((data[0], data[1]), cast(Any, validation), **options)
+    if isinstance(data, tf.data.Dataset | keras.utils.PyDataset):
+        if wrong := sorted(options.keys() - STREAM_OPTIONS):
+            raise ValueError(
+                f"{', '.join(wrong)} cannot be changed in batches that are made already: change "
+                "the pipeline"
+            )
+        return from_batches(data, cast(Any, validation), **options)
+    what = "an array without labels" if isinstance(data, np.ndarray) else type(data).__name__
     raise TypeError(
         "data must be a data set of zoo.data.load, a name that it takes, such as 'folder:photos', "
-        f"or a pair of arrays (images, labels); received {what}. Batches of a pipeline of your own "
-        "can be joined to such arrays, or saved as a folder with one folder a class"
+        "a pair of arrays (images, targets), or a tf.data.Dataset or PyDataset of batches; "
+        f"received {what}"
     )
 
 
@@ -273,7 +369,7 @@ def data_for(model: keras.Model, data: Any, **options: Any) -> ImageData:
         data: As `as_data` takes it.
         **options: Likewise, beside `image_size` and `channels`.
     """
-    if hasattr(data, "train_from"):
+    if hasattr(data, "train_from") or isinstance(data, tf.data.Dataset | keras.utils.PyDataset):
         return as_data(data, **options)
     *size, channels = model.input_shape[1:]
     how = card_of(model).fitted().preprocess
@@ -332,7 +428,7 @@ def _drawn(request: Request) -> Source:
     """The same images whatever the seed, which splits and shuffles them."""
     drawn = shapes(SHAPES_IMAGES, request.image_size or 64)
     rows = three_ways(drawn.labels, drawn.class_names, request)
-    return array_source(drawn.images, drawn.labels, drawn.class_names, rows, request)
+    return array_source(drawn.images, drawn.labels, Labels(drawn.class_names), rows, request)
 
 
 def _image_size(value: Any) -> tuple[int, int] | None:

@@ -13,6 +13,7 @@ import numpy as np
 
 from zoo.data import tfds
 from zoo.data.splits import Request, Source, array_source, three_ways
+from zoo.data.targets import Labels
 
 FASHION_CLASSES = (
     "T-shirt/top",
@@ -45,7 +46,7 @@ def digits(request: Request) -> Source:
         images, labels = arrays["images"], arrays["labels"]
     pixels = np.rint(images * (255 / 16)).astype(np.uint8)[..., None]
     names = tuple(str(digit) for digit in range(10))
-    return array_source(pixels, labels, names, three_ways(labels, names, request), request)
+    return array_source(pixels, labels, Labels(names), three_ways(labels, names, request), request)
 
 
 def fashion_mnist(request: Request) -> Source:
@@ -95,7 +96,7 @@ def _fashion_source(files: list[Path], request: Request) -> Source:
     labels = np.concatenate([train_labels, test_labels])
     train, test = np.split(np.arange(len(labels)), [len(train_labels)])
     rows = three_ways(labels, FASHION_CLASSES, request, {"train": train, "test": test})
-    return array_source(images, labels, FASHION_CLASSES, rows, request)
+    return array_source(images, labels, Labels(FASHION_CLASSES), rows, request)
 
 
 def _pair(images_file: Path, labels_file: Path) -> tuple[np.ndarray, np.ndarray]:

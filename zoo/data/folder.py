@@ -12,6 +12,7 @@ import re
 import warnings
 from collections import Counter
 from collections.abc import Container, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,6 @@ import numpy as np
 import tensorflow as tf
 from PIL import Image
 
-from zoo._threads import CORES, threads
 from zoo.card import Preprocess, Stretch
 from zoo.data import checking
 from zoo.data.splits import (
@@ -31,8 +31,10 @@ from zoo.data.splits import (
     Source,
     three_ways,
 )
+from zoo.data.targets import Labels, Targets
 from zoo.photographs import CANNOT
 
+CORES = os.cpu_count() or 1
 # Files that Pillow knows and that are no pictures, or that it opens only with other programs.
 NO_PICTURES = {"BUFR", "EPS", "GRIB", "HDF5", "IPTC", "MPEG", "WMF"}
 MOST_LISTED = 20_000  # files that a run keeps by name, to say later which are gone
@@ -60,13 +62,7 @@ class _Files:
 
 def folder_source(path: str, request: Request) -> Source:
     """Scan PATH/CLASS/**/image, or PATH/train/CLASS/** and so on for validation and test."""
-    if not path:
-        raise ValueError("folder: lacks a path; give it as folder:PATH, such as folder:photos")
-    root = Path(path).expanduser()
-    if not root.exists():
-        raise FileNotFoundError(f"there is no folder {str(root)!r}; give the path as folder:PATH")
-    if not root.is_dir():
-        raise ValueError(f"{root} is a file; folder:PATH takes a folder with one folder a class")
+    root = folder_root(path)
     folders = _split_folders(root)
     others: Counter[str] = Counter()
     parts = {"train": _scan(folders.pop("train", root), others)}
@@ -80,32 +76,84 @@ def folder_source(path: str, request: Request) -> Source:
             if count == 1
             else f"{count:,} files are not images and were"
         )
-        _warn(f"{root}: {what} left out: {_listed(others)}")
-    found = checking.check(root, [path for part in parts.values() for path in part.paths])
+        warn(f"{root}: {what} left out: {_listed(others)}")
+    found = examined_files(root, [path for part in parts.values() for path in part.paths], request)
+    parts = _readable(root, parts, found)
+    paths = [path for part in parts.values() for path in part.paths]
+    labels = np.concatenate([part.labels for part in parts.values()])
+    ends = np.cumsum([len(part.paths) for part in parts.values()])
+    rows = dict(zip(parts, np.split(np.arange(len(paths)), ends[:-1]), strict=True))
+    given = rows if len(rows) > 1 else None
+    splits = three_ways(labels, names, request, given)
+    return files_source(root, paths, labels, Labels(names), splits, found, request)
+
+
+def folder_root(path: str) -> Path:
+    """The folder of "folder:PATH".
+
+    Raises:
+        ValueError: If there is no path, or it is a file.
+        FileNotFoundError: If there is no such folder.
+    """
+    if not path:
+        raise ValueError("folder: lacks a path; give it as folder:PATH, such as folder:photos")
+    root = Path(path).expanduser()
+    if not root.exists():
+        raise FileNotFoundError(f"there is no folder {str(root)!r}; give the path as folder:PATH")
+    if not root.is_dir():
+        raise ValueError(f"{root} is a file; folder:PATH takes a folder with one folder a class")
+    return root
+
+
+def examined_files(
+    root: Path, paths: Sequence[Path], request: Request
+) -> dict[Path, checking.Finding]:
+    """Decode all files once.
+
+    Raises:
+        ValueError: If some cannot be read, and they are not to be skipped; else that is a warning.
+    """
+    found = checking.check(root, paths)
     if unreadable := checking.sentence(root, found):
         if not request.skip_unreadable:
             raise ValueError(
                 f"{unreadable}; repair or remove what is damaged, or leave it out by "
                 "zoo.data.load(..., skip_unreadable=True), on the command line --skip-unreadable"
             )
-        parts = _readable(root, parts, found)
-        _warn(f"left out: {unreadable}")
-    paths = [path for part in parts.values() for path in part.paths]
-    labels = np.concatenate([part.labels for part in parts.values()])
-    grey = all(found[path].grey for path in paths)
+        warn(f"left out: {unreadable}", 4)
+    return found
 
+
+def files_source(
+    root: Path,
+    paths: list[Path],
+    values: np.ndarray,
+    targets: Targets,
+    rows: Sequence[np.ndarray],
+    found: Mapping[Path, checking.Finding],
+    request: Request,
+) -> Source:
+    """A source of image files that are read when they are needed.
+
+    Args:
+        root: The folder that they lie in.
+        paths: Of all images.
+        values: Their targets.
+        targets: What those are.
+        rows: The numbers of the train, validation and test images.
+        found: What is known of each file.
+        request: Size, channels and cache.
+    """
     how: Preprocess | Stretch = request.preprocess or Stretch(*request.image_size or DEFAULT_SIZE)
+    grey = all(found[path].grey for path in paths)
     channels = request.channels or (1 if grey else 3)
     read = _Reader(paths, how, channels, keep=request.cache)
-    ends = np.cumsum([len(part.paths) for part in parts.values()])
-    rows = dict(zip(parts, np.split(np.arange(len(paths)), ends[:-1]), strict=True))
-    given = rows if len(rows) > 1 else None
-    splits = (Indexed(read, labels, part) for part in three_ways(labels, names, request, given))
-    return Source(names, read.shape, *splits, files=_fingerprint(root, paths))
+    splits = (Indexed(read, values, part) for part in rows)
+    return Source(targets, read.shape, *splits, files=_fingerprint(root, paths))
 
 
 def _fingerprint(root: Path, paths: Sequence[Path]) -> dict[str, Any]:
-    """What tells whether the files are still the same, see `ImageData.files`."""
+    """What tells whether the files are still the same, see `Dataset.files`."""
     names = [path.relative_to(root).as_posix() for path in paths]
     if len(names) <= MOST_LISTED:
         return {name: path.stat().st_size for name, path in zip(names, paths, strict=True)}
@@ -154,7 +202,7 @@ def _listed(others: Counter[str]) -> str:
     return ", ".join(f"{suffix} {count:,}" for suffix, count in others.most_common())
 
 
-def _warn(text: str, depth: int = 3) -> None:
+def warn(text: str, depth: int = 3) -> None:
     """Warn where `load` is called, so many calls above the one that asks for it."""
     warnings.warn(text, stacklevel=2 + depth)
 
@@ -252,7 +300,7 @@ def _scan(root: Path, others: Counter[str], class_names: Sequence[str] = ()) -> 
         has = f"has {loose} image(s) but no class folders" if loose else "has no class folders"
         raise ValueError(f"{root} {has}; put the images of each class into a folder of its own")
     if loose:
-        _warn(f"{root} has {loose} image(s) outside the class folders: they are left out", 4)
+        warn(f"{root} has {loose} image(s) outside the class folders: they are left out", 4)
     if class_names:
         unknown = sorted(set(classes) - set(class_names))
         if unknown:
@@ -315,7 +363,12 @@ class _Reader:
             for place, number in zip(places[first::CORES], numbers[first::CORES], strict=True):
                 images[place] = self.how(self.paths[number], self.shape[2])
 
-        list(threads().map(fill, range(min(CORES, len(places)))))
+        list(_threads().map(fill, range(min(CORES, len(places)))))
+
+
+@functools.cache
+def _threads() -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(CORES)
 
 
 @functools.cache

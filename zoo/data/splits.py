@@ -16,6 +16,7 @@ import tensorflow as tf
 
 from zoo.card import Preprocess
 from zoo.common.plain import plain_fields
+from zoo.data.targets import Targets
 
 MEMORY_LIMIT = 2**30  # bytes of pixels that may be held in memory for one purpose
 DEFAULT_SIZE = (224, 224)  # of images that have no common size
@@ -42,33 +43,33 @@ class Request:
 
 
 class Split(Protocol):
-    """The images of one split. A batch: float32 (B, H, W, C) in [0, 255] and int32 (B,)."""
+    """The images of one split. A batch: float32 (B, H, W, C) in [0, 255], and targets."""
 
     @property
     def size(self) -> int:
         """Number of images."""
 
     def shuffled(self, epochs: Any, batch_size: int, steps: int, seed: int) -> Any:
-        """From a dataset of epochs to one of (epoch, step, images, labels); images may be uint8."""
+        """From a dataset of epochs to (epoch, step, images, targets); images may be uint8."""
 
     def in_order(self, batch_size: int) -> Any:
-        """A dataset of (images, labels); the last batch may be smaller."""
+        """A dataset of (images, targets); the last batch may be smaller."""
 
     @property
-    def label_counts(self) -> np.ndarray | None:
-        """Images of each class, as far as they are known without reading them."""
+    def known_targets(self) -> np.ndarray | None:
+        """All targets; None if they are not known without reading the images."""
 
 
 @dataclass(frozen=True)
 class Source:
     """The three splits of a data set, and what its images are."""
 
-    class_names: tuple[str, ...]
+    targets: Targets
     image_shape: tuple[int, int, int]
     train: Split
     validation: Split
     test: Split
-    files: Mapping[str, Any] | None = field(default=None, kw_only=True)  # see `ImageData`
+    files: Mapping[str, Any] | None = field(default=None, kw_only=True)  # see `Dataset`
 
 
 class Indexed:
@@ -76,23 +77,24 @@ class Indexed:
 
     Args:
         read: From int64 numbers (B,), a tensor, to images (B, H, W, C), float32 or uint8.
-        labels: All labels of the source, (N,).
+        targets: All targets of the source, (N,) or (N, K).
         rows: The numbers, within the source, of this split's images.
     """
 
-    def __init__(self, read: Callable[[Any], Any], labels: np.ndarray, rows: np.ndarray) -> None:
+    def __init__(self, read: Callable[[Any], Any], targets: np.ndarray, rows: np.ndarray) -> None:
         self.read = read
         with tf.device("CPU:0"):
             self.rows = tf.constant(rows, tf.int64)
-            self.labels = tf.constant(labels[rows], tf.int32)
+            dtype = tf.float32 if targets.dtype.kind == "f" else tf.int32
+            self.targets = tf.constant(targets[rows], dtype)
 
     @property
     def size(self) -> int:
         return int(self.rows.shape[0])
 
     @property
-    def label_counts(self) -> np.ndarray | None:
-        return np.bincount(self.labels.numpy())
+    def known_targets(self) -> np.ndarray | None:
+        return self.targets.numpy()
 
     def shuffled(self, epochs: Any, batch_size: int, steps: int, seed: int) -> Any:
         def batch(epoch: Any, step: Any) -> tuple[Any, Any, Any, Any]:
@@ -100,7 +102,7 @@ class Indexed:
             order = fold_in(tf.constant([seed, 0], tf.int64), epoch)
             last = tf.constant(self.size - 1, tf.int64)
             at = tf.random.experimental.index_shuffle(at, order, last)
-            return epoch, step, self.read(tf.gather(self.rows, at)), tf.gather(self.labels, at)
+            return epoch, step, self.read(tf.gather(self.rows, at)), tf.gather(self.targets, at)
 
         def one_epoch(epoch: Any) -> Any:
             return tf.data.Dataset.range(steps).map(lambda step: (epoch, step))
@@ -108,9 +110,9 @@ class Indexed:
         return epochs.flat_map(one_epoch).map(batch, num_parallel_calls=tf.data.AUTOTUNE)
 
     def in_order(self, batch_size: int) -> Any:
-        batches = tf.data.Dataset.from_tensor_slices((self.rows, self.labels)).batch(batch_size)
+        batches = tf.data.Dataset.from_tensor_slices((self.rows, self.targets)).batch(batch_size)
         return batches.map(
-            lambda rows, labels: (tf.cast(self.read(rows), tf.float32), labels), tf.data.AUTOTUNE
+            lambda rows, targets: (tf.cast(self.read(rows), tf.float32), targets), tf.data.AUTOTUNE
         )
 
 
@@ -140,8 +142,8 @@ def recoloured(images: Any, channels: int) -> Any:
 
 def array_source(
     images: np.ndarray,
-    labels: np.ndarray,
-    class_names: tuple[str, ...],
+    values: np.ndarray,
+    targets: Targets,
     rows: tuple[np.ndarray, np.ndarray, np.ndarray],
     request: Request,
 ) -> Source:
@@ -155,8 +157,8 @@ def array_source(
         batch = tf.cast(tf.gather(pixels, numbers), tf.float32)
         return resized(recoloured(batch, channels), size)
 
-    splits = (Indexed(read, labels, part) for part in rows)
-    return Source(class_names, (*size, channels), *splits)
+    splits = (Indexed(read, values, part) for part in rows)
+    return Source(targets, (*size, channels), *splits)
 
 
 def three_ways(
@@ -168,8 +170,8 @@ def three_ways(
     """The numbers of train, validation and test images.
 
     Args:
-        labels: Of all images.
-        class_names: Of the labels, for errors.
+        labels: Of all images; the same for all where they are not to be split class by class.
+        class_names: Of the labels, for errors; "" where they are no classes.
         request: Its shares, fold and seed.
         given: "train" -> its numbers, and so on; what is missing is split off the training images,
             class by class. None: all images are for training.
@@ -218,8 +220,9 @@ def _stratified(
         if sum(sizes) + (fold[1] if fold else 1) > len(rows):
             wanted = [*shares, *([f"{fold[1]} folds"] if fold else [])]
             instead = [f"{split}_split=0" for split in shares] + ["fewer folds"] * bool(fold)
+            who = f"class {class_name!r} has" if class_name else "there are only"
             raise ValueError(
-                f"class {class_name!r} has {len(rows)} image(s), too few to split into train, "
+                f"{who} {len(rows)} image(s), too few to split into train, "
                 f"{' and '.join(wanted)}; add images, or set {' and '.join(instead)}"
             )
         *others, train = np.split(rows, np.cumsum(sizes))

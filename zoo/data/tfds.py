@@ -26,6 +26,7 @@ from zoo.data.splits import (
     resized,
     three_ways,
 )
+from zoo.data.targets import Labels
 
 PROBED = ("https://storage.googleapis.com", "https://github.com")  # one answer is a network
 PROBE_SECONDS = 4.0
@@ -243,7 +244,7 @@ def _in_memory(images: _Images, names: tuple[str, ...], request: Request) -> Sou
     ends = np.cumsum([images.count(split) for split in splits.values()])
     rows = dict(zip(splits, np.split(np.arange(len(pixels)), ends[:-1]), strict=True))
     parts = three_ways(all_labels, names, request, rows)
-    return array_source(pixels, all_labels, names, parts, request)
+    return array_source(pixels, all_labels, Labels(names), parts, request)
 
 
 def _streamed(images: _Images, names: tuple[str, ...], request: Request) -> Source:
@@ -267,7 +268,7 @@ def _streamed(images: _Images, names: tuple[str, ...], request: Request) -> Sour
         )
     train = _Streamed(images, splits["train"], (begin, total))
     shape = (*images.size, images.channels)
-    return Source(names, shape, train, parts["validation"], parts["test"])
+    return Source(Labels(names), shape, train, parts["validation"], parts["test"])
 
 
 class _Streamed:
@@ -302,7 +303,7 @@ class _Streamed:
         return self.images.decoded(stored, self.images.size, self.images.channels), label
 
     @property
-    def label_counts(self) -> None:
+    def known_targets(self) -> None:
         return None
 
     def shuffled(self, epochs: Any, batch_size: int, steps: int, seed: int) -> Any:

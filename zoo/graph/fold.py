@@ -18,7 +18,7 @@ class FoldReport:
     """What `fold` did; `print` it.
 
     Attributes:
-        folded: Layer that is gone -> the layer that does its work now.
+        folded: Removed layer -> the layer that does its work now.
         removed: Layers that do nothing at inference, such as dropout.
         kept: Layer that could have been folded -> why it was not.
     """
@@ -47,13 +47,13 @@ def fold(model: keras.Model) -> keras.Model:
     become `zoo.layers.GroupedConv2D`, which computes the same faster.
 
     Args:
-        model: A functional or Sequential Keras model, of this zoo or not, which may have others
-            inside. It is left as it is.
+        model: A functional or Sequential Keras model, of this zoo or not, which may have other
+            models inside. It is left as it is.
 
     Returns:
         A model with weights of its own and the same inputs and outputs, equal to about 1e-6 of the
-        outputs' size. `fold_report` of it tells what was folded and what was not. `zoo.features`
-        works on it; training it is pointless.
+        largest output. Its `fold_report` lists what was folded and what was not. `zoo.features`
+        works on it; it is not meant for training.
 
     Raises:
         ValueError: If the model is neither functional nor Sequential, or a layer cannot be copied.
@@ -72,6 +72,10 @@ def fold(model: keras.Model) -> keras.Model:
 
     model = readable(model, "fold")
     with keras.StatelessScope():
-        folded, report = folded_copy(model)
-    folded.fold_report = report
+        folded, plans = folded_copy(model)
+    folded.fold_report = FoldReport(
+        {name: into for plan in plans for name, into in plan.folded.items()},
+        tuple(name for plan in plans for name in plan.inactive),
+        {name: why for plan in plans for name, why in plan.kept.items()},
+    )
     return with_card(folded, card_of(model))

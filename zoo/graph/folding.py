@@ -1,9 +1,9 @@
-"""What `zoo.fold` does: plan on the graph which layers go, then copy it without them."""
+"""What `zoo.fold` does: plan on the graph which layers are removed, then copy it without them."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,13 +11,12 @@ import keras
 import numpy as np
 from keras import layers
 
-from zoo._symbolic import adopt, aligned
-from zoo.graph.fold import FoldReport
 from zoo.graph.walk import Node, copied, functional, nodes
 from zoo.layers import GroupedConv2D
+from zoo.variables import set_initial_value
 
 Affine = tuple[np.ndarray, np.ndarray]  # scale and shift, per channel
-IDLE = (  # at inference
+INACTIVE = (  # at inference
     layers.Dropout,
     layers.SpatialDropout1D,
     layers.SpatialDropout2D,
@@ -38,17 +37,22 @@ LINEAR = (
 )
 
 
-def folded_copy(model: keras.Model) -> tuple[keras.Model, FoldReport]:
-    """The folded model, built in a stateless scope that is open still."""
+def folded_copy(model: keras.Model) -> tuple[keras.Model, list[Plan]]:
+    """Build the folded model, within a `keras.StatelessScope` that is still open.
+
+    Returns:
+        The copy, and the plans by which it and the models inside it were folded.
+    """
     model = functional(model)
-    if model.compiled:  # which `clone_model` would do to the copy, too
-        model = keras.Model(model._inputs_struct, model._outputs_struct, name=model.name)
-    plan = _Plan(model)
-    inner: dict[str, FoldReport] = {}
+    if model.compiled:  # `clone_model` would compile the copy, too
+        model = keras.Model(model.input, model.output, name=model.name)
+    plan = Plan(model)
+    plans = [plan]
 
     def clone(layer: Any) -> Any:
         if isinstance(layer, keras.Model):
-            copy, inner[layer.name] = folded_copy(layer)
+            copy, inner = folded_copy(layer)
+            plans.extend(inner)
             return copy
         config = layer.get_config()
         if layer.name in plan.after or layer.name in plan.before or layer.name in plan.merged:
@@ -57,8 +61,8 @@ def folded_copy(model: keras.Model) -> tuple[keras.Model, FoldReport]:
         return GroupedConv2D.from_config(config) if grouped else copied(layer, config)
 
     def call(layer: Any, *args: Any, **kwargs: Any) -> Any:
-        if layer.name in plan.gone:
-            return keras.tree.flatten(args)[plan.gone[layer.name]]
+        if layer.name in plan.removed:
+            return keras.tree.flatten(args)[plan.removed[layer.name]]
         return layer(*args, **kwargs)
 
     folded = keras.models.clone_model(model, clone_function=clone, call_function=call)
@@ -66,48 +70,32 @@ def folded_copy(model: keras.Model) -> tuple[keras.Model, FoldReport]:
     for layer in folded.layers:
         if isinstance(layer, keras.Model) or not layer.variables:
             continue
-        values = plan.weights(originals[layer.name], [v.name for v in layer.variables])
+        values = plan.values(originals[layer.name], [v.name for v in layer.variables])
         for variable, value in zip(layer.variables, values, strict=True):
-            unchanged = isinstance(value, keras.Variable)
-            variable._initializer = _shared(value) if unchanged else _kept(value, variable.dtype)
-    report = FoldReport(plan.folded, tuple(plan.removed), plan.kept)
-    for other in inner.values():
-        report = FoldReport(
-            {**report.folded, **other.folded},
-            (*report.removed, *other.removed),
-            {**report.kept, **other.kept},
-        )
-    return folded, report
+            set_initial_value(variable, value)
+    return folded, plans
 
 
-def _shared(original: keras.Variable) -> Callable[..., Any]:
-    """An initializer with a variable's value; on TensorFlow in its memory until one changes."""
+class Plan:
+    """Which layers of a model are removed, and what the others compute in their place.
 
-    def value(shape: Any, dtype: str | None = None) -> Any:
-        if keras.backend.backend() == "tensorflow":
-            return keras.ops.cast(original.value, dtype)
-        return keras.ops.convert_to_tensor(keras.ops.convert_to_numpy(original).copy(), dtype)
-
-    return value
-
-
-def _kept(array: np.ndarray, dtype: str) -> Callable[..., Any]:
-    """An initializer with the values of a float64 array, in no more memory than they need."""
-    values = aligned(np.empty, array.shape, "float64" if dtype == "float64" else "float32")
-    values[...] = array
-    return lambda shape, dtype=None: adopt(values, dtype)
-
-
-class _Plan:
-    """Which layers go, and what the others do for them."""
+    Attributes:
+        removed: Name of a layer -> which of its inputs takes the place of its output.
+        after: Name of a linear layer -> the scale and shift of its outputs that it takes over.
+        before: The same of its inputs.
+        merged: Name of a convolution -> the branches that are added to its kernel.
+        folded: Name of a removed layer -> the name of the layer that does its work.
+        inactive: Removed layers that do nothing at inference.
+        kept: Name of a layer that could have been folded -> why it was not.
+    """
 
     def __init__(self, model: keras.Model) -> None:
-        self.gone: dict[str, int] = {}  # name -> which of its inputs takes its place
-        self.after: dict[str, Affine] = {}  # of a linear layer's outputs
-        self.before: dict[str, Affine] = {}  # of its inputs
-        self.merged: dict[str, list[_Branch]] = {}  # what is added to a convolution's kernel
+        self.removed: dict[str, int] = {}
+        self.after: dict[str, Affine] = {}
+        self.before: dict[str, Affine] = {}
+        self.merged: dict[str, list[_Branch]] = {}
         self.folded: dict[str, str] = {}
-        self.removed: list[str] = []
+        self.inactive: list[str] = []
         self.kept: dict[str, str] = {}
         graph = nodes(model)
         self.maker = {id(x): node for node in graph for x in node.outputs}
@@ -127,9 +115,9 @@ class _Plan:
         layer, kind = node.layer, type(node.layer).__name__
         if self.uses[id(layer)] > 1:
             return
-        if isinstance(layer, IDLE) or (kind == "Activation" and _is_linear(layer)):
-            self.gone[layer.name] = 0
-            self.removed.append(layer.name)
+        if isinstance(layer, INACTIVE) or (kind == "Activation" and _is_linear(layer)):
+            self.removed[layer.name] = 0
+            self.inactive.append(layer.name)
             return
         affine = _affine(layer)
         if affine is None:
@@ -138,7 +126,7 @@ class _Plan:
         if before is not None and _takes_after(before.layer) and self.uses[id(before.layer)] == 1:
             name = before.layer.name
             self.after[name] = _then(self.after.get(name), affine)
-            self._go(layer.name, name)
+            self._fold(layer.name, name)
             return
         users = self.users.get(id(node.outputs[0]), [])
         padded = [u for u in users if _pads(u.layer)]
@@ -152,25 +140,25 @@ class _Plan:
         if fits and id(node.outputs[0]) not in self.ends and len(affine[0].shape) == 1:
             for user in users:
                 self.before[user.layer.name] = affine
-            self._go(layer.name, ", ".join(user.layer.name for user in users))
+            self._fold(layer.name, ", ".join(user.layer.name for user in users))
         elif isinstance(layer, keras.layers.BatchNormalization) or padded:
             self.kept[layer.name] = (
                 "zeros are padded after it" if padded else "no linear layer is next to it alone"
             )
 
-    def _go(self, name: str, into: str) -> None:
-        self.gone[name] = 0
+    def _fold(self, name: str, into: str) -> None:
+        self.removed[name] = 0
         self.folded[name] = into
 
     def _source(self, tensor: Any) -> Node | None:
-        """The node that makes a tensor, seen through layers that go; None if others see it, too."""
+        """The node that makes a tensor, past removed layers; None if others use the tensor, too."""
         while True:
             node = self.maker[id(tensor)]
             if len(self.users.get(id(tensor), [])) > 1 or id(tensor) in self.ends:
                 return None
-            if node.layer.name not in self.gone:
+            if node.layer.name not in self.removed:
                 return node
-            tensor = node.inputs[self.gone[node.layer.name]]
+            tensor = node.inputs[self.removed[node.layer.name]]
 
     def _plan_sum(self, node: Node) -> None:
         """Make one convolution of those whose results are added, if they see the same map."""
@@ -192,7 +180,7 @@ class _Plan:
         if not same or len({branch.name for branch in known}) < len(known):
             return
         merged = self.merged.setdefault(layer.name, [])  # sums of sums have some already
-        self.gone[node.layer.name] = branches.index(main)
+        self.removed[node.layer.name] = branches.index(main)
         self.folded[node.layer.name] = layer.name
         for branch in known:
             if branch is not main:
@@ -206,7 +194,7 @@ class _Plan:
             return None
         layer = node.layer
         affine = _affine(layer)
-        if affine is not None and layer.name not in self.gone and affine[0].ndim == 1:
+        if affine is not None and layer.name not in self.removed and affine[0].ndim == 1:
             return _Branch(layer.name, None, node.inputs[0], affine)
         if type(layer) not in (layers.Conv2D, GroupedConv2D) or not _takes_after(layer):
             return None
@@ -229,10 +217,10 @@ class _Plan:
             return None
         return _Branch(layer.name, node, source, None)
 
-    def weights(self, layer: Any, names: list[str]) -> list[Any]:
-        """Values of the variables, called `names`, of the copy of a layer; itself if unchanged."""
+    def values(self, layer: Any, names: list[str]) -> list[np.ndarray]:
+        """Values for the variables, called `names`, of the copy of a layer."""
         if layer.name not in {*self.after, *self.before, *self.merged}:
-            return list(layer.variables)
+            return [keras.ops.convert_to_numpy(variable) for variable in layer.variables]
         values = _linear(layer, self.before.get(layer.name), self.after.get(layer.name))
         for branch in self.merged.get(layer.name, ()):
             kernel, bias = branch.values(layer, self.after)

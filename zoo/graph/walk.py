@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from zoo.card import card_of, with_card
+from zoo.keras_internals import producer
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -24,7 +25,7 @@ class Node(NamedTuple):
 def nodes(model: keras.Model) -> list[Node]:
     """The uses of layers between a model's inputs and its outputs, in an order of computation.
 
-    A layer that also stands in other models, or twice in this one, is told apart by its place.
+    A layer that other models use, too, or that is used twice here, has one node for each use here.
     """
     found: dict[int, Node] = {}  # by the first output
     done: set[int] = set()
@@ -32,8 +33,7 @@ def nodes(model: keras.Model) -> list[Node]:
     waiting = [(tensor, False) for tensor in reversed([*model.inputs, *model.outputs])]
     while waiting:
         tensor, ready = waiting.pop()
-        layer, index, _ = tensor._keras_history
-        made = layer._inbound_nodes[index]
+        layer, made = producer(tensor)
         key = id(made.output_tensors[0])
         if key in done:
             continue
@@ -89,8 +89,8 @@ def readable(model: Any, taker: str, inputs: int | None = None) -> keras.Model:
     given = {id(old): new for old, new in zip(model.inputs, free, strict=True)}
     outputs = replay(model, given, lambda layer, *args, **kwargs: layer(*args, **kwargs))
     freed = keras.Model(
-        keras.tree.pack_sequence_as(model._inputs_struct, free),
-        keras.tree.pack_sequence_as(model._outputs_struct, outputs),
+        keras.tree.pack_sequence_as(model.input, free),
+        keras.tree.pack_sequence_as(model.output, outputs),
         name=model.name,
     )
     return with_card(freed, card_of(model))

@@ -6,7 +6,7 @@ from typing import Any
 
 import keras
 
-from zoo._fast import grouped_convolution
+from zoo.layers.tensorflow_ops import grouped_convolution
 
 
 @keras.saving.register_keras_serializable(package="zoo")

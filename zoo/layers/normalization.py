@@ -6,7 +6,7 @@ from typing import Any
 
 import keras
 
-from zoo._fast import batch_norm
+from zoo.layers.tensorflow_ops import batch_norm
 
 
 @keras.saving.register_keras_serializable(package="zoo")

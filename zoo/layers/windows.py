@@ -14,12 +14,12 @@ from zoo.layers.padding import Shape
 
 @keras.saving.register_keras_serializable(package="zoo")
 class Neighbours2D(keras.layers.Layer):
-    """Stack the channels of each pixel and of those below, to the right, and diagonal to it.
+    """Stack the channels of each pixel, the one below, the one to the right and the one diagonal.
 
-    What "patch merging" begins with (Liu et al., ICCV 2021). Beyond the border there are zeros.
+    "Patch merging" begins with this (Liu et al., ICCV 2021). Beyond the border there are zeros.
 
     Args:
-        strides: Of each how many pixels one is kept.
+        strides: One pixel of this many is kept along each side.
         dilation_rate: Distance to the neighbours.
 
     Input shape: (B, H, W, C). Output shape: (B, ceil(H / strides), ceil(W / strides), 4 C).
@@ -63,8 +63,8 @@ class WindowAttention(keras.layers.Layer):
     Args:
         num_heads: Of which each sees C / num_heads channels.
         window_size: Pixels a side of a window; None makes the whole map one.
-        shift: By how many pixels the windows are shifted; those that come to lie across the border
-            see the pixels of one side only. Along a side of one window there is no shift.
+        shift: Pixels by which the windows are shifted; in those that lie across the border, pixels
+            see only their own side of it. Along a side of one window there is no shift.
         dilation_rate: Distance of a window's pixels; None spreads them over the whole map, which
             is the "grid attention" of MaxViT (Tu et al., ECCV 2022).
         scale: Of the products of queries and keys; by default (C / num_heads)^-1/2.
@@ -78,7 +78,7 @@ class WindowAttention(keras.layers.Layer):
         (2, 14, 28, 32)
     """
 
-    grid: tuple[int, int] | None = None  # relative positions that the table is of
+    grid: tuple[int, int] | None = None  # relative positions along each side, in the table
 
     def __init__(
         self,
@@ -118,18 +118,19 @@ class WindowAttention(keras.layers.Layer):
         sizes, steps = (height, width), self._steps(height, width)
         shifts = tuple(self._shift(size, step) for size, step in zip(sizes, steps, strict=True))
         shifted = any(not isinstance(shift, int) or shift for shift in shifts)
-        x = _rolled(inputs, shifts) if shifted else inputs
-        x = _windows(keras.ops, x, window, steps)  # (B, windows, N, 3 C)
+        x = roll(inputs, shifts) if shifted else inputs
+        x = cut_into_windows(keras.ops, x, window, steps)  # (B, windows, N, 3 C)
         pixels = window[0] * window[1]
         x = keras.ops.reshape(x, (batch, -1, pixels, 3, heads, channels // (3 * heads)))
         query, key, value = keras.ops.unstack(keras.ops.transpose(x, (3, 0, 1, 4, 2, 5)), 3)
         logits = self.similarity(query, key) + self.bias(window)
         if shifted:
-            logits = keras.ops.where(self._apart(sizes, steps, shifts), logits - 100.0, logits)
+            mask = shifted_window_mask(sizes, window, steps, shifts)
+            logits = keras.ops.where(mask, logits - 100.0, logits)
         x = keras.ops.matmul(keras.ops.cast(keras.ops.softmax(logits), value.dtype), value)
         x = keras.ops.transpose(x, (0, 1, 3, 2, 4))
-        x = _map(x, (batch, height, width, channels // 3), window, steps)
-        return _rolled(x, [-shift for shift in shifts]) if shifted else x
+        x = join_windows(x, (batch, height, width, channels // 3), window, steps)
+        return roll(x, [-shift for shift in shifts]) if shifted else x
 
     def similarity(self, query: Any, key: Any) -> Any:
         """Logits (..., N, N), from (..., N, C / heads)."""
@@ -139,7 +140,7 @@ class WindowAttention(keras.layers.Layer):
 
     def bias(self, window: Shape) -> Any:
         """What is added to the logits, (heads, N, N), of the pixels of a window of this size."""
-        return _of_pairs(_at_least_float32(self.table), window)
+        return _rows_of_pairs(_at_least_float32(self.table), window)
 
     def _window(self, height: Any, width: Any) -> Shape:
         """Rows and columns of a window."""
@@ -150,25 +151,13 @@ class WindowAttention(keras.layers.Layer):
         return tuple(self.dilation_rate or size // self.window_size for size in sizes)
 
     def _shift(self, size: Any, step: Any) -> Any:
-        """Pixels; none where one window is all."""
+        """Pixels of the shift along a side; 0 where one window spans it."""
         if not self.shift:
             return 0
         several = size > self.window_size * step
         if isinstance(several, bool):
             return self.shift * step if several else 0
         return keras.ops.where(several, self.shift * step, 0)
-
-    def _apart(self, sizes: Shape, steps: Shape, shifts: Shape) -> Any:
-        """Which pixels the shift alone brought together, (windows, 1, N, N)."""
-        xp = _library(sizes)
-        sides = []
-        for size, step, shift in zip(sizes, steps, shifts, strict=True):
-            at = xp.arange(size) // step * step
-            in_last_window = xp.where(at >= size - self.window_size * step, 1, 0)
-            sides.append(xp.where(at >= size - shift, 2, in_last_window))
-        labels = (3 * sides[0][:, None] + sides[1])[None, :, :, None]
-        labels = _windows(xp, labels, self._window(*sizes), steps)[0, :, None, :, 0]
-        return labels[..., None] != labels[..., None, :]
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         return (*input_shape[:-1], input_shape[-1] // 3)
@@ -187,10 +176,10 @@ class WindowAttention(keras.layers.Layer):
 class MLPWindowAttention(WindowAttention):
     """Window attention whose biases a small network makes from relative positions' logarithms.
 
-    They hold for windows of any size, and for maps of free size.
+    The weights fit windows of any size, and maps of free size.
 
     Args:
-        num_heads: See `WindowAttention`, as for what else it takes and for the shapes.
+        num_heads: See `WindowAttention`, also for further arguments and for the shapes.
         window_size: See `WindowAttention`.
         hidden: Units of the small network.
 
@@ -213,24 +202,24 @@ class MLPWindowAttention(WindowAttention):
         self.bias2 = self.add_weight((self.num_heads,), initializer="zeros", name="bias2")
 
     def bias(self, window: Shape) -> Any:
-        return _of_pairs(self.network(window) + _at_least_float32(self.bias2), window)
+        return _rows_of_pairs(self.network(window) + _at_least_float32(self.bias2), window)
 
     def network(self, window: Shape) -> Any:
         """A row for each relative position in a window of this size, before `bias2`."""
         weights = (self.kernel1, self.bias1, self.kernel2)
         kernel1, bias1, kernel2 = (_at_least_float32(weight) for weight in weights)
         xp = _library(window)
-        away = [self.logarithm(xp, xp.arange(1 - side, side), side) for side in window]
-        places = xp.reshape(xp.stack(xp.meshgrid(*away, indexing="ij"), axis=-1), (-1, 2))
+        distances = [self.logarithm(xp, xp.arange(1 - side, side), side) for side in window]
+        places = xp.reshape(xp.stack(xp.meshgrid(*distances, indexing="ij"), axis=-1), (-1, 2))
         places = keras.ops.cast(places, kernel1.dtype)
         return keras.ops.matmul(keras.ops.relu(keras.ops.matmul(places, kernel1) + bias1), kernel2)
 
-    def logarithm(self, xp: Any, away: Any, side: Any) -> Any:
+    def logarithm(self, xp: Any, distances: Any, side: Any) -> Any:
         """Of distances along a side of the window, with their sign; xp is NumPy or keras.ops."""
-        return xp.sign(away) * xp.log1p(abs(away))
+        return xp.sign(distances) * xp.log1p(abs(distances))
 
     def macs(self, input_shape: Shape) -> int:
-        """Multiply-accumulates for one image, those of the small network among them."""
+        """Multiply-accumulates for one image, including the small network."""
         rows, columns = self._window(*input_shape[1:3])
         places = (2 * rows - 1) * (2 * columns - 1)
         return super().macs(input_shape) + places * self.hidden * (2 + self.num_heads)
@@ -244,7 +233,7 @@ class CosineWindowAttention(MLPWindowAttention):
     """Window attention by the cosine of queries and keys (Liu et al., CVPR 2022), arXiv:2111.09883.
 
     Its small network has no bias at its end. Queries and values have a bias here, keys have none.
-    Arguments and shapes are those of `MLPWindowAttention`.
+    It has the arguments and shapes of `MLPWindowAttention`.
 
     Example:
         >>> attention = CosineWindowAttention(num_heads=4, window_size=8, shift=4)
@@ -273,22 +262,44 @@ class CosineWindowAttention(MLPWindowAttention):
         return cosine * keras.ops.cast(scale, cosine.dtype)[:, None, None]
 
     def bias(self, window: Shape) -> Any:
-        return _of_pairs(16 * keras.ops.sigmoid(self.network(window)), window)
+        return _rows_of_pairs(16 * keras.ops.sigmoid(self.network(window)), window)
 
-    def logarithm(self, xp: Any, away: Any, side: Any) -> Any:
-        away = 8 * away / xp.maximum(1, side - 1)
-        return xp.sign(away) * xp.log2(abs(away) + 1) / 3
-
-
-def _library(sizes: Shape) -> Any:
-    """NumPy for sizes that are known, keras.ops for others."""
-    return np if all(isinstance(size, int) for size in sizes) else keras.ops
+    def logarithm(self, xp: Any, distances: Any, side: Any) -> Any:
+        distances = 8 * distances / xp.maximum(1, side - 1)
+        return xp.sign(distances) * xp.log2(abs(distances) + 1) / 3
 
 
-def _rolled(x: Any, shifts: Sequence[Any]) -> Any:
-    """The map (B, H, W, C) from row and column `shifts` on, and then what comes before them.
+def shifted_window_mask(sizes: Shape, window: Shape, steps: Shape, shifts: Shape) -> Any:
+    """True where two pixels share a window only because of the shift.
 
-    As `roll`, which LiteRT lacks.
+    Rolling the map brings its first rows behind its last ones, and columns likewise. Along a side
+    there are three regions: before the last window, in the last window from the same side of the
+    border, and in it from the other side. Pixels of different regions must not see each other.
+
+    Args:
+        sizes: Height and width of the map.
+        window: Rows and columns of a window, N pixels.
+        steps: Distance of a window's pixels along each axis.
+        shifts: Pixels by which the map was rolled along each axis.
+
+    Returns:
+        (windows, 1, N, N).
+    """
+    xp = _library(sizes)
+    regions = []
+    for size, side, step, shift in zip(sizes, window, steps, shifts, strict=True):
+        position = xp.arange(size) // step * step
+        in_last_window = xp.where(position >= size - side * step, 1, 0)
+        regions.append(xp.where(position >= size - shift, 2, in_last_window))
+    labels = (3 * regions[0][:, None] + regions[1])[None, :, :, None]
+    labels = cut_into_windows(xp, labels, window, steps)[0, :, None, :, 0]
+    return labels[..., None] != labels[..., None, :]
+
+
+def roll(x: Any, shifts: Sequence[Any]) -> Any:
+    """The map (B, H, W, C) moved up and left by `shifts`; pixels that leave it enter opposite.
+
+    Not by `keras.ops.roll`, which LiteRT lacks.
     """
     rows, columns = shifts
     if not isinstance(rows, int) or rows:
@@ -298,7 +309,7 @@ def _rolled(x: Any, shifts: Sequence[Any]) -> Any:
     return x
 
 
-def _windows(xp: Any, x: Any, window: Shape, steps: Shape) -> Any:
+def cut_into_windows(xp: Any, x: Any, window: Shape, steps: Shape) -> Any:
     """Cut (B, H, W, C) into windows, (B, windows, N, C); xp is NumPy or keras.ops."""
     (batch, height, width), channels = x.shape[:3], x.shape[3]
     if xp is keras.ops:
@@ -309,19 +320,24 @@ def _windows(xp: Any, x: Any, window: Shape, steps: Shape) -> Any:
     return xp.reshape(x, (batch, -1, window[0] * window[1], channels))
 
 
-def _map(x: Any, shape: Shape, window: Shape, steps: Shape) -> Any:
-    """Put windows (B, windows, N, ...) together to a map of this shape: undoes `_windows`."""
+def join_windows(x: Any, shape: Shape, window: Shape, steps: Shape) -> Any:
+    """Join windows (B, windows, N, ...) to a map of this shape: undoes `cut_into_windows`."""
     batch, height, width, channels = shape
     rows, columns = height // (window[0] * steps[0]), width // (window[1] * steps[1])
     x = keras.ops.reshape(x, (batch, rows, steps[0], columns, steps[1], *window, channels))
     return keras.ops.reshape(keras.ops.transpose(x, (0, 1, 5, 2, 3, 6, 4, 7)), shape)
 
 
-def _of_pairs(table: Any, window: Shape) -> Any:
-    """From a table with a row for each relative position, those of a window's pairs of pixels.
+def _library(sizes: Shape) -> Any:
+    """NumPy for known sizes, keras.ops for others."""
+    return np if all(isinstance(size, int) for size in sizes) else keras.ops
+
+
+def _rows_of_pairs(table: Any, window: Shape) -> Any:
+    """Look up, for each pair of a window's pixels, the row of their relative position.
 
     Args:
-        table: (rows, heads).
+        table: A row for each relative position, (rows, heads).
         window: Rows and columns of the window, N pixels.
 
     Returns:
@@ -329,17 +345,17 @@ def _of_pairs(table: Any, window: Shape) -> Any:
     """
     rows, columns = window
     pixels = _library(window).arange(rows * columns)
-    down, right = (at[:, None] - at for at in (pixels // columns, pixels % columns))
+    down, right = (place[:, None] - place for place in (pixels // columns, pixels % columns))
     places = (down + rows - 1) * (2 * columns - 1) + right + columns - 1
     return keras.ops.transpose(keras.ops.take(table, places, axis=0), (2, 0, 1))
 
 
 def _at_least_float32(x: Any) -> Any:
-    """Softmax wants more than half precision."""
+    """Cast to float32, unless x is more precise; softmax needs more than half precision."""
     return keras.ops.cast(x, keras.backend.result_type(x.dtype, "float32"))
 
 
 def _unit(x: Any) -> Any:
-    """Vectors of length 1; those of length 0 stay, with a gradient of 0."""
+    """Scale vectors to length 1; zero vectors stay, with a gradient of 0."""
     squares = keras.ops.sum(keras.ops.square(x), axis=-1, keepdims=True)
     return x * keras.ops.rsqrt(keras.ops.maximum(squares, 1e-24))

@@ -11,8 +11,9 @@
     )
     print(result)
 
-`train` compiles the model and calls `fit` once. Those who call them themselves find its parts here:
-`optimizer`, `schedule`, `mix`, `MovingAverage`, `prepare`.
+`train` compiles the model and calls `fit` once. What is learned is a `Task`, which follows from the
+data set's targets: classification, binary or multi-label classification, regression. If you call
+`fit` yourself, use its parts: `optimizer`, `schedule`, `mix`, `MovingAverage`, `prepare`.
 """
 
 from __future__ import annotations
@@ -28,7 +29,6 @@ from typing import TYPE_CHECKING, Any
 
 import keras
 
-from zoo.card import trained_on
 from zoo.catalogue import create, info
 from zoo.common import notebook
 from zoo.common.files import remove_temporaries, write_json
@@ -40,13 +40,13 @@ from zoo.training.callbacks import (
     Checkpoints,
     DivergedError,
     MovingAverage,
+    Previews,
     Progress,
     StopOnDivergence,
 )
 from zoo.training.checks import (
-    check_data,
-    check_model,
     check_recipe,
+    check_trainable,
     gives_probabilities,
     steps_per_execution,
 )
@@ -54,22 +54,26 @@ from zoo.training.devices import precision_policy, require_tensorflow, setup_dev
 from zoo.training.layerwise import Layerwise, layerwise_learning_rates
 from zoo.training.learning_rate import LearningRates, find_learning_rate
 from zoo.training.mixing import mix
-from zoo.training.preparation import compile_for, one_hot, prepare, targets
+from zoo.training.preparation import prepare
 from zoo.training.recipe import Recipe, optimizer, schedule
 from zoo.training.snapshot import SnapshotError
+from zoo.training.task import Prediction, Task, task_for, task_named, task_of
 
 if TYPE_CHECKING:
-    from zoo.data import ImageData
+    from zoo.data import Dataset
 
 __all__ = [
     "DivergedError",
     "Layerwise",
     "LearningRates",
     "MovingAverage",
+    "Prediction",
     "Recipe",
     "Result",
     "SnapshotError",
+    "Task",
     "find_learning_rate",
+    "fitted",
     "gives_probabilities",
     "layerwise_learning_rates",
     "mix",
@@ -78,6 +82,9 @@ __all__ = [
     "prepare",
     "schedule",
     "setup_devices",
+    "task_for",
+    "task_named",
+    "task_of",
     "train",
 ]
 
@@ -89,13 +96,14 @@ class Result:
     Attributes:
         run_dir: The run's folder.
         history: Metric -> its value after each epoch, resumed or not.
-        best_epoch: Counted from 1: the highest validation accuracy, and among equals the lowest
-            validation loss. Without validation images the last epoch.
+        best_epoch: Counted from 1: the best value of the task's monitored metric, and among equals
+            the lowest validation loss. Without validation examples the last epoch.
         best: That epoch's metrics.
-        test: "loss" and "accuracy" of best.keras on the test images; empty if there are none.
+        test: Loss and metrics of best.keras on the test examples; empty if there are none.
         stopped_early: Whether early stopping ended the run.
         seconds: Time spent in epochs, over all sessions.
         model: The model, with the weights of best.keras.
+        task: What it learned.
     """
 
     run_dir: Path
@@ -106,20 +114,22 @@ class Result:
     stopped_early: bool
     seconds: float
     model: keras.Model = field(repr=False, compare=False)
+    task: Task = field(repr=False, compare=False)
 
     @property
     def paths(self) -> dict[str, Path]:
         """Name -> path of the files to look at."""
-        names = ("best.keras", "last.keras", "curves.png", "curves.csv", "result.json")
+        pictures = ("curves.png", "curves.csv", "preview.png")
+        names = ("best.keras", "last.keras", *pictures, "result.json")
         return {name: self.run_dir / name for name in names}
 
     def __str__(self) -> str:
         epochs = len(self.history["loss"])
         lines = [f"best epoch {self.best_epoch} of {epochs}{' (early stop)' * self.stopped_early}"]
-        if "val_accuracy" in self.best:
-            lines[0] += f", validation accuracy {self.best['val_accuracy']:.2%}"
-        if self.test:
-            lines.append(f"test accuracy {self.test['accuracy']:.2%}, with that epoch's weights")
+        if said := self.task.summary(self.best, "validation"):
+            lines[0] += f", {said}"
+        if said := self.task.summary(self.test, "test"):
+            lines.append(f"{said}, with that epoch's weights")
         lines += [f"{name:<12} {path}" for name, path in self.paths.items() if path.exists()]
         return "\n".join(lines)
 
@@ -127,8 +137,8 @@ class Result:
         epochs = len(self.history["loss"])
         facts = {
             "best epoch": f"{self.best_epoch} of {epochs}{', early stop' * self.stopped_early}",
-            "validation accuracy": notebook.percent(self.best.get("val_accuracy")),
-            "test accuracy": notebook.percent(self.test.get("accuracy")),
+            **{f"validation {k}": v for k, v in self.task.facts(self.best, "val_").items()},
+            **{f"test {k}": v for k, v in self.task.facts(self.test).items()},
             "seconds in epochs": f"{self.seconds:,.0f}",
             "run folder": self.run_dir,
         }
@@ -137,31 +147,38 @@ class Result:
 
 def train(
     model: keras.Model | Callable[[], keras.Model] | str,
-    data: ImageData | str | tuple[Any, Any],
+    data: Dataset | str | tuple[Any, Any],
     recipe: Recipe | Mapping[str, Any] | None = None,
     *,
     run_dir: str | os.PathLike[str],
+    task: Task | str | None = None,
     resume: bool = False,
     callbacks: Sequence[keras.callbacks.Callback] = (),
     options: Mapping[str, Any] | None = None,
     tensorboard: bool = False,
     verbose: int = 1,
 ) -> Result:
-    """Train a classifier by a recipe, and keep everything about it in a folder.
+    """Train a model by a recipe, and keep everything about it in a folder.
 
     The folder holds run.json, config.json, environment.json, curves.csv and curves.png, best.keras
-    and last.keras (no optimizer inside), snapshots/ to resume from, and at the end result.json.
-    Each file is whole at any moment. With an EMA both models have the averaged weights.
+    and last.keras (no optimizer inside), snapshots/ to resume from, and at the end result.json;
+    unless it is silent also preview.png, answers to a few validation examples. Each file is whole
+    at any moment. With an EMA both models have the averaged weights.
 
     Args:
-        model: From images (B, H, W, C), pixels in [0, 255], to logits or probabilities
-            (B, num_classes); functional or Sequential. A function of no arguments that builds one
+        model: From images (B, H, W, C), pixels in [0, 255], to logits or probabilities (B, K), or
+            to numbers (B, T); functional or Sequential. A function of no arguments that builds one
             is called with seed and precision set, so that the initial weights follow from
-            `recipe.seed`; a model that is already built keeps its weights and its precision.
-        data: As `zoo.data.load` gives it.
+            `recipe.seed`; a model that is already built keeps its weights and its precision. The
+            name of one of the zoo is built with the outputs that the data need.
+        data: A data set as `zoo.data.load` gives it, its name, a pair of arrays, or batches: what
+            `zoo.data.as_data` takes.
         recipe: How to train, or the fields of a `Recipe`, such as {"epochs": 10}; None:
             `Recipe()`.
         run_dir: The folder; made if need be.
+        task: What to learn: a `Task`, or the name of one. By default it follows from the data set's
+            targets; two classes are learned with two logits, unless task is "binary" or the model
+            has a single output.
         resume: Continue the folder's run after its last finished epoch; start one if there is
             none. Model, data and recipe have to be the same, but for two fields of the recipe: with
             schedule="constant", whose past does not depend on them, there may be more `epochs`, and
@@ -175,7 +192,8 @@ def train(
         verbose: 0: silent. 1: one line an epoch, on a terminal with a bar.
 
     Returns:
-        A `Result`. Its model, which is the one that was given, has the weights of best.keras.
+        A `Result`. Its model, which is the one that was given, has the weights of best.keras. For
+        regression it has one layer more, see `zoo.training.regression.Regression`.
 
     Raises:
         ValueError: If model and data do not fit together, or the folder holds another run.
@@ -202,11 +220,11 @@ def train(
 
     setup_devices()  # before images are read
     data = as_data(data)
+    task = task_for(data, task)
     options = plain(options)
     if isinstance(model, str):
-        shapes = {"input_shape": data.image_shape, "num_classes": data.num_classes}
-        options = {**shapes, **(options or {})}
-        info(model)  # an unknown name is told before a folder is made
+        options = {**task.builder_options(data), **(options or {})}
+        info(model)  # raises before a folder is made
         model = functools.partial(create, model, **options)
     elif not callable(model):
         raise TypeError(
@@ -215,7 +233,8 @@ def train(
         )
     folder = Path(run_dir)
     recipe = Recipe.of(recipe).resolve(data.batch_size)
-    check_data(data)
+    task.check_data(data)
+    task.check_recipe(recipe, data)
     check_recipe(recipe, data)
     recipe = dataclasses.replace(recipe, steps_per_execution=steps_per_execution(recipe, data))
     run_folder.check(folder, resume)
@@ -225,7 +244,8 @@ def train(
     with unlogged(RETRACING), prepare(recipe) as policy:
         given = isinstance(model, keras.Model)
         built = model if isinstance(model, keras.Model) else model()
-        check_model(built, data)
+        task, built = fitted(task, built, data)
+        check_trainable(built)
         if given and recipe.mixed_precision != "auto" and built.dtype_policy.name != policy:
             raise ValueError(
                 f"{built.name} was built for {built.dtype_policy.name}, and the recipe asks for "
@@ -233,7 +253,7 @@ def train(
                 f"build it after keras.config.set_dtype_policy({policy!r})"
             )
         recipe = dataclasses.replace(recipe, mixed_precision=built.dtype_policy.name)
-        config = run_folder.describe(built, data, recipe, options)
+        config = run_folder.describe(built, data, recipe, options, task.name)
         if continued:
             run_folder.check_same(folder, config)
         run_folder.claim(folder, resume)
@@ -243,13 +263,26 @@ def train(
             write_json(folder / "config.json", config)
             run_folder.record_files(folder, data)
             run_folder.record_environment(folder, setup_devices())
-            trained_on(built, data)
-            return _train(built, data, recipe, folder, callbacks, tensorboard, verbose)
+            task.describe(built, data)
+            return _train(task, built, data, recipe, folder, callbacks, tensorboard, verbose)
+
+
+def fitted(task: Task, model: keras.Model, data: Dataset) -> tuple[Task, keras.Model]:
+    """The task that a model has with a data set, and the model as that task trains it.
+
+    Raises:
+        ValueError: If they do not fit together.
+    """
+    if isinstance(model, keras.Model) and len(getattr(model, "outputs", ())) == 1:
+        task = task.suited(model, data)
+    task.check(model, data)
+    return task, task.adapted(model, data)
 
 
 def _train(
+    task: Task,
     model: keras.Model,
-    data: ImageData,
+    data: Dataset,
     recipe: Recipe,
     folder: Path,
     callbacks: Sequence[keras.callbacks.Callback],
@@ -261,11 +294,11 @@ def _train(
     say: Callable[[str], None] = (lambda text: print(text, flush=True)) if verbose else _silent
     every = recipe.steps_per_execution
     assert isinstance(every, int)
-    compile_for(model, data, recipe)
+    task.compile(model, data, recipe)
     average = MovingAverage(recipe.ema, every) if recipe.ema else None
     if average:
         average.set_model(model)
-    checkpoints = Checkpoints(folder, recipe, average, callbacks)
+    checkpoints = Checkpoints(folder, recipe, average, callbacks, task)
     checkpoints.set_model(model)
     resumed = checkpoints.restore()
     first = checkpoints.epochs_done
@@ -277,8 +310,8 @@ def _train(
     else:
         say(
             f"{model.name}, {model.count_params():,} parameters, on {data.name}: "
-            f"{data.train_size:,} training images, {recipe.optimizer} with learning rate "
-            f"{recipe.learning_rate:.3g}, {recipe.mixed_precision}"
+            f"{data.train_size:,} training images, {task.name}, {recipe.optimizer} with learning "
+            f"rate {recipe.learning_rate:.3g}, {recipe.mixed_precision}"
         )
     if first < last or not (folder / "result.json").exists():
         (folder / "result.json").unlink(missing_ok=True)  # an older one, before added epochs
@@ -291,24 +324,32 @@ def _train(
             watchers.append(keras.callbacks.TensorBoard(logs, write_graph=False))
             say(f"tensorboard --logdir {logs}")
         if not any(isinstance(c, LearningCurves) for c in callbacks):
-            monitor = "val_accuracy" if data.validation_size else None
-            curves = folder / "curves.png"
-            watchers.append(LearningCurves(curves, monitor=monitor, batch_size=data.batch_size))
+            watchers.append(
+                LearningCurves(
+                    folder / "curves.png",
+                    monitor=task.monitor if data.validation_size else None,
+                    mode=task.direction if data.validation_size else "auto",
+                    batch_size=data.batch_size,
+                )
+            )
+        if verbose:
+            watchers.append(Previews(task, data, folder / "preview.png", average))
         watchers += [checkpoints, progress] if verbose else [checkpoints]
+        validation = task.examples(data.validation, data) if data.validation_size else None
         try:
             model.fit(
-                targets(data, recipe, first),
+                task.targets(data, recipe, first),
                 steps_per_epoch=data.steps_per_epoch,
                 initial_epoch=first,
                 epochs=last,
-                validation_data=one_hot(data.validation, data) if data.validation_size else None,
+                validation_data=validation,
                 callbacks=watchers,
                 shuffle=False,  # the stream is shuffled
                 verbose=0,
             )
         finally:
             progress.close()
-    result = _finish(model, data, checkpoints, folder)
+    result = _finish(task, model, data, checkpoints, folder)
     say(str(result))
     return result
 
@@ -328,14 +369,16 @@ def _silent(text: str) -> None:
     """Print nothing."""
 
 
-def _finish(model: keras.Model, data: ImageData, checkpoints: Checkpoints, folder: Path) -> Result:
+def _finish(
+    task: Task, model: keras.Model, data: Dataset, checkpoints: Checkpoints, folder: Path
+) -> Result:
     """Load the best weights; test them, or take what an earlier call found; write result.json."""
     uncompiled(model).load_weights(folder / "best.keras")
     path = folder / "result.json"
     if path.exists():
         test = json.loads(path.read_text(encoding="utf-8"))["test"]
     elif data.test_size:
-        test = model.evaluate(one_hot(data.test, data), verbose=0, return_dict=True)
+        test = model.evaluate(task.examples(data.test, data), verbose=0, return_dict=True)
     else:
         test = {}
     epoch, history = checkpoints.best_epoch, checkpoints.history
@@ -348,6 +391,7 @@ def _finish(model: keras.Model, data: ImageData, checkpoints: Checkpoints, folde
         stopped_early=checkpoints.stopped_early,
         seconds=checkpoints.seconds,
         model=model,
+        task=task,
     )
     names = ("best_epoch", "best", "test", "stopped_early", "seconds", "history")
     write_json(path, {name: getattr(result, name) for name in names})

@@ -8,16 +8,23 @@ import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from shutil import copyfile
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import keras
 import numpy as np
 
+from zoo import plots
 from zoo.card import card_of
 from zoo.common.files import atomic
 from zoo.saving import write_keras
 from zoo.training import snapshot
 from zoo.training.recipe import Recipe
+from zoo.training.task import Task
+
+if TYPE_CHECKING:
+    from zoo.data import Dataset
+
+PREVIEWED = 8  # examples
 
 
 class DivergedError(RuntimeError):
@@ -89,7 +96,7 @@ class MovingAverage(keras.callbacks.Callback):
     Everything that is a floating-point number is averaged: the weights and, because averaged
     weights see other activations than the last ones, the batch norms' moving statistics too. The
     decay starts low, min(decay, (1 + n) / (10 + n)) at the n-th step, so that the random initial
-    weights are soon forgotten. Training goes on with the raw weights, which are put back bit for
+    weights are soon forgotten. Training continues with the raw weights, which are put back bit for
     bit after validation.
 
     Args:
@@ -118,7 +125,7 @@ class MovingAverage(keras.callbacks.Callback):
     def set_model(self, model: Any) -> None:
         import tensorflow as tf
 
-        if self._update is not None and self._model is model:
+        if self._update is not None and self.model is model:
             return
         super().set_model(model)
         self.variables = [v for v in model.variables if _is_float(v)]
@@ -169,9 +176,9 @@ def _is_float(variable: Any) -> bool:
 class Checkpoints(keras.callbacks.Callback):
     """After every epoch: the snapshot to resume from, then best.keras and last.keras.
 
-    The order matters. The snapshot says which epoch was best; whoever resumes from it after a kill
-    writes the model files of that epoch again, so that they never disagree with it. It has to come
-    after every other callback that writes, because their files must not lag behind the snapshot.
+    The order matters. The snapshot says which epoch was best; a run that resumes from it writes the
+    model files of that epoch again, so that they never disagree with it. This callback has to come
+    after every other one that writes, because their files must not lag behind the snapshot.
     """
 
     def __init__(
@@ -179,12 +186,14 @@ class Checkpoints(keras.callbacks.Callback):
         folder: Path,
         recipe: Recipe,
         average: MovingAverage | None,
-        callbacks: Sequence[keras.callbacks.Callback] = (),
+        callbacks: Sequence[keras.callbacks.Callback],
+        task: Task,
     ) -> None:
         super().__init__()
         self.folder = folder
         self.recipe = recipe
         self.average = average
+        self.task = task
         self.stateful = [
             c for c in callbacks if hasattr(c, "get_state") and hasattr(c, "set_state")
         ]
@@ -226,10 +235,11 @@ class Checkpoints(keras.callbacks.Callback):
             self.model.stop_training = True
 
     def _rank(self, epoch: int) -> tuple[float, float]:
-        """Highest validation accuracy, then lowest validation loss; without any the last epoch."""
-        if "val_accuracy" not in self.history:
+        """How good an epoch is; without validation examples later is better."""
+        if self.task.monitor not in self.history:
             return epoch, 0.0
-        return self.history["val_accuracy"][epoch - 1], -self.history["val_loss"][epoch - 1]
+        values = {name: column[epoch - 1] for name, column in self.history.items()}
+        return self.task.rank(values)
 
     def save_models(self) -> None:
         """Write last.keras and, if this epoch is the best, best.keras."""
@@ -276,6 +286,40 @@ def _numpy(variable: Any) -> np.ndarray:
     tensor = variable.value if isinstance(variable, keras.Variable) else variable
     array = np.asarray(tensor.numpy())
     return array if array.dtype.kind in "biuf" else array.astype("float32")  # bfloat16, losslessly
+
+
+class Previews(keras.callbacks.Callback):
+    """Draw what the model does with a few examples, after epochs 1, 2, 4, 8, ... and the last one.
+
+    Args:
+        task: It draws.
+        data: Of whose validation examples, or else training examples, the first are shown.
+        path: The picture.
+        average: Whose weights are asked; None for the model's own.
+    """
+
+    def __init__(
+        self, task: Task, data: Dataset, path: Path, average: MovingAverage | None
+    ) -> None:
+        super().__init__()
+        self.task = task
+        self.data = data
+        self.path = path
+        self.average = average
+
+    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+        done = epoch + 1
+        if done & (done - 1) == 0 or done == self.params["epochs"]:
+            self.draw()
+
+    def draw(self) -> None:
+        """Write the picture."""
+        split = self.data.validation if self.data.validation_size else self.data.train_in_order
+        batch = tuple(part[:PREVIEWED] for part in next(iter(split.take(1))))
+        with self.average.applied() if self.average else contextlib.nullcontext():
+            figure = self.task.preview(self.model, batch, self.data)
+        if figure is not None:
+            plots.save(figure, self.path)
 
 
 class Progress(keras.callbacks.Callback):

@@ -12,10 +12,10 @@ from zoo.training.devices import accelerator
 from zoo.training.recipe import Recipe
 
 if TYPE_CHECKING:
-    from zoo.data import ImageData
+    from zoo.data import Dataset
 
 
-def steps_per_execution(recipe: Recipe, data: ImageData) -> int:
+def steps_per_execution(recipe: Recipe, data: Dataset) -> int:
     """Resolve "auto"; refuse what does not divide an epoch, which Keras would run past its end."""
     steps, every = data.steps_per_epoch, recipe.steps_per_execution
     divisors = [n for n in range(1, steps + 1) if steps % n == 0]
@@ -29,7 +29,7 @@ def steps_per_execution(recipe: Recipe, data: ImageData) -> int:
     return every
 
 
-def check_recipe(recipe: Recipe, data: ImageData) -> None:
+def check_recipe(recipe: Recipe, data: Dataset) -> None:
     """Raise ValueError if the data cannot do what the recipe asks for."""
     if recipe.early_stopping and not data.validation_size:
         raise ValueError(
@@ -38,13 +38,8 @@ def check_recipe(recipe: Recipe, data: ImageData) -> None:
         )
 
 
-def check_data(data: ImageData) -> None:
-    """Raise ValueError if there is nothing to learn or not one whole batch to learn it from."""
-    if data.num_classes < 2:
-        raise ValueError(
-            f"{data.name} has {data.num_classes} class ({', '.join(data.class_names)}); training a "
-            "classifier needs at least 2"
-        )
+def check_batches(data: Dataset) -> None:
+    """Raise ValueError if there is not one whole batch to learn from."""
     if data.train_size < data.batch_size or data.steps_per_epoch < 1:
         raise ValueError(
             f"{data.name} has {data.train_size} training images, fewer than one batch of "
@@ -52,49 +47,63 @@ def check_data(data: ImageData) -> None:
         )
 
 
-def check_model(model: keras.Model, data: ImageData) -> None:
-    """Raise ValueError if the model cannot be trained on the images and their classes."""
-    check_shapes(model, data)
+def check_trainable(model: keras.Model) -> None:
+    """Raise ValueError if nothing of the model can be trained."""
     if not model.trainable_variables:
         raise ValueError(f"{model.name} has no trainable weights; set trainable = True")
 
 
-def check_shapes(model: keras.Model, data: ImageData) -> None:
-    """Raise ValueError if the model does not take the images or does not give the classes."""
+def check_input(model: keras.Model, data: Dataset) -> None:
+    """Raise ValueError unless the model takes the images, and them alone."""
     if not isinstance(model, keras.Model):
         raise ValueError(f"the function given for the model returned {model!r}, not a keras.Model")
     if not getattr(model, "inputs", None) or len(model.inputs) != 1 or len(model.outputs) != 1:
         raise ValueError(
             f"{model.name} must be a functional or Sequential model with one input and one output"
         )
-    expected, found = tuple(model.input_shape[1:]), tuple(data.image_shape)
-    if len(expected) != 3 or any(e not in (None, f) for e, f in zip(expected, found, strict=True)):
+    expected, found = tuple(model.input_shape[1:]), tuple(data.input_shape)
+    if len(expected) != len(found) or any(
+        e not in (None, f) for e, f in zip(expected, found, strict=True)
+    ):
         raise ValueError(
             f"{model.name} takes images of shape {expected}, and {data.name} has {found}: build "
             f"the model with input_shape={found}, or load the data with another image_size"
         )
-    if tuple(model.output_shape[1:]) != (data.num_classes,):
+
+
+def check_outputs(model: keras.Model, data: Dataset, count: int, needed: str) -> None:
+    """Raise ValueError unless the model has so many outputs.
+
+    Args:
+        model: The model.
+        data: The data set.
+        count: How many outputs.
+        needed: What the data set has, for which they are needed.
+    """
+    if tuple(model.output_shape[1:]) != (count,):
         raise ValueError(
             f"{model.name} gives outputs of shape {tuple(model.output_shape[1:])}, and {data.name} "
-            f"has {data.num_classes} classes: build the model with num_classes={data.num_classes}"
+            f"has {needed}: build the model with num_classes={count}"
         )
 
 
-def gives_probabilities(model: keras.Model) -> bool:
-    """Whether a classifier ends in a softmax rather than in logits.
+def gives_probabilities(model: keras.Model, activation: str = "softmax") -> bool:
+    """Whether a classifier ends in probabilities rather than in logits.
 
     The last layer that is more than a reshape or a cast decides by its activation. A layer without
     one (a pooling, an addition, one's own) is asked by its results on noise: are they
     probabilities?
 
     Args:
-        model: A functional or Sequential model with one output (B, num_classes).
+        model: A functional or Sequential model with one output (B, K).
+        activation: What makes its probabilities: "softmax" for one class of several, "sigmoid" for
+            one logit, or for labels.
 
     Returns:
         True for probabilities, False for logits.
 
     Raises:
-        ValueError: If the last activation is neither softmax nor linear.
+        ValueError: If the last activation is neither that nor linear.
 
     Example:
         >>> gives_probabilities(keras.Sequential([keras.Input((4,)), keras.layers.Dense(2)]))
@@ -103,11 +112,11 @@ def gives_probabilities(model: keras.Model) -> bool:
     output = model.outputs[0]
     while layer := _producer(model, output):
         if isinstance(layer, keras.Model):
-            return gives_probabilities(layer)
-        if isinstance(layer, keras.layers.Softmax):
-            return True
+            return gives_probabilities(layer, activation)
         name = getattr(getattr(layer, "activation", None), "__name__", None)
-        if name == "softmax":
+        if isinstance(layer, keras.layers.Softmax):
+            name = "softmax"
+        if name == activation:
             return True
         passes = isinstance(layer, keras.layers.Activation) and name == "linear"
         if passes or isinstance(
@@ -121,12 +130,14 @@ def gives_probabilities(model: keras.Model) -> bool:
         if name is not None:
             raise ValueError(
                 f'{model.name} ends in "{name}" ({layer.name}); training needs logits '
-                '(classifier_activation=None) or "softmax"'
+                f'(classifier_activation=None) or "{activation}"'
             )
         break
     shape = [2, *(size or 64 for size in model.input_shape[1:])]
     noise = np.random.default_rng(0).uniform(0, 255, shape).astype("float32")
     values = keras.ops.convert_to_numpy(model(noise, training=False)).astype("float64")
+    if activation == "sigmoid":
+        return bool((values >= 0).all() and (values <= 1).all())
     return bool((values >= 0).all() and np.allclose(values.sum(-1), 1, atol=1e-2))
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import keras
 
 from zoo.graph.transfer import sections
+from zoo.keras_internals import variable_index
 
 
 def layerwise_learning_rates(model: keras.Model, base: float, decay: float) -> dict[str, float]:
@@ -154,7 +155,7 @@ class Layerwise(keras.optimizers.Optimizer):
 
     def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
         """One variable's step."""
-        index = self._get_variable_index(variable)
+        index = variable_index(self, variable)
         rate = keras.ops.cast(learning_rate * self._factors[index], variable.dtype)
         if self._decays[index]:
             self.assign_sub(variable, variable * (self._decays[index] * rate))

@@ -19,15 +19,17 @@ import numpy as np
 
 from zoo import plots
 from zoo.graph.walk import uncompiled
-from zoo.training.checks import check_data, check_model
+from zoo.plots.figure import DARK, FAINT, HIGHLIGHT, LIGHT, canvas, style
+from zoo.training.checks import check_trainable
 from zoo.training.devices import require_tensorflow
-from zoo.training.preparation import compile_for, prepare, targets
+from zoo.training.preparation import prepare
 from zoo.training.recipe import Recipe, optimizer
+from zoo.training.task import Task, task_for
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from zoo.data import ImageData
+    from zoo.data import Dataset
 
 WIDTH = 2.5  # steps; standard deviation of the Gaussian that smooths the losses
 EXPLODED = 4.0  # times the loss of guessing, or of the start: the sweep ends
@@ -72,25 +74,21 @@ class LearningRates:
             return "the loss still falls at the highest rate: try a higher one"
         return ""
 
+    @style()
     def figure(self) -> Figure:
         """The loss over the learning rate, as a Matplotlib figure."""
-        with plots._style():
-            figure, (axes,) = plots._canvas(1, f"Learning rates: {self.title}", self._finding)
-            axes.set_xscale("log")
-            axes.set_xlabel("learning rate", color=plots.FAINT, labelpad=2)
-            axes.set_title("training loss", fontsize=9, fontweight="bold")
-            for label, losses, colour, width in (
-                ("each step", self.losses, plots.TRAIN, 0.8),
-                ("smoothed", self.smoothed, plots.VALIDATION, 1.4),
-            ):
-                points = list(zip(self.rates, losses, strict=True))
-                plots._line(axes, points, color=colour, linewidth=width, label=label)
-            low, high = min(self.smoothed), max(self.smoothed[:LEAST_STEPS])
-            room = high - low or high or 1.0
-            axes.set_ylim(max(0.0, low - 0.2 * room), high + 0.5 * room)
-            if self.suggestion:
-                axes.axvline(self.suggestion, color=plots.BEST, linewidth=1.2, label="suggestion")
-            axes.legend(frameon=False, loc="lower left")
+        figure, (axes,) = canvas(f"Learning rates: {self.title}", self._finding, size=(5.75, 2.05))
+        axes.set_xscale("log")
+        axes.set_xlabel("learning rate", color=FAINT, labelpad=2)
+        axes.set_title("training loss", fontsize=9, fontweight="bold")
+        axes.plot(self.rates, self.losses, color=LIGHT, linewidth=0.8, label="each step")
+        axes.plot(self.rates, self.smoothed, color=DARK, linewidth=1.4, label="smoothed")
+        low, high = min(self.smoothed), max(self.smoothed[:LEAST_STEPS])
+        room = high - low or high or 1.0
+        axes.set_ylim(max(0.0, low - 0.2 * room), high + 0.5 * room)
+        if self.suggestion:
+            axes.axvline(self.suggestion, color=HIGHLIGHT, linewidth=1.2, label="suggestion")
+        axes.legend(frameon=False, loc="lower left")
         return figure
 
     def plot(self, path: str | os.PathLike[str]) -> Path:
@@ -128,9 +126,10 @@ class LearningRates:
 
 def find_learning_rate(
     model: keras.Model | Callable[[], keras.Model],
-    data: ImageData,
+    data: Dataset | str | tuple[Any, Any],
     recipe: Recipe | None = None,
     *,
+    task: Task | str | None = None,
     lowest: float = 1e-6,
     highest: float = 10.0,
     steps: int = 100,
@@ -141,8 +140,9 @@ def find_learning_rate(
     Args:
         model: As `train` takes it. A model that is given has its weights, and what it was compiled
             with, as before afterwards.
-        data: As `zoo.data.load` gives it.
-        recipe: How to train; its epochs, schedule and learning rate do not count. None: `Recipe()`.
+        data: Likewise.
+        recipe: How to train; its epochs, schedule and learning rate are not used. None: `Recipe()`.
+        task: As `train` takes it.
         lowest: The first rate, above 0.
         highest: The last one.
         steps: How many, at least 10. The test ends early where the loss diverges.
@@ -174,18 +174,26 @@ def find_learning_rate(
         raise ValueError(
             f"steps must be a whole number of at least {LEAST_STEPS}; received {steps!r}"
         )
+    from zoo.data import as_data
+
+    data = as_data(data)
+    task = task_for(data, task)
     recipe = dataclasses.replace(recipe or Recipe(), steps_per_execution=1)
-    check_data(data)
+    task.check_data(data)
+    task.check_recipe(recipe, data)
     rates = np.geomspace(lowest, highest, steps)
     with prepare(recipe):
         built = model if isinstance(model, keras.Model) else model()
-        check_model(built, data)
+        task = task.suited(built, data)
+        task.check(built, data)
+        check_trainable(built)
+        built = task.adapted(built, data)
         before = [(v, keras.ops.copy(v.value)) for v in built.variables]
         try:
             shared = uncompiled(built)  # the same weights, without what `built` is compiled with
-            batches = _shown(targets(data, recipe).take(steps), steps, verbose)
-            compile_for(shared, data, recipe, _growing(shared, data, recipe, rates))
-            losses, diverged = _losses(shared, batches, math.log(data.num_classes))
+            batches = _shown(task.targets(data, recipe).take(steps), steps, verbose)
+            task.compile(shared, data, recipe, _growing(shared, data, recipe, rates))
+            losses, diverged = _losses(shared, batches, task.chance(data))
         finally:
             for variable, value in before:
                 variable.assign(value)
@@ -199,7 +207,7 @@ def find_learning_rate(
 
 
 def _growing(
-    model: keras.Model, data: ImageData, recipe: Recipe, rates: np.ndarray
+    model: keras.Model, data: Dataset, recipe: Recipe, rates: np.ndarray
 ) -> keras.Optimizer:
     """The recipe's optimizer, whose rate is the next one of `rates` at each step."""
     grown = rates[-1] / rates[0]

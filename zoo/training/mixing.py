@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     import tensorflow as tf
 
@@ -52,26 +52,63 @@ def mix(
     """
     import tensorflow as tf
 
-    def mixed(step: Any, images: Any, y: Any) -> tuple[Any, Any]:
+    weights = None if class_weights is None else tf.constant(class_weights, tf.float32)
+    return mixed(
+        dataset,
+        lambda labels: tf.one_hot(labels, num_classes),
+        mixup=mixup,
+        cutmix=cutmix,
+        smooth=lambda y: y * (1 - label_smoothing) + label_smoothing / num_classes,
+        weigh=None if weights is None else lambda y: tf.linalg.matvec(y, weights),
+        seed=seed,
+        first_step=first_step,
+    )
+
+
+def mixed(
+    dataset: tf.data.Dataset,
+    encode: Callable[[Any], Any],
+    *,
+    mixup: float = 0.0,
+    cutmix: float = 0.0,
+    smooth: Callable[[Any], Any] = lambda targets: targets,
+    weigh: Callable[[Any], Any] | None = None,
+    seed: int = 0,
+    first_step: int = 0,
+) -> tf.data.Dataset:
+    """Turn what a data set gives into targets, and mix every example with its neighbour.
+
+    Args:
+        dataset: Batches of (inputs, targets).
+        encode: From targets to float32 targets (B, K), which can be mixed.
+        mixup: As `mix` takes it.
+        cutmix: Likewise.
+        smooth: From mixed targets to those of the loss.
+        weigh: From mixed targets to the weights (B,) of the examples.
+        seed: As `mix` takes it.
+        first_step: Likewise.
+
+    Returns:
+        Batches of (float32 inputs, targets), and weights if there are any.
+    """
+    import tensorflow as tf
+
+    def both(step: Any, x: Any, y: Any) -> tuple[Any, Any]:
         if not mixup and not cutmix:
-            return images, y
+            return x, y
         key = tf.random.fold_in(tf.constant([seed, 0], tf.int64), step)
         coin, draw = tf.unstack(tf.random.split(key, 2))
         if mixup and cutmix:
             return tf.cond(
                 tf.random.stateless_uniform((), coin) < 0.5,
-                lambda: _mixup(images, y, mixup, draw),
-                lambda: _cutmix(images, y, cutmix, draw),
+                lambda: _mixup(x, y, mixup, draw),
+                lambda: _cutmix(x, y, cutmix, draw),
             )
-        return _mixup(images, y, mixup, draw) if mixup else _cutmix(images, y, cutmix, draw)
+        return _mixup(x, y, mixup, draw) if mixup else _cutmix(x, y, cutmix, draw)
 
     def targets(step: Any, batch: tuple[Any, Any]) -> tuple[Any, ...]:
-        images, y = tf.cast(batch[0], tf.float32), tf.one_hot(batch[1], num_classes)
-        images, y = mixed(step, images, y)
-        smooth = y * (1 - label_smoothing) + label_smoothing / num_classes
-        if class_weights is None:
-            return images, smooth
-        return images, smooth, tf.linalg.matvec(y, tf.constant(class_weights, tf.float32))
+        x, y = both(step, tf.cast(batch[0], tf.float32), encode(batch[1]))
+        return (x, smooth(y)) if weigh is None else (x, smooth(y), weigh(y))
 
     steps = dataset.enumerate(first_step)
     return steps.map(targets, num_parallel_calls=tf.data.AUTOTUNE).prefetch(tf.data.AUTOTUNE)

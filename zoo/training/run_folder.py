@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import keras
+from filelock import FileLock, Timeout
 
 from zoo.common import runs
 from zoo.common.files import write_json
@@ -23,7 +24,7 @@ from zoo.common.version import VERSION
 from zoo.training.recipe import Recipe
 
 if TYPE_CHECKING:
-    from zoo.data import ImageData
+    from zoo.data import Dataset
 
 WRITES = (
     "config.json",
@@ -35,13 +36,14 @@ WRITES = (
     "last.keras",
     "curves.csv",
     "curves.png",
+    "preview.png",
     "result.json",
 )
 RESULTS = ("best.keras", "last.keras", "result.json")
 
 
 def check(folder: Path, resume: bool) -> None:
-    """Raise an error if a folder cannot become, or go on as, that of a training run.
+    """Raise an error if a folder cannot become that of a training run, or be continued as one.
 
     Raises:
         FileExistsError: If the folder holds a run and `resume` is False, a run of another kind, or
@@ -81,34 +83,38 @@ def _read(path: Path) -> Any:
 @contextlib.contextmanager
 def locked(folder: Path) -> Iterator[None]:
     """Keep other processes out of the folder; the system lifts the lock when this one ends."""
+    lock = FileLock(folder / ".lock")
     try:
-        import fcntl
-    except ImportError:  # Windows
+        lock.acquire(timeout=0)
+    except Timeout:
+        raise RuntimeError(
+            f"{folder}: another process is training here; wait for it or give another folder"
+        ) from None
+    except OSError:
+        pass  # a file system without locks
+    try:
         yield
-        return
-    with (folder / ".lock").open("a") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise RuntimeError(
-                f"{folder}: another process is training here; wait for it or give another folder"
-            ) from None
-        except OSError:
-            pass  # a file system without locks
-        yield
+    finally:
+        lock.release()
 
 
 def describe(
-    model: keras.Model, data: ImageData, recipe: Recipe, options: Mapping[str, Any] | None
+    model: keras.Model,
+    data: Dataset,
+    recipe: Recipe,
+    options: Mapping[str, Any] | None,
+    task: str,
 ) -> dict[str, Any]:
     """What config.json says: enough to tell whether a later call asks for the same run."""
     facts = {f.name: getattr(data, f.name) for f in dataclasses.fields(data)}
+    facts |= dataclasses.asdict(data.targets)  # type: ignore[call-overload]
     config = {
         "model": {
             "name": model.name,
             "options": None if options is None else dict(options),
             "input_shape": model.input_shape[1:],
             "num_classes": model.output_shape[-1],
+            "task": task,
             "parameters": model.count_params(),
             "structure": structure(model),
         },
@@ -152,6 +158,7 @@ def check_same(folder: Path, config: Mapping[str, Any]) -> None:
     """Raise ValueError if the folder's run was started with something else, listing what."""
     old = _read(folder / "config.json")
     old["recipe"] = dataclasses.asdict(Recipe()) | old["recipe"]
+    old["model"] = {"task": "classification"} | old["model"]  # of earlier versions
     options = old["model"]["options"] or {}, config["model"]["options"] or {}
     differences = _option_differences(*options, only={"weights"}) if all(options) else {}
     for part, new in config.items():
@@ -210,13 +217,13 @@ def _changes(before: Collection[str], after: Collection[str], **others: list[str
     )
 
 
-def record_files(folder: Path, data: ImageData) -> None:
+def record_files(folder: Path, data: Dataset) -> None:
     """Write files.json: what `check_files` compares with."""
     if data.files is not None:
         write_json(folder / "files.json", {"name": data.name, "files": dict(data.files)})
 
 
-def check_files(folder: Path, data: ImageData) -> None:
+def check_files(folder: Path, data: Dataset) -> None:
     """Raise ValueError if the data's files are not those that the folder's run was started with."""
     path = folder / "files.json"
     files = data.files

@@ -133,8 +133,8 @@ def cache(tmp_path, monkeypatch):
     assert not list((tmp_path / "cache").glob("*.lock"))
 
 
-def get(server, sha256=SHA, size=SIZE, **options):
-    return fetch(server.url, sha256=sha256, size=size, progress=False, **options)
+def get(server, sha256=SHA, **options):
+    return fetch(server.url, sha256=sha256, progress=False, **options)
 
 
 def hidden(cache):
@@ -159,14 +159,14 @@ def test_download_then_cache(server, cache):
     [SHA, SHA[:8], SHA[:12].upper(), f"sha256:{SHA}", f"sha256:{SHA[:32]}"],
 )
 def test_hashes_as_published(server, cache, published):
-    assert get(server, published, size=None) == cache / FINAL
+    assert get(server, published) == cache / FINAL
 
 
 def test_md5(server, tmp_path, monkeypatch):
     monkeypatch.setenv("ZOO_CACHE", str(tmp_path / "md5"))
     md5 = hashlib.md5(DATA).hexdigest()
     assert get(server, f"md5:{md5}").name == f"{md5[:8]}-tiny.npz"
-    with pytest.raises(DownloadError, match=f"its md5 is {md5} and not {'0' * 32}"):
+    with pytest.raises(DownloadError, match=f"its md5 is {md5}, not {'0' * 32}"):
         get(server, f"md5:{'0' * 32}")
 
 
@@ -183,19 +183,13 @@ def test_bad_name(server, name):
         get(server, name=name)
 
 
-@pytest.mark.parametrize("size", [-1, 1.5, "3"])
-def test_bad_size(server, size):
-    with pytest.raises(ValueError, match="size must be a number of bytes or None"):
-        get(server, size=size)
-
-
 def test_names_are_unique_and_plain(server, cache):
     server.url = f"{server.base}/resolve/a%2Fb/%2e%2e/tiny.npz"
     assert get(server).name == FINAL
     assert get(server, name=f"x-{SHA[:8]}.npz").name == f"x-{SHA[:8]}.npz"  # it says which it is
     (cache / f"x-{SHA[:8]}.npz").unlink()
     with pytest.raises(ValueError, match="name must be the name of a file"):
-        fetch(f"{server.base}/models/", sha256=SHA, size=None)
+        fetch(f"{server.base}/models/", sha256=SHA)
 
 
 def test_cache_dir(monkeypatch):
@@ -211,13 +205,13 @@ def test_cache_dir(monkeypatch):
 
 def test_no_length_given(server):
     server.plan = [serve(length=False)]
-    assert get(server, size=None).read_bytes() == DATA
+    assert get(server).read_bytes() == DATA
 
 
 def test_empty_file(server, tmp_path, monkeypatch):
     monkeypatch.setenv("ZOO_CACHE", str(tmp_path / "empty"))
     server.plan = [serve(b"")]
-    assert get(server, hashlib.sha256(b"").hexdigest(), size=0).read_bytes() == b""
+    assert get(server, hashlib.sha256(b"").hexdigest()).read_bytes() == b""
 
 
 # Damage in the cache.
@@ -267,10 +261,9 @@ def test_cut_off_for_ever_keeps_the_partial_file(server, cache):
     assert server.ranges()[-1] == f"bytes={HALF}-"
 
 
-@pytest.mark.parametrize("size", [None, SIZE])
-def test_cut_off_without_a_length(server, size):
+def test_cut_off_without_a_length(server):
     server.plan = [serve(cut=HALF, length=False), serve()]
-    assert get(server, size=size).read_bytes() == DATA
+    assert get(server).read_bytes() == DATA
 
 
 def test_cut_off_in_a_chunk(server):
@@ -283,7 +276,7 @@ def test_cut_off_in_a_chunk(server):
         handler.close_connection = True
 
     server.plan = [chunked, serve()]
-    assert get(server, size=None).read_bytes() == DATA
+    assert get(server).read_bytes() == DATA
     assert server.ranges() == [None, f"bytes={HALF}-"]
 
 
@@ -337,12 +330,11 @@ def test_any_validator_that_was_left(server, cache, validator):
     assert not hidden(cache)
 
 
-@pytest.mark.parametrize("size", [None, SIZE])
 @pytest.mark.parametrize("partial", [DATA, DATA + b"more", OTHER, OTHER[:HALF], b""])
-def test_any_partial_file_that_was_left(server, cache, partial, size):
+def test_any_partial_file_that_was_left(server, cache, partial):
     cache.mkdir()
     (cache / PARTIAL).write_bytes(partial)
-    assert get(server, size=size).read_bytes() == DATA
+    assert get(server).read_bytes() == DATA
     assert bool(server.requests) == (partial != DATA)
     assert not hidden(cache)
 
@@ -373,12 +365,13 @@ def test_bad_timeout(server, monkeypatch, text):
 # Wrong files.
 
 
-@pytest.mark.parametrize("size", [None, SIZE])
-def test_wrong_hash(server, cache, size):
-    server.plan = [serve(OTHER)]
-    found = hashlib.sha256(OTHER).hexdigest()
-    with pytest.raises(DownloadError, match=f"its sha256 is {found} and not {SHA}"):
-        get(server, size=size)
+@pytest.mark.parametrize("data", [OTHER, DATA[:-1], DATA + b"x", b"<html>Log in first</html>"])
+@pytest.mark.parametrize("length", [True, False])
+def test_wrong_hash(server, cache, data, length):
+    server.plan = [serve(data, length=length)]
+    found = hashlib.sha256(data).hexdigest()
+    with pytest.raises(DownloadError, match=f"its sha256 is {found}, not {SHA}"):
+        get(server)
     assert len(server.requests) == 2
     assert not list(cache.iterdir())
 
@@ -386,17 +379,6 @@ def test_wrong_hash(server, cache, size):
 def test_wrong_hash_once(server):
     server.plan = [serve(OTHER), serve()]
     assert get(server).read_bytes() == DATA
-
-
-@pytest.mark.parametrize("data", [DATA[:-1], DATA + b"x", b"<html>Log in first</html>"])
-def test_wrong_length(server, cache, data):
-    server.plan = [serve(data)]
-    with pytest.raises(DownloadError, match=f"the server has {len(data)} bytes .*not {SIZE}"):
-        get(server)
-    assert not list(cache.iterdir())
-    server.plan = [serve(data, length=False)]
-    with pytest.raises(DownloadError, match=r"and not \d+|cut off at"):
-        get(server)
 
 
 # Answers that are not the file.
@@ -429,7 +411,7 @@ def test_connection_refused_and_closed(server):
     assert get(server).read_bytes() == DATA
     url = "http://127.0.0.1:9/nobody.npz"
     with pytest.raises(DownloadError, match=r"the connection failed .*refused.*4 times"):
-        fetch(url, sha256=SHA, size=None)
+        fetch(url, sha256=SHA)
 
 
 @pytest.mark.parametrize("code", [301, 302, 303, 307, 308])
@@ -481,24 +463,24 @@ def test_redirect_to_what_is_not_safe(server, target):
 )
 def test_schemes(url):
     with pytest.raises(DownloadError, match="only https is accepted"):
-        fetch(url, sha256=SHA, size=None)
+        fetch(url, sha256=SHA)
 
 
 @pytest.mark.parametrize("url", ["https://[::1/tiny.npz", "https://x:port/tiny.npz"])
 def test_urls_that_are_none(url):
-    with pytest.raises((DownloadError, ValueError), match=r"no valid URL|Invalid IPv6 URL"):
-        fetch(url, sha256=SHA, size=None)
+    with pytest.raises((DownloadError, ValueError), match=r"not a valid URL|Invalid IPv6 URL"):
+        fetch(url, sha256=SHA)
 
 
 def test_unknown_host(server):
-    with pytest.raises(DownloadError, match="there is no way to the server"):
-        fetch("https://nowhere.invalid/tiny.npz", sha256=SHA, size=None)
+    with pytest.raises(DownloadError, match="the server cannot be reached"):
+        fetch("https://nowhere.invalid/tiny.npz", sha256=SHA)
 
 
 def test_proxy(server, monkeypatch):
     monkeypatch.setenv("http_proxy", server.base)
     url = "http://127.0.0.1:9/tiny.npz"
-    assert fetch(url, sha256=SHA, size=None).read_bytes() == DATA
+    assert fetch(url, sha256=SHA).read_bytes() == DATA
     assert server.requests[0][0] == url
 
 
@@ -514,7 +496,7 @@ def test_https(server, tmp_path, monkeypatch):
     plain = server.url.replace("127.0.0.1", "localhost")
     server.socket = context.wrap_socket(server.socket, server_side=True)
     server.url = plain.replace("http:", "https:")
-    with pytest.raises(DownloadError, match=r"there is no way to the server .*certificate"):
+    with pytest.raises(DownloadError, match=r"the server cannot be reached .*certificate"):
         get(server)
     monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
     server.plan = [status(302, Location=plain)]
@@ -535,7 +517,7 @@ def test_offline(server, cache, monkeypatch):
     assert str(cache / FINAL) in str(info.value)
     cache.mkdir()
     (cache / FINAL).write_bytes(OTHER)
-    with pytest.raises(DownloadError, match="damaged there, and ZOO_OFFLINE is set"):
+    with pytest.raises(DownloadError, match="damaged in the cache, and ZOO_OFFLINE is set"):
         get(server)
     assert (cache / FINAL).read_bytes() == OTHER  # somebody may have put it there
     (cache / FINAL).write_bytes(DATA)
@@ -552,7 +534,7 @@ def test_offline(server, cache, monkeypatch):
 def test_too_little_space(server, cache, monkeypatch):
     usage = shutil.disk_usage(cache.parent)
     monkeypatch.setattr(shutil, "disk_usage", lambda path: usage._replace(free=SIZE - 1))
-    with pytest.raises(DownloadError, match=r"3000001 bytes are to come.* set ZOO_CACHE"):
+    with pytest.raises(DownloadError, match=r"3000001 bytes are missing.* set ZOO_CACHE"):
         get(server)
     assert not list(cache.iterdir())
 
@@ -579,21 +561,21 @@ def test_cache_that_is_no_folder(server, tmp_path, monkeypatch):
 def test_read_only_cache(server, cache, monkeypatch):
     """Also as root, whom permissions do not bind: opening for writing fails as it would there."""
     cache.mkdir()
-    real = Path.open
+    real = os.open
 
-    def refuse(path, mode="r", *args, **options):
-        if mode.strip("bt") != "r":
+    def refuse(path, flags, *args, **options):
+        if flags & (os.O_WRONLY | os.O_RDWR):
             raise OSError(30, "Read-only file system", str(path))
-        return real(path, mode, *args, **options)
+        return real(path, flags, *args, **options)
 
     with monkeypatch.context() as patch:
-        patch.setattr(Path, "open", refuse)
+        patch.setattr(os, "open", refuse)
         with pytest.raises(DownloadError, match=r"\(Read-only file system\); set ZOO_CACHE"):
             get(server)
         assert not server.requests
     (cache / FINAL).write_bytes(DATA)
     with monkeypatch.context() as patch:
-        patch.setattr(Path, "open", refuse)
+        patch.setattr(os, "open", refuse)
         assert get(server) == cache / FINAL  # what is there can be used
 
 
@@ -612,14 +594,14 @@ RUN = """
     download = sys.modules["download"] = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(download)
     {before}
-    print(download.fetch({url!r}, sha256={sha!r}, size={size}))
+    print(download.fetch({url!r}, sha256={sha!r}))
 """
 
 
 def start(server, before=""):
     """Fetch in a process of its own, which imports nothing else."""
     program = textwrap.dedent(RUN).format(
-        file=download.__file__, before=before, url=server.url, sha=SHA, size=SIZE
+        file=download.__file__, before=before, url=server.url, sha=SHA
     )
     return subprocess.Popen(
         [sys.executable, "-c", program], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
@@ -748,13 +730,13 @@ class Terminal(io.StringIO):
 
 def test_progress_on_a_terminal_alone(server, monkeypatch, capsys):
     get(server)
-    fetch(server.url, sha256=SHA, size=None, progress=True)
+    fetch(server.url, sha256=SHA, progress=True)
     assert capsys.readouterr() == ("", "")
     (cache_dir() / FINAL).unlink()
     terminal = Terminal()
     monkeypatch.setenv("TERM", "xterm")
     monkeypatch.setenv("COLUMNS", "100")
     monkeypatch.setattr(sys, "stderr", terminal)
-    fetch(server.url, sha256=SHA, size=SIZE, progress=True)
+    fetch(server.url, sha256=SHA, progress=True)
     assert FINAL in terminal.getvalue()
     assert "3.0/3.0 MB" in terminal.getvalue()

@@ -16,7 +16,6 @@ from PIL import Image
 import applications
 import zoo
 from applications.weights import formats
-from applications.weights.arrays import own_copy, places
 from applications.weights.matching import plan, renumbered, tables
 
 GOLDENS = sorted(FOLDER.glob("*.npz"))
@@ -393,24 +392,3 @@ def test_records():
             assert record.top1 is None or 50 < record.top1 < 90
             assert (record.top1 is None) == (not record.top1_source)
     assert len(seen) > 70
-
-
-@pytest.mark.parametrize("shape", [(3, 1100, 700), (1100, 1001), (5, 7), ()])
-def test_a_copy_is_the_array_whatever_its_order(shape):
-    array = np.random.default_rng(0).normal(size=shape).astype("float32")
-    for given in (array, array.T, array[..., ::2] if shape else array):
-        copy = own_copy(given, *places([(given.shape, "float32")]))
-        assert copy.flags.c_contiguous
-        assert not np.shares_memory(copy, given)
-        np.testing.assert_array_equal(copy, given)
-
-
-def test_places_in_one_piece_of_memory_are_aligned_and_apart():
-    wanted = [((3, 5), "float32"), ((), "float16"), ((0, 2), "float32"), ((7,), "bfloat16")]
-    found = places(wanted)
-    for number, (place, (shape, dtype)) in enumerate(zip(found, wanted, strict=True)):
-        assert place.shape == shape
-        assert place.dtype == ("float32" if dtype == "bfloat16" else dtype)
-        assert place.ctypes.data % 64 == 0 or not place.size
-        place[...] = number
-    assert all((place == number).all() for number, place in enumerate(found))

@@ -24,7 +24,7 @@ from tuning.report.importance import advice, explain
 from tuning.report.pareto import costs, pareto_front
 from tuning.report.report import rebuild, write_report
 from tuning.results import SearchResult, Trial
-from zoo.plots import TRAIN
+from zoo.plots.figure import LIGHT
 
 SPACE = {
     "stem_stride": [1, 2],
@@ -123,7 +123,7 @@ def test_noise_is_called_noise():
     assert all(row.mean < 0.3 for row in found.importances)
     figure = plots.importances(make(30, noise), found)
     assert "do not rely on it" in figure.texts[1].get_text()
-    assert {bar.get_facecolor() for bar in figure.axes[0].patches} == {to_rgba(TRAIN)}
+    assert {bar.get_facecolor() for bar in figure.axes[0].patches} == {to_rgba(LIGHT)}
 
 
 def test_claims_about_noise_are_rare():

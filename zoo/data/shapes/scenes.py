@@ -9,10 +9,9 @@ from typing import TYPE_CHECKING, overload
 import numpy as np
 
 from zoo.common import notebook
-from zoo.data import preview
 from zoo.data.shapes import drawing
 from zoo.data.shapes.drawing import SHAPES, TEXTURES
-from zoo.plots import render
+from zoo.plots import draw_or_save, render, sheet
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -89,7 +88,7 @@ class Shapes:
             The path; without one a `matplotlib.figure.Figure`, which shows itself as the last value
             of a notebook's cell.
         """
-        return preview.shown(lambda: self._sheet(rows, columns), path)
+        return draw_or_save(lambda: self._sheet(rows, columns), path)
 
     def _sheet(self, rows: int, columns: int) -> Figure:
         n = min(len(self.images), rows * columns)
@@ -97,7 +96,7 @@ class Shapes:
             [(box, self.class_names[label]) for box, label in zip(*pair, strict=True)]
             for pair in zip(self.boxes[:n], self.box_labels[:n], strict=True)
         ]
-        return preview.sheet(self.images[:n], self.captions[:n], columns, boxes)
+        return sheet(self.images[:n], self.captions[:n], columns, boxes)
 
     def _repr_html_(self) -> str:
         count, height, width, _ = self.images.shape
