@@ -13,6 +13,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 import keras
 import numpy as np
 import pytest
+from slow import is_slow
 
 MEMORY = 2 * 2**30  # bytes
 
@@ -29,10 +30,16 @@ def pytest_addoption(parser):
     )
 
 
+def pytest_collection_modifyitems(items):
+    for item in items:
+        if is_slow(item.nodeid):
+            item.add_marker(pytest.mark.slow)
+
+
 def lacks_a_package(report):
     """Whether a report is of a test that was skipped because a package is not installed."""
     reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else str(report.longrepr)
-    wanted = ("could not import", "pip install", "is not installed", "No module named")
+    wanted = ("could not import", "pip install", "not installed", "No module named")
     return report.skipped and any(words in reason for words in wanted)
 
 

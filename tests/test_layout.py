@@ -16,9 +16,9 @@ PACKAGES = ("zoo", "applications", "tuning")
 # The rooms: names of modules, or of packages with all that is in them.
 ROOMS = {
     "common": ["zoo.common"],
-    "names": ["zoo.catalogue", "zoo.card", "zoo.photographs"],
+    "plumbing": ["zoo.catalogue", "zoo.card", "zoo.photographs", "zoo.compiled"],
     "saving": ["zoo.saving"],
-    "layers": ["zoo.layers", "zoo.variables"],
+    "layers": ["zoo.layers", "zoo.variables", "zoo.keras_internals"],
     "building": ["zoo._options", "zoo._builders", "zoo._blocks"],
     "families": [
         f"zoo.{path.stem}"
@@ -36,11 +36,11 @@ ROOMS = {
 }
 # What each may reach beside itself, through whatever modules. `zoo` itself is a lazy table: its
 # names count as the modules that have them.
-LOW = {"common", "names", "layers"}
+LOW = {"common", "plumbing", "layers"}
 ZOO = set(ROOMS) - {"cli", "applications", "tuning"}
 MAY_REACH = {
     "common": set(),
-    "names": {"common", "layers"},
+    "plumbing": {"common", "layers"},
     "saving": LOW | {"graph"},
     "layers": {"common"},
     "building": LOW,
@@ -48,8 +48,8 @@ MAY_REACH = {
     "graph": LOW,
     "plots": {"common"},
     "data": LOW | {"plots"},
-    "training": LOW | {"graph", "plots", "data"},
-    "inference": LOW | {"graph"},
+    "training": LOW | {"saving", "graph", "plots", "data"},
+    "inference": LOW | {"saving", "graph"},
     "cli": set(ROOMS),
     "applications": ZOO,
     "tuning": ZOO | {"applications"},
@@ -107,8 +107,8 @@ def imports(module):
             for alias in node.names:
                 whole = f"{base}.{alias.name}"
                 found.add((whole, None) if whole in modules() else (base, alias.name))
-        elif isinstance(node, ast.Attribute) and ast.unparse(node.value) in PACKAGES:
-            found.add((ast.unparse(node.value), node.attr))  # zoo.create
+        elif isinstance(node, ast.Attribute) and getattr(node.value, "id", "") in PACKAGES:
+            found.add((node.value.id, node.attr))  # zoo.create
     return found
 
 

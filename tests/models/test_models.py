@@ -124,30 +124,36 @@ def any_random(weight):
     return len(weight.shape) > 1 and np.ptp(weight) > 0
 
 
+@pytest.mark.parametrize("case", NUMERICS, ids=describe)
+def test_logits_are_float32_under_mixed_precision(case):
+    keras.config.set_dtype_policy("mixed_float16")
+    model = symbolic(small, case.name, input_shape=case.fitting(65, 97, 3))
+    assert model.output.dtype == "float32"
+    assert model.get_layer("head_dense").compute_dtype == "float32"
+    assert {weight.dtype for weight in model.trainable_weights} == {"float32"}
+
+
 SUITED = {  # with random weights
     "res2net50_26w_4s": "mixed_bfloat16",  # beyond float16's range
-    "maxvit_t": "mixed_float16",  # needs more than bfloat16's 8 bits
+    "maxvit_tiny_tf": "mixed_float16",  # needs more than bfloat16's 8 bits
 }
 
 
 @pytest.mark.parametrize(
-    ("case", "policy"),
-    [(case, ("mixed_float16", "mixed_bfloat16")[i % 2]) for i, case in enumerate(NUMERICS)],
-    ids=str,
+    ("name", "policy"),
+    [(name, ("mixed_float16", "mixed_bfloat16")[i % 2]) for i, name in enumerate(EVERY_LAYER)],
 )
-def test_float32_logits_under_mixed_precision(case, policy, pixels):
-    policy = SUITED.get(case.name, policy)
-    shape = case.fitting(65, 97, 3)
+def test_probabilities_under_mixed_precision(name, policy, pixels):
+    shape = next(case for case in CASES if case.name == name).fitting(65, 97, 3)
     images = pixels(2, *shape)
     keras.utils.set_random_seed(0)
-    exact = small(case.name, input_shape=shape)
+    exact = small(name, input_shape=shape)
     head = exact.get_layer("head_dense")  # logits up to 1, else rounding alone moves probabilities
     largest = np.abs(exact(images)).max()
     head.set_weights([weight / largest for weight in head.get_weights()])
-    keras.config.set_dtype_policy(policy)
-    mixed = small(case.name, input_shape=shape, classifier_activation="softmax")
+    keras.config.set_dtype_policy(SUITED.get(name, policy))
+    mixed = small(name, input_shape=shape, classifier_activation="softmax")
     mixed.set_weights(exact.get_weights())
-    assert mixed.get_layer("head_dense").compute_dtype == "float32"
     probabilities = np.asarray(mixed(images))
     assert probabilities.dtype == np.float32
     np.testing.assert_allclose(probabilities.sum(-1), 1, atol=1e-6)

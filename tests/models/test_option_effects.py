@@ -26,7 +26,7 @@ GROUPS: list[dict] = [
         "stem_stride": 2,
         "downsample": "max",
         "pooling": "max",
-        "dropout": 0.5,
+        "dropout": 0.35,
         "norm": "layer",
         "activation": "silu",
         "classifier_activation": "softmax",
@@ -48,7 +48,7 @@ GROUPS: list[dict] = [
     },
     {"strides": "last 1", "downsample": "blur", "pooling": "flatten", "norm": "batch"},
     {"output_stride": 32, "downsample": "paper", "pooling": "avg", "input_shape": (None, None, 3)},
-    {"output_stride": 16, "pooling": "token"},
+    {"output_stride": 16, "downsample": "avg", "pooling": "token"},
     {"input_shape": (65, None, 1)},
     {"output_stride": 8, "input_shape": (96, 64, 7)},
 ]

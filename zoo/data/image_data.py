@@ -14,10 +14,10 @@ import tensorflow as tf
 
 from zoo.card import Preprocess, Stretch
 from zoo.common import notebook
+from zoo.compiled import compiled
 from zoo.data.dataset import Dataset
 from zoo.data.folder import reader_errors
 from zoo.data.splits import MEMORY_LIMIT, Indexed, Request, Source, Split, fold_in
-from zoo.graph.compiled import compiled
 from zoo.plots import render, sheet
 
 if TYPE_CHECKING:

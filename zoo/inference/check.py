@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from zoo.graph.compiled import compiled
+from zoo.compiled import compiled
 
 if TYPE_CHECKING:
     import keras

@@ -18,8 +18,8 @@ import numpy as np
 from zoo import plots
 from zoo.common import notebook
 from zoo.common.files import atomic, check_replaceable, write_json
+from zoo.compiled import compiled
 from zoo.data.folder import reader_errors
-from zoo.graph.compiled import compiled
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

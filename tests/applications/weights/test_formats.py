@@ -193,7 +193,7 @@ def test_parameters_and_objects_of_training_scripts(tmp_path):
 
 
 def test_against_pytorch(tmp_path):
-    torch = pytest.importorskip("torch")
+    torch = pytest.importorskip("torch", reason="PyTorch is no extra of this package")
     draw = torch.Generator().manual_seed(0)
     weight = torch.randn(5, 4, 3, generator=draw)
     state = {"w": weight, "t": weight.permute(2, 0, 1), "b": weight[1:3, 0].bfloat16()}
