@@ -365,7 +365,7 @@ REFUSED = {
     "ours, changed": (lambda tmp: written(tmp / "model", "saved_model.pb"), "pb was changed"),
     "a file": (lambda tmp: written(tmp, "thesis"), "it is a file"),
     "below a file": (lambda tmp: written(tmp, "thesis") / "model", "thesis is a file"),
-    "a link": (lambda tmp: linked(tmp / "link", photographs(tmp / "p")), "is a link to .*p: give"),
+    "a link": (lambda tmp: linked(tmp / "link", photographs(tmp / "p")), "is a link to .*p; give"),
     "a link to ours": (lambda tmp: linked(tmp / "link", tmp / "model"), "is a link to .*model"),
     "a dangling link": (lambda tmp: linked(tmp / "link", "gone"), "is a link to gone"),
     "a link.onnx": (lambda tmp: linked(tmp / "a.onnx", "model.onnx"), r"a link to model\.onnx"),
@@ -498,7 +498,7 @@ def test_what_cannot_be_exported_is_told(small, tmp_path, monkeypatch):
 def test_pixels_divided_by_255_are_told_once():
     run = zoo.Predictor(zoo.create("lenet5"), "keras")
     divided = np.full((2, 32, 32, 1), 0.5)
-    with pytest.warns(UserWarning, match="at most 0.5: this model takes them in .* do not divide"):
+    with pytest.warns(UserWarning, match="at most 0.5; this model takes them in .* do not divide"):
         run(divided)
     with warnings.catch_warnings():
         warnings.simplefilter("error", UserWarning)
