@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from zoo.card import Card
-    from zoo.data import ImageData
+    from zoo.data import ImageData, Numbers
 
 SCALE = "target_scale"  # the layer that gives the targets' mean and standard deviation
 MOST_SHOWN = 24  # images in a picture
@@ -145,6 +145,19 @@ class StandardizedError(keras.losses.Loss):
         return {"scales": self.scales, "name": self.name}
 
 
+class StandardizedR2(keras.metrics.R2Score):
+    """R2, from standardised numbers: float32 is too coarse for squares of large ones."""
+
+    def __init__(self, targets: Numbers, name: str = "r2") -> None:
+        super().__init__(name=name)
+        self.means, self.scales = targets.means, targets.scales
+
+    def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> Any:
+        means, scales = (keras.ops.convert_to_tensor(x) for x in (self.means, self.scales))
+        truth, guess = ((keras.ops.cast(y, "float32") - means) / scales for y in (y_true, y_pred))
+        return super().update_state(truth, guess, sample_weight)
+
+
 class Regression(Task):
     """Predict numbers: squared error, R2, and of a single number the mean absolute error.
 
@@ -203,7 +216,7 @@ class Regression(Task):
         return StandardizedError(data.targets.scales)
 
     def metrics(self, model: keras.Model, data: ImageData) -> list[keras.Metric]:
-        metrics: list[keras.Metric] = [keras.metrics.R2Score(name="r2")]
+        metrics: list[keras.Metric] = [StandardizedR2(data.targets)]
         if self.outputs(data) == 1:  # several numbers may have several units
             metrics.append(keras.metrics.MeanAbsoluteError(name="mae"))
         return metrics
