@@ -225,7 +225,7 @@ def finish(run_dir: str | os.PathLike[str], say: Callable[[str], None] = print) 
 
     Args:
         run_dir: The search's folder.
-        say: What tells it.
+        say: Prints a line.
     """
     from tuning import plots
     from tuning.importance import advice

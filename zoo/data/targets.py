@@ -149,7 +149,7 @@ def kind_of(
         name: Of the array, for errors.
         values: (N,) or (N, K) whole numbers, truth values or floats.
         names: Of the classes, labels or numbers; by default the numbers from 0.
-        task: "classification", "multilabel" or "regression"; None to tell it from the array:
+        task: "classification", "multilabel" or "regression"; None to infer it from the array:
             whole numbers (N,), (N, 1) or one-hot (N, K) are classes, other rows of 0 and 1 are
             labels, other floats are numbers.
 
