@@ -71,7 +71,7 @@ class Trial:
 
 @dataclass(frozen=True)
 class SearchResult:
-    """What a search came to. `print(result)` says it in a few lines.
+    """The outcome of a search. `print(result)` sums it up in a few lines.
 
     Attributes:
         run_dir: The search's folder.

@@ -5,8 +5,8 @@
     safetensors, ONNX      metadata, under "keras-modelzoo"
     OpenVINO               runtime information in the .xml, under "keras-modelzoo"
 
-One schema for all, so that whoever opens a file knows what the classes are called and how a
-photograph becomes what the model takes.
+One schema for all: from any of these files, one learns what the outputs mean, what they are called
+and how a photograph becomes what the model takes.
 """
 
 from __future__ import annotations

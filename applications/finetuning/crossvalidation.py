@@ -23,7 +23,7 @@ WRITES = ("fold-*", "cross_validation.json")
 
 @dataclass(frozen=True)
 class CrossValidation:
-    """What cross-validation came to.
+    """The outcome of a cross-validation.
 
     Attributes:
         scores: The best value of the task's monitored metric in each fold: the validation accuracy

@@ -48,7 +48,7 @@ WRITES = ("phase-*", "best.keras", "curves.csv", "curves.png", "result.json")
 
 @dataclass(frozen=True)
 class FinetuneResult:
-    """What fine-tuning came to. `print(result)` says it in a few lines.
+    """The outcome of fine-tuning. `print(result)` sums it up in a few lines.
 
     Attributes:
         run_dir: The folder: run.json, best.keras, curves.png and curves.csv of all phases,

@@ -10,7 +10,7 @@ from typing import Any
 
 import keras
 
-from zoo.data import ImageData
+from zoo.data import Dataset
 from zoo.data.image_data import with_features
 from zoo.data.splits import MEMORY_LIMIT
 from zoo.graph import transfer
@@ -119,7 +119,7 @@ def check(phases: Sequence[Phase], model: keras.Model) -> None:
 def train_phase(
     task: Task,
     model: keras.Model,
-    data: ImageData,
+    data: Dataset,
     phase: Phase,
     run_dir: Path,
     resume: bool,
@@ -156,7 +156,7 @@ def train_phase(
     )
 
 
-def _fit_in_memory(model: keras.Model, data: ImageData) -> bool:
+def _fit_in_memory(model: keras.Model, data: Dataset) -> bool:
     """Whether the head reads one tensor, and all images' features are not too many."""
     shape = transfer.feature_extractor(model).output_shape[1:]
     if len(transfer.heads(model)) != 1 or None in shape:
@@ -164,9 +164,7 @@ def _fit_in_memory(model: keras.Model, data: ImageData) -> bool:
     return 4 * math.prod(shape) * (data.train_size + data.validation_size) <= MEMORY_LIMIT
 
 
-def _on_features(
-    model: keras.Model, data: ImageData, verbose: int
-) -> tuple[ImageData, keras.Model]:
+def _on_features(model: keras.Model, data: Dataset, verbose: int) -> tuple[Dataset, keras.Model]:
     """The data as features of the backbone, and the model's head alone."""
     extractor = transfer.feature_extractor(model)
     if verbose:

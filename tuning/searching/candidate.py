@@ -1,4 +1,4 @@
-"""One candidate of a search: what its hyperparameters come to, what it costs, how it is built."""
+"""One candidate of a search: what its hyperparameters mean, what it costs, how it is built."""
 
 from __future__ import annotations
 

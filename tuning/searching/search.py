@@ -231,7 +231,7 @@ def finish(
 
     Args:
         run_dir: The search's folder.
-        say: What tells it.
+        say: Prints a line.
         report: Whether the pictures and report.html are made.
     """
     from tuning.report import plots

@@ -36,7 +36,7 @@ class Settings:
         objectives: A metric of training, and the costs that count against it.
         task: What is learned: a key of `zoo.training.task.TASKS`; "" while it is not known.
         engine: "random", "bayesian", "grid" or "hyperband".
-        max_trials: How many are trained; None where the engine comes to an end by itself.
+        max_trials: How many are trained; None where the engine ends on its own.
         max_epochs: Of the longest trials.
         executions_per_trial: How often each candidate is trained, with other seeds.
         budget: What a candidate may cost.
@@ -76,7 +76,7 @@ class Settings:
         if self.max_trials is not None:
             check_count("max_trials", self.max_trials, 1)
         elif self.engine in ("random", "bayesian"):
-            raise ValueError(f'engine="{self.engine}" never ends by itself: give max_trials')
+            raise ValueError(f'engine="{self.engine}" does not end without max_trials: give it')
         limit = self.time_limit
         if limit is not None and not (_is_number(limit) and limit > 0):
             raise ValueError(f"time_limit must be above 0 seconds; received {limit!r}")

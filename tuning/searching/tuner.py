@@ -27,7 +27,7 @@ class Judge:
     """Decides on candidates before they become work, and writes what they are.
 
     Args:
-        hypermodel: What hyperparameters come to.
+        hypermodel: Makes candidates of hyperparameters.
         settings: Of the search.
     """
 

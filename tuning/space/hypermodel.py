@@ -128,7 +128,7 @@ class HyperClassifier(keras_tuner.HyperModel):
         }
 
     def candidate(self, hp: Any) -> Candidate:
-        """What hyperparameters come to; nothing is built.
+        """The candidate of some hyperparameters; nothing is built.
 
         Args:
             hp: `keras_tuner.HyperParameters`.

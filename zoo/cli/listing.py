@@ -54,7 +54,7 @@ def list_command(
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
     places = [f"{{:{'>' if i in (1, 2, 3) else '<'}{width}}}" for i, width in enumerate(widths)]
     lines = ["  ".join(places).format(*row).rstrip() for row in cells]
-    if sys.stdout.isatty():  # else whoever reads it gets whole lines
+    if sys.stdout.isatty():  # a file or another program gets whole lines
         lines = [line[: shutil.get_terminal_size().columns] for line in lines]
     typer.secho(lines[0], bold=True)
     typer.echo("\n".join(lines[1:]))

@@ -343,7 +343,7 @@ def as_data(
     if isinstance(data, str | os.PathLike):
         if validation is not None:
             raise ValueError(f"{data} has validation images of its own: give no others")
-        return load(cast(str, data), **options)  # which refuses a path
+        return load(data, **options)  # which refuses a path
     if isinstance(data, tuple | list) and len(data) == 2:
         return from_arrays((data[0], data[1]), cast(Any, validation), **options)
     if isinstance(data, tf.data.Dataset | keras.utils.PyDataset):

@@ -151,9 +151,9 @@ def _remembered(memory: Path) -> dict[str, Finding]:
     That may have become readable without a trace in its size and time.
     """
     try:
-        told = json.loads(memory.read_text("utf-8"))
-        if told["reader"] == READER:
-            found = {name: Finding(*row) for name, row in told["files"].items()}
+        stored = json.loads(memory.read_text("utf-8"))
+        if stored["reader"] == READER:
+            found = {name: Finding(*row) for name, row in stored["files"].items()}
             return {name: finding for name, finding in found.items() if not finding.why}
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         pass

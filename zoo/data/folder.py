@@ -153,7 +153,7 @@ def files_source(
 
 
 def _fingerprint(root: Path, paths: Sequence[Path]) -> dict[str, Any]:
-    """What tells whether the files are still the same, see `Dataset.files`."""
+    """The files' names and sizes, by which a resumed run checks them, see `Dataset.files`."""
     names = [path.relative_to(root).as_posix() for path in paths]
     if len(names) <= MOST_LISTED:
         return {name: path.stat().st_size for name, path in zip(names, paths, strict=True)}

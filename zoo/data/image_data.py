@@ -170,9 +170,7 @@ def assemble(
     )
 
 
-def features_of(
-    data: ImageData, extractor: keras.Model
-) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+def features_of(data: Dataset, extractor: keras.Model) -> dict[str, tuple[np.ndarray, np.ndarray]]:
     """What a model makes of all images of a data set, each computed once and not augmented.
 
     Args:
@@ -197,7 +195,7 @@ def features_of(
     return found
 
 
-def with_features(data: ImageData, extractor: keras.Model, name: str) -> ImageData:
+def with_features(data: Dataset, extractor: keras.Model, name: str) -> ImageData:
     """The same data set with features in place of its images.
 
     Args:

@@ -12,7 +12,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 import keras
 import numpy as np
@@ -23,7 +23,7 @@ from zoo.data.arrays import check_pixels
 from zoo.data.image_data import ImageData
 from zoo.data.targets import Labels, Targets, kind_of
 
-Batches = tf.data.Dataset | keras.utils.PyDataset
+Batches: TypeAlias = tf.data.Dataset | keras.utils.PyDataset
 
 
 @dataclass(frozen=True)

@@ -5,33 +5,37 @@ Each kind names the task of `zoo.training` that learns it; nothing else of a dat
 
 from __future__ import annotations
 
+import abc
 import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Protocol, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 
 
-class Targets(Protocol):
+class Targets(abc.ABC):
     """A kind of targets."""
 
     task: ClassVar[str]  # a key of `zoo.training.task.TASKS`
     dtype: ClassVar[str]  # of a batch
 
     @property
+    @abc.abstractmethod
     def names(self) -> tuple[str, ...]:
-        """The name of each output of a network that predicts them."""
+        """What the classes, labels or numbers are called."""
 
+    @abc.abstractmethod
     def measured(self, values: np.ndarray | None) -> Self:
         """The same with statistics of the training targets; None if they are not known."""
 
+    @abc.abstractmethod
     def caption(self, target: Any) -> str:
         """One target in words, for the sheet of images."""
 
 
 @dataclass(frozen=True)
-class Labels:
+class Labels(Targets):
     """Each image belongs to one class: whole numbers, int32 (B,).
 
     Attributes:
@@ -49,7 +53,7 @@ class Labels:
     def names(self) -> tuple[str, ...]:
         return self.class_names
 
-    def measured(self, values: np.ndarray | None) -> Labels:
+    def measured(self, values: np.ndarray | None) -> Self:
         if values is None:
             return self
         counts = np.bincount(values, minlength=len(self.class_names))
@@ -63,7 +67,7 @@ class Labels:
 
 
 @dataclass(frozen=True)
-class MultiHot:
+class MultiHot(Targets):
     """Each image has any number of labels: 1 for those that it has, else 0; float32 (B, K).
 
     Attributes:
@@ -81,7 +85,7 @@ class MultiHot:
     def names(self) -> tuple[str, ...]:
         return self.class_names
 
-    def measured(self, values: np.ndarray | None) -> MultiHot:
+    def measured(self, values: np.ndarray | None) -> Self:
         if values is None:
             return self
         return dataclasses.replace(self, class_counts=tuple(map(int, values.sum(0))))
@@ -95,7 +99,7 @@ class MultiHot:
 
 
 @dataclass(frozen=True)
-class Numbers:
+class Numbers(Targets):
     """Each image has one or more numbers: float32 (B, T).
 
     Attributes:
@@ -115,7 +119,7 @@ class Numbers:
     def names(self) -> tuple[str, ...]:
         return self.target_names
 
-    def measured(self, values: np.ndarray | None) -> Numbers:
+    def measured(self, values: np.ndarray | None) -> Self:
         if values is None:
             return self
         values = values.astype("float64")
@@ -149,7 +153,7 @@ def kind_of(
         name: Of the array, for errors.
         values: (N,) or (N, K) whole numbers, truth values or floats.
         names: Of the classes, labels or numbers; by default the numbers from 0.
-        task: "classification", "multilabel" or "regression"; None to tell it from the array:
+        task: "classification", "multilabel" or "regression"; None to infer it from the array:
             whole numbers (N,), (N, 1) or one-hot (N, K) are classes, other rows of 0 and 1 are
             labels, other floats are numbers.
 

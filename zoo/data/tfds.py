@@ -313,7 +313,7 @@ class _Streamed:
         buffer = min(self.size, SHUFFLE_IMAGES, max(1, SHUFFLE_BYTES // bytes_each))
 
         def one_epoch(epoch: Any) -> Any:
-            tf.random.set_seed(1)  # of this function's graph: the global seed has no say
+            tf.random.set_seed(1)  # of this function's graph, in place of the global seed
             order = fold_in(tf.constant([seed, 0], tf.int64), epoch)[0]
             examples = stored.shuffle(buffer, seed=order, reshuffle_each_iteration=False)
             decoded = examples.map(self._decoded, num_parallel_calls=tf.data.AUTOTUNE)

@@ -91,7 +91,7 @@ __all__ = [
 
 @dataclass(frozen=True)
 class Result:
-    """What a run came to. `print(result)` says it in a few lines.
+    """The outcome of a run. `print(result)` sums it up in a few lines.
 
     Attributes:
         run_dir: The run's folder.
@@ -180,14 +180,14 @@ def train(
             targets; two classes are learned with two logits, unless task is "binary" or the model
             has a single output.
         resume: Continue the folder's run after its last finished epoch; start one if there is
-            none. Model, data and recipe have to be the same, but for two fields of the recipe: with
-            schedule="constant", whose past does not depend on them, there may be more `epochs`, and
+            none. Model, data and recipe have to be the same, except for two fields of the recipe:
+            with schedule="constant", which does not depend on them, there may be more `epochs`, and
             another `early_stopping` continues a run that stopped early. On a CPU the curves and the
-            weights are equal bit for bit to those of a run that was never stopped.
-        callbacks: Further ones. What they know is lost when a run is resumed, unless they have
-            `get_state() -> dict` (fit for JSON) and `set_state(dict)`.
-        options: What the model was built with, for config.json; one that is given by its name is
-            built with them.
+            weights are equal bit for bit to those of a run that was never interrupted.
+        callbacks: Further Keras callbacks. Their state is lost when a run is resumed, unless they
+            have `get_state() -> dict` (which JSON can hold) and `set_state(dict)`.
+        options: The options that the model was built with, for config.json; a model that is given
+            by its name is built with them.
         tensorboard: Also write the curves to `run_dir`/tensorboard, for TensorBoard.
         verbose: 0: silent. 1: one line an epoch, on a terminal with a bar.
 
@@ -197,9 +197,9 @@ def train(
 
     Raises:
         ValueError: If model and data do not fit together, or the folder holds another run.
-        TypeError: If model or data is something else.
+        TypeError: If model or data is of another type.
         FileExistsError: If the folder holds a run and `resume` is False, a run of another kind, or
-            files of others under names that a run writes.
+            other files under names that a run writes.
         SnapshotError: If the run's snapshots are damaged.
         DivergedError: If the loss becomes NaN or infinite. The checkpoints stay as they were.
         RuntimeError: If Keras runs on another backend than TensorFlow, or another process trains

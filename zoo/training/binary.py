@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from zoo.card import Card
-    from zoo.data import ImageData
+    from zoo.data import Dataset
 
 
 @dataclass(frozen=True)
@@ -85,49 +85,49 @@ class BinaryClassification(Task):
     activation = "sigmoid"
     shown: ClassVar = {"accuracy": ("accuracy", "{:.2%}"), "auc": ("AUC", "{:.4f}")}
 
-    def outputs(self, data: ImageData) -> int:
+    def outputs(self, data: Dataset) -> int:
         return 1
 
     def learns(self) -> Sequence[str]:
         return ("classification",)
 
-    def check_data(self, data: ImageData) -> None:
+    def check_data(self, data: Dataset) -> None:
         super().check_data(data)
-        if len(data.class_names) != 2:
+        if len(data.targets.names) != 2:
             raise ValueError(
-                f"{data.name} has {len(data.class_names)} classes, and binary classification "
+                f"{data.name} has {len(data.targets.names)} classes, and binary classification "
                 "takes two: leave the task out"
             )
 
-    def loss(self, model: keras.Model, data: ImageData) -> keras.Loss:
+    def loss(self, model: keras.Model, data: Dataset) -> keras.Loss:
         return keras.losses.BinaryCrossentropy(from_logits=self.logits(model))
 
-    def metrics(self, model: keras.Model, data: ImageData) -> list[keras.Metric]:
+    def metrics(self, model: keras.Model, data: Dataset) -> list[keras.Metric]:
         logits = self.logits(model)
         return [
             HardAccuracy(name="accuracy", threshold=0.0 if logits else 0.5),
             HardAUC(name="auc", from_logits=logits),
         ]
 
-    def encode(self, targets: Any, data: ImageData) -> Any:
+    def encode(self, targets: Any, data: Dataset) -> Any:
         import tensorflow as tf
 
         return tf.cast(targets, tf.float32)[:, None]
 
-    def smooth(self, targets: Any, data: ImageData, share: float) -> Any:
+    def smooth(self, targets: Any, data: Dataset, share: float) -> Any:
         return targets * (1 - share) + share / 2
 
     def weigh(self, targets: Any, weights: Sequence[float]) -> Any:
         positive = targets[:, 0]
         return weights[0] * (1 - positive) + weights[1] * positive
 
-    def chance(self, data: ImageData) -> float:
+    def chance(self, data: Dataset) -> float:
         return math.log(2)
 
     def report(
-        self, data: ImageData, targets: np.ndarray, outputs: np.ndarray, images: np.ndarray
+        self, data: Dataset, targets: np.ndarray, outputs: np.ndarray, images: np.ndarray
     ) -> BinaryEvaluation:
-        return BinaryEvaluation(data.class_names, targets.astype("int64"), outputs, images)
+        return BinaryEvaluation(data.targets.names, targets.astype("int64"), outputs, images)
 
     def activate(self, outputs: np.ndarray, logits: bool) -> np.ndarray:
         positive = sigmoid(outputs, logits)

@@ -15,7 +15,7 @@ from zoo.training.task import Prediction, Task
 
 if TYPE_CHECKING:
     from zoo.card import Card
-    from zoo.data import ImageData
+    from zoo.data import Dataset
 
 TOP5 = 10  # with more classes than this, the top-5 accuracy is measured, too
 
@@ -32,22 +32,23 @@ class Classification(Task):
     activation = "softmax"
     shown: ClassVar = {"accuracy": ("accuracy", "{:.2%}")}
 
-    def suited(self, model: keras.Model, data: ImageData) -> Task:
-        is_binary = len(data.class_names) == 2 and tuple(model.output_shape[1:]) == (1,)
+    def suited(self, model: keras.Model, data: Dataset) -> Task:
+        is_binary = len(data.targets.names) == 2 and tuple(model.output_shape[1:]) == (1,)
         return BinaryClassification() if is_binary else self
 
-    def check_data(self, data: ImageData) -> None:
+    def check_data(self, data: Dataset) -> None:
         super().check_data(data)
-        if len(data.class_names) < 2:
+        names = data.targets.names
+        if len(names) < 2:
             raise ValueError(
-                f"{data.name} has {len(data.class_names)} class ({', '.join(data.class_names)}); "
+                f"{data.name} has {len(names)} class ({', '.join(names)}); "
                 "training a classifier needs at least 2"
             )
 
-    def loss(self, model: keras.Model, data: ImageData) -> keras.Loss:
+    def loss(self, model: keras.Model, data: Dataset) -> keras.Loss:
         return keras.losses.CategoricalCrossentropy(from_logits=self.logits(model))
 
-    def metrics(self, model: keras.Model, data: ImageData) -> list[keras.Metric]:
+    def metrics(self, model: keras.Model, data: Dataset) -> list[keras.Metric]:
         metrics: list[keras.Metric] = [keras.metrics.CategoricalAccuracy(name="accuracy")]
         if self.outputs(data) > TOP5:
             metrics.append(keras.metrics.TopKCategoricalAccuracy(5, name="top5_accuracy"))
@@ -56,12 +57,12 @@ class Classification(Task):
     def metric_names(self, outputs: int) -> tuple[str, ...]:
         return ("val_accuracy", "val_top5_accuracy")[: 1 + (outputs > TOP5)]
 
-    def encode(self, targets: Any, data: ImageData) -> Any:
+    def encode(self, targets: Any, data: Dataset) -> Any:
         import tensorflow as tf
 
         return tf.one_hot(targets, self.outputs(data))
 
-    def smooth(self, targets: Any, data: ImageData, share: float) -> Any:
+    def smooth(self, targets: Any, data: Dataset, share: float) -> Any:
         return targets * (1 - share) + share / self.outputs(data)
 
     def weigh(self, targets: Any, weights: Sequence[float]) -> Any:
@@ -69,13 +70,13 @@ class Classification(Task):
 
         return tf.linalg.matvec(targets, tf.constant(weights, tf.float32))
 
-    def chance(self, data: ImageData) -> float:
+    def chance(self, data: Dataset) -> float:
         return math.log(self.outputs(data))
 
     def report(
-        self, data: ImageData, targets: np.ndarray, outputs: np.ndarray, images: np.ndarray
+        self, data: Dataset, targets: np.ndarray, outputs: np.ndarray, images: np.ndarray
     ) -> Evaluation:
-        return Evaluation(data.class_names, targets.astype("int64"), outputs, images)
+        return Evaluation(data.targets.names, targets.astype("int64"), outputs, images)
 
     def activate(self, outputs: np.ndarray, logits: bool) -> np.ndarray:
         from scipy.special import softmax

@@ -47,7 +47,7 @@ def accelerator() -> Accelerator:
     """The kind of device that training runs on, and the weakest GPU's compute capability.
 
     Returns:
-        ("cpu", 0.0), ("tpu", 0.0) or ("gpu", capability); 0.0 where a GPU does not tell.
+        ("cpu", 0.0), ("tpu", 0.0) or ("gpu", capability); 0.0 where a GPU does not report it.
     """
     import tensorflow as tf
 

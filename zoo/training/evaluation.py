@@ -55,7 +55,7 @@ class Evaluation(Report):
     images: np.ndarray = field(repr=False)
 
     NUMBERS: ClassVar = {"accuracy": "{:.2%}", "log_loss": "{:.3f}", "calibration_error": "{:.1%}"}
-    PICTURES: ClassVar = ("confusion", "reliability", "mistakes")
+    PICTURES: ClassVar[tuple[str, ...]] = ("confusion", "reliability", "mistakes")
     COLUMNS: ClassVar = ("class", "images", "precision", "recall", "f1")
 
     @property

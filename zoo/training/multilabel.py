@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from zoo.card import Card
-    from zoo.data import ImageData
+    from zoo.data import Dataset
 
 THRESHOLD = 0.5
 MOST_SHOWN = 24  # images in a picture
@@ -144,10 +144,10 @@ class MultiLabel(Task):
         "class_weights": "an image with several labels has no class to weigh it by"
     }
 
-    def loss(self, model: keras.Model, data: ImageData) -> keras.Loss:
+    def loss(self, model: keras.Model, data: Dataset) -> keras.Loss:
         return keras.losses.BinaryCrossentropy(from_logits=self.logits(model))
 
-    def metrics(self, model: keras.Model, data: ImageData) -> list[keras.Metric]:
+    def metrics(self, model: keras.Model, data: Dataset) -> list[keras.Metric]:
         return [
             HardAUC(
                 curve="PR",
@@ -158,16 +158,16 @@ class MultiLabel(Task):
             )
         ]
 
-    def smooth(self, targets: Any, data: ImageData, share: float) -> Any:
+    def smooth(self, targets: Any, data: Dataset, share: float) -> Any:
         return targets * (1 - share) + share / 2
 
-    def chance(self, data: ImageData) -> float:
+    def chance(self, data: Dataset) -> float:
         return math.log(2)
 
     def report(
-        self, data: ImageData, targets: np.ndarray, outputs: np.ndarray, images: np.ndarray
+        self, data: Dataset, targets: np.ndarray, outputs: np.ndarray, images: np.ndarray
     ) -> MultiLabelEvaluation:
-        return MultiLabelEvaluation(data.class_names, targets.astype(int), outputs, images)
+        return MultiLabelEvaluation(data.targets.names, targets.astype(int), outputs, images)
 
     def activate(self, outputs: np.ndarray, logits: bool) -> np.ndarray:
         return sigmoid(outputs, logits)

@@ -105,11 +105,11 @@ def bars(names: Sequence[str], values: Sequence[float], title: str) -> Figure:
     figure = blank((5.6, max(1.6, 0.22 * len(pairs) + 0.8)), layout="constrained")
     axes = figure.subplots()
     axes.grid(visible=False)
-    axes.barh([shorten(name, LONGEST) for _, name in pairs], [value for value, _ in pairs])
-    for patch, (value, _) in zip(axes.patches, pairs, strict=True):
-        patch.set_color("#9dbbdd")
-        where = (value + 0.01, patch.get_y() + patch.get_height() / 2)
-        axes.text(*where, f"{value:.2f}", va="center", fontsize=7)
+    places = range(len(pairs))
+    axes.barh(places, [value for value, _ in pairs], color="#9dbbdd")
+    axes.set_yticks(places, [shorten(name, LONGEST) for _, name in pairs])
+    for place, (value, _) in zip(places, pairs, strict=True):
+        axes.text(value + 0.01, place, f"{value:.2f}", va="center", fontsize=7)
     axes.set(xlim=(0, 1.08))
     axes.set_title(title, fontsize=10, weight="bold")
     return figure

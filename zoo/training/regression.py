@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 import keras
 import numpy as np
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from zoo.card import Card
-    from zoo.data import ImageData
+    from zoo.data import Dataset, Numbers
 
 SCALE = "target_scale"  # the layer that gives the targets' mean and standard deviation
 MOST_SHOWN = 24  # images in a picture
@@ -145,6 +145,19 @@ class StandardizedError(keras.losses.Loss):
         return {"scales": self.scales, "name": self.name}
 
 
+class StandardizedR2(keras.metrics.R2Score):
+    """R2, from standardised numbers: float32 is too coarse for squares of large ones."""
+
+    def __init__(self, targets: Numbers, name: str = "r2") -> None:
+        super().__init__(name=name)
+        self.means, self.scales = targets.means, targets.scales
+
+    def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> Any:
+        means, scales = (keras.ops.convert_to_tensor(x) for x in (self.means, self.scales))
+        truth, guess = ((keras.ops.cast(y, "float32") - means) / scales for y in (y_true, y_pred))
+        return super().update_state(truth, guess, sample_weight)
+
+
 class Regression(Task):
     """Predict numbers: squared error, R2, and of a single number the mean absolute error.
 
@@ -171,39 +184,40 @@ class Regression(Task):
     def __init__(self, standardize: bool = True) -> None:
         self.standardize = standardize
 
-    def check_data(self, data: ImageData) -> None:
+    def check_data(self, data: Dataset) -> None:
         super().check_data(data)
-        for name, scale in zip(data.targets.names, data.targets.scales, strict=True):
+        for name, scale in zip(data.targets.names, _numbers(data).scales, strict=True):
             if not scale > 0:
                 raise ValueError(
                     f"{name} is the same number for all training images of {data.name}: there is "
                     "nothing to learn"
                 )
 
-    def adapted(self, model: keras.Model, data: ImageData) -> keras.Model:
+    def adapted(self, model: keras.Model, data: Dataset) -> keras.Model:
         if not self.standardize or model.layers[-1].name == SCALE:
             return model
         model = functional(model)
+        numbers = _numbers(data)
         scale = keras.layers.Rescaling(
-            list(data.targets.scales), list(data.targets.means), dtype="float32", name=SCALE
+            list(numbers.scales), list(numbers.means), dtype="float32", name=SCALE
         )
         scaled = keras.Model(model.input, scale(model.output), name=model.name)
         return with_card(scaled, card_of(model))
 
-    def with_head(self, model: keras.Model, data: ImageData) -> keras.Model:
+    def with_head(self, model: keras.Model, data: Dataset) -> keras.Model:
         if model.layers[-1].name == SCALE and model.output_shape[1:] != (self.outputs(data),):
             bare = keras.Model(model.input, model.layers[-1].input, name=model.name)
             model = with_card(bare, card_of(model))
         return super().with_head(model, data)
 
-    def card_names(self, data: ImageData) -> dict[str, tuple[str, ...]]:
+    def card_names(self, data: Dataset) -> dict[str, Any]:
         return {"class_names": (), "target_names": data.targets.names}
 
-    def loss(self, model: keras.Model, data: ImageData) -> keras.Loss:
-        return StandardizedError(data.targets.scales)
+    def loss(self, model: keras.Model, data: Dataset) -> keras.Loss:
+        return StandardizedError(_numbers(data).scales)
 
-    def metrics(self, model: keras.Model, data: ImageData) -> list[keras.Metric]:
-        metrics: list[keras.Metric] = [keras.metrics.R2Score(name="r2")]
+    def metrics(self, model: keras.Model, data: Dataset) -> list[keras.Metric]:
+        metrics: list[keras.Metric] = [StandardizedR2(_numbers(data))]
         if self.outputs(data) == 1:  # several numbers may have several units
             metrics.append(keras.metrics.MeanAbsoluteError(name="mae"))
         return metrics
@@ -212,7 +226,7 @@ class Regression(Task):
         return ("val_r2", "val_mae")[: 1 + (outputs == 1)]
 
     def report(
-        self, data: ImageData, targets: np.ndarray, outputs: np.ndarray, images: np.ndarray
+        self, data: Dataset, targets: np.ndarray, outputs: np.ndarray, images: np.ndarray
     ) -> RegressionEvaluation:
         return RegressionEvaluation(data.targets.names, targets.astype("float64"), outputs, images)
 
@@ -224,3 +238,8 @@ class Regression(Task):
 
     def row(self, outputs: np.ndarray, card: Card, top: int) -> dict[str, str]:
         return {p.name: f"{p.value:.6g}" for p in self.read(outputs, card)}
+
+
+def _numbers(data: Dataset) -> Numbers:
+    """The targets, with their statistics."""
+    return cast("Numbers", data.targets)

@@ -60,7 +60,7 @@ class Report(abc.ABC):
 
     @abc.abstractmethod
     def figures(self) -> dict[str, Figure]:
-        """Pictures by name; those that make no sense for these answers are left out."""
+        """Pictures by name; only those that these answers allow."""
 
     @abc.abstractmethod
     def caption(self, number: int) -> str:

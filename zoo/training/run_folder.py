@@ -105,7 +105,7 @@ def describe(
     options: Mapping[str, Any] | None,
     task: str,
 ) -> dict[str, Any]:
-    """What config.json says: enough to tell whether a later call asks for the same run."""
+    """What config.json says: enough to see whether a later call asks for the same run."""
     facts = {f.name: getattr(data, f.name) for f in dataclasses.fields(data)}
     facts |= dataclasses.asdict(data.targets)  # type: ignore[call-overload]
     config = {

@@ -1,8 +1,8 @@
 """The snapshot that a run resumes from.
 
 A snapshot is an .npz of every variable and a JSON text. It is written to a temporary name, flushed
-to the disk and renamed, one file an epoch, the last two kept. The zip's checksums tell a damaged
-one.
+to the disk and renamed, one file an epoch, the last two kept. The zip's checksums
+reveal a damaged one.
 """
 
 from __future__ import annotations

@@ -152,7 +152,7 @@ class Task:
             **self.card_names(data),
         )
 
-    def card_names(self, data: Dataset) -> dict[str, tuple[str, ...]]:
+    def card_names(self, data: Dataset) -> dict[str, Any]:
         """The card's names of the outputs."""
         return {"class_names": tuple(data.targets.names), "target_names": ()}
 
@@ -322,7 +322,8 @@ class Task:
         if data.input_shape[-1] not in (1, 3):
             return None
         images, targets = batch
-        outputs = self.activate(model(images, training=False), self.logits(model))
+        outputs = keras.ops.convert_to_numpy(model(images, training=False))
+        outputs = self.activate(outputs, self.logits(model))
         pixels = np.rint(images).clip(0, 255).astype("uint8")
         found = self.report(data, np.asarray(targets), outputs, pixels)
         return pictures.sheet(pixels, [found.caption(i) for i in range(len(pixels))])
