@@ -1,4 +1,4 @@
-"""From an array of a file to a tensor: one copy, whatever its order."""
+"""Arrays of a file as tensors, with one copy in any memory order."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from zoo._symbolic import ALIGNMENT, adopt, aligned
 from zoo._threads import threads
 from zoo.layers import cubic
 
-BLOCK = 32  # rows that are transposed at once: their cache lines stay near
-MANY = 2**22  # numbers from which on all cores copy
+BLOCK = 32  # rows transposed at a time, so that their cache lines stay in the cache
+MANY = 2**22  # numbers; larger arrays are copied by all cores
 
 
 def places(wanted: Iterable[tuple[tuple[int, ...], str]]) -> list[np.ndarray]:
-    """Uninitialised arrays of these shapes and types, in NumPy's types, in one piece of memory.
+    """Return uninitialised arrays of these shapes and NumPy types in one block of memory.
 
     The system hands a large piece over in large pages: copies to it take half of the time.
     """
@@ -34,7 +34,7 @@ def places(wanted: Iterable[tuple[tuple[int, ...], str]]) -> list[np.ndarray]:
 
 
 def own_copy(array: np.ndarray, place: np.ndarray) -> np.ndarray:
-    """A copy in C order, in the memory of an array of the same size.
+    """Copy in C order into the memory of an array of the same size.
 
     A transposed array is copied in blocks: that is several times faster than NumPy's own way.
     """
@@ -56,13 +56,13 @@ def own_copy(array: np.ndarray, place: np.ndarray) -> np.ndarray:
 
 
 def tensor(array: np.ndarray, shape: tuple[int, ...], dtype: str | None) -> Any:
-    """The array's values as a tensor of this shape that shares no memory with the file."""
+    """Return a tensor of this shape with the array's values, sharing no memory with the file."""
     kind = keras.backend.standardize_dtype(dtype)
     return adopt(own_copy(array, *places([(shape, kind)])).reshape(shape), kind)
 
 
 def _in_numpy(dtype: str) -> np.dtype:
-    """A type of Keras's; bfloat16, which NumPy lacks, is float32."""
+    """Return the NumPy type for a Keras type; float32 for bfloat16, which NumPy lacks."""
     return np.dtype("float32" if dtype == "bfloat16" else dtype)
 
 
