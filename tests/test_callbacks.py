@@ -262,7 +262,7 @@ def test_metrics_may_come_and_go(tmp_path, model):
 
 def test_missing_epochs_are_named_and_stay_a_gap(tmp_path, model):
     fit(model, LearningCurves(tmp_path / "curves.png"), epochs=2)
-    with pytest.warns(UserWarning, match="has no epoch 3-4; the curves go on with a gap"):
+    with pytest.warns(UserWarning, match="has no epoch 3-4; the curves have a gap"):
         fit(model, LearningCurves(tmp_path / "curves.png"), initial_epoch=4, epochs=5)
     assert plots.read_history(tmp_path)["epoch"] == [0, 1, 4]
 
@@ -552,7 +552,7 @@ def test_unknown_direction_warns(tmp_path, headings):
 
     model = Model([keras.layers.Input((4,)), keras.layers.Dense(1)])
     model.compile("sgd", "mse")
-    with pytest.warns(UserWarning, match="'quality' does not tell whether low or high is good"):
+    with pytest.warns(UserWarning, match="'quality' does not show whether low or high is good"):
         fit(model, LearningCurves(tmp_path / "curves.png", monitor="quality"))
     fit(model, LearningCurves(tmp_path / "curves.png", monitor="quality", mode="max"))
     assert "best quality 1 at epoch 1" in headings[-1]

@@ -122,7 +122,7 @@ def test_options_of_the_run_are_those_that_it_was_built_with(made):
 
 
 def test_a_file_of_another_builder_is_refused(made):
-    with pytest.raises(WeightsError, match="is of cnn and not of lenet5"):
+    with pytest.raises(WeightsError, match="holds weights of cnn, not of lenet5"):
         applications.load("lenet5", made[0] / "run" / "best.keras")
 
 

@@ -1,4 +1,4 @@
-"""`LearningCurves`: a Keras callback that draws a training and keeps its table, for any `fit`."""
+"""`LearningCurves`: a Keras callback that draws learning curves and writes them to a CSV."""
 
 from __future__ import annotations
 
@@ -35,42 +35,42 @@ class LearningCurves(keras.callbacks.Callback):
     - Every metric, and its "val_" counterpart.
     - "learning_rate" at the end of the epoch's training.
     - "seconds" of the whole epoch, validation included.
-    - "images_per_second" of the training alone; the first epoch includes the compilation. A model
-      with a `train_step` of its own may not tell its images, and has "steps_per_second" instead.
-    - "gpu_memory_mb" on a GPU: the fullest one's peak so far, in units of 2**20 bytes.
+    - "images_per_second" of the training alone; the first epoch includes the compilation. It is
+      "steps_per_second" if a model with its own `train_step` does not count images.
+    - "gpu_memory_mb" on a GPU: the largest peak of any GPU so far, in units of 2**20 bytes.
 
-    Both files are written atomically: the CSV after each epoch, the figure now and then, and both
-    when training ends, be it by an exception; then as soon as the callback is forgotten, the
-    notebook cell ends or the interpreter exits; `save` draws at once. A file that cannot be
-    written while training runs (a full disk) is a warning, and is tried again after the next epoch.
+    Both files are written atomically: the CSV after each epoch, the figure at intervals and when
+    training ends. If an exception ends it, the figure is drawn when the callback is deleted, the
+    notebook cell ends or the interpreter exits; `save` draws it at once. If a file cannot be
+    written during training (a full disk), there is a warning, and the next epoch tries again.
 
     In a notebook the figure is displayed and updated in place.
 
-    The CSV is all that is needed to continue. When `fit` begins with an `initial_epoch` k > 0, its
-    rows of epochs before k are kept, later ones dropped; epochs that are missing stay a gap. With
-    k = 0 it starts anew. Metrics may come and go.
+    The CSV is all that is needed to continue. If `fit` starts with an `initial_epoch` k > 0, rows
+    of epochs before k are kept and later ones are dropped; missing epochs leave a gap. With k = 0
+    the CSV starts again. The metrics may change between sessions.
 
     Args:
         path: Figure to write, ending in .png, .svg or .pdf, such as "runs/a/curves.png"; the CSV
             gets the same name with .csv. Missing folders are made.
         monitor: Column whose best epoch is marked. By default "val_accuracy", else "val_loss", else
             "loss".
-        mode: Whether its best is the "min" or the "max"; "auto" asks the metric, as Keras does,
-            else its name.
-        min_interval: Least time between two drawings, in seconds, at least 0.
-        max_share: Largest share of the time spent drawing, in (0, 1]: after a drawing that took t
-            seconds, the next comes no sooner than t / max_share later.
-        batch_size: Images per step, at least 1. Needed only for models with a `train_step` of their
-            own; otherwise the images are counted as they are, the uneven last batch too.
-        title: Of the figure. By default the model's name.
-        display: Whether to display the figure where this runs in a notebook.
+        mode: Whether its best is the "min" or the "max"; "auto" decides by the metric, as Keras
+            does, or by its name.
+        min_interval: Shortest time between two drawings, in seconds, at least 0.
+        max_share: Largest share of the time spent on drawing, in (0, 1]: after a drawing that took
+            t seconds, the next one follows t / max_share seconds later at the earliest.
+        batch_size: Images per step, at least 1. Needed only for models with their own
+            `train_step`; otherwise the images are counted, in an incomplete last batch, too.
+        title: Title of the figure. By default the model's name.
+        display: Whether to display the figure in a notebook.
 
     Raises:
         ValueError: If the path has another suffix, is a folder or cannot be written, or another
-            argument is out of its range. When training starts: if the CSV exists and is not one
-            that this callback wrote; it is left as it is.
-        FileExistsError: When training starts: if there is a picture without such a CSV, and this
-            package did not draw it.
+            argument is out of range. When training starts: if the CSV exists and was not written by
+            this callback; it is not changed.
+        FileExistsError: When training starts: if there is a picture without such a CSV that this
+            package did not draw.
 
     Example:
         >>> import numpy as np, tempfile
@@ -122,8 +122,8 @@ class LearningCurves(keras.callbacks.Callback):
         self._measured: dict[str, float] | None = {}
 
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
-        """Read what an earlier session wrote."""
-        import matplotlib.figure  # noqa: F401  imported now, so that no epoch pays for it
+        """Read the rows of earlier sessions."""
+        import matplotlib.figure  # noqa: F401  imported here, not during the first epoch
 
         model = self.model
         plots.check_path(self.path)
@@ -137,13 +137,13 @@ class LearningCurves(keras.callbacks.Callback):
         self._steps_per_execution = getattr(model, "steps_per_execution", 1)
         self._is_first, self._is_monitor_known = True, False
         self._drawn_at, self._cost = -math.inf, 0.0
-        # The finalizer knows the files, not the callback: it runs when the callback is no more.
+        # The finalizer refers to the files only, so it runs when the callback is deleted.
         self._finish = weakref.finalize(self, files.finish)
         if files.shell is not None:
             _call_after_cell(files.shell, self._finish)
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        """Start the clock; before the first epoch, drop the rows that are about to come again."""
+        """Start the clock; before the first epoch, drop the rows that will be written again."""
         if self._is_first:
             self._files.continue_at(epoch)
             self._is_first = False
@@ -152,7 +152,7 @@ class LearningCurves(keras.callbacks.Callback):
         self._epoch_began = time.perf_counter()
 
     def on_train_batch_begin(self, batch: int, logs: dict[str, Any] | None = None) -> None:
-        """Count steps. Not at the batch's end: hooks there make Keras fetch the logs each step."""
+        """Count steps, here and not at the batch's end, where a hook makes Keras fetch the logs."""
         self._steps = batch + self._steps_per_execution
 
     def on_test_begin(self, logs: dict[str, Any] | None = None) -> None:
@@ -161,7 +161,7 @@ class LearningCurves(keras.callbacks.Callback):
             self._measured = self._measure()
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        """Write the row, and draw if it is time."""
+        """Write the row, and draw if enough time has passed."""
         row = _numbers(logs or {})
         measured = self._measure() if self._measured is None else self._measured
         self._files.rows[epoch] = measured | row | {"seconds": self._clock()}
@@ -177,20 +177,20 @@ class LearningCurves(keras.callbacks.Callback):
             self._cost = self._drawn_at - began
 
     def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
-        """Draw a last time."""
+        """Draw the final figure."""
         if self._finish is not None:
             self._find_monitor({}, is_last=True)
             self._finish()
 
     def save(self) -> None:
-        """Draw now; for example in a `finally` around a `fit` that may be interrupted."""
+        """Draw now, for example in a `finally` around a `fit` that may be interrupted."""
         self._files.finish()
 
     def _clock(self) -> float:
         return time.perf_counter() - self._epoch_began
 
     def _measure(self) -> dict[str, float]:
-        """Return throughput, learning rate and memory, while metrics hold the training's state."""
+        """Return throughput, learning rate and memory, before validation resets the metrics."""
         model, row = self.model, {}
         counted = _count(model)  # waits for the device, so it comes before the clock
         seconds = self._clock()
@@ -203,14 +203,14 @@ class LearningCurves(keras.callbacks.Callback):
             row["steps_per_second"] = (counted or steps) / seconds
         rate = getattr(getattr(model, "optimizer", None), "learning_rate", None)
         if rate is not None:
-            row["learning_rate"] = float(keras.ops.mean(rate))  # of a variable on each replica, too
+            row["learning_rate"] = float(keras.ops.mean(rate))  # mean over replicas
         memory = _gpu_memory()
         if memory is not None:
             row["gpu_memory_mb"] = memory / 2**20
         return row
 
     def _find_monitor(self, logs: dict[str, float], is_last: bool = False) -> None:
-        """See whether the monitored column exists and which direction is good; warn if not."""
+        """Check that the monitored column exists and find its direction; warn otherwise."""
         name, files = self.monitor, self._files
         if self._is_monitor_known or name is None:
             return
@@ -231,12 +231,12 @@ class LearningCurves(keras.callbacks.Callback):
                 stacklevel=3,
             )
         else:
-            return  # an epoch without validation, by validation_freq: ask again
+            return  # validation_freq skipped this epoch: check again
         self._is_monitor_known = True
 
 
 class _Files:
-    """The rows of a training, and the two files that they are written to."""
+    """The rows of a training run, and the two files that they are written to."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -272,13 +272,12 @@ class _Files:
         missing = [e + 1 for e in range(epoch) if e not in self.rows]
         if existed and missing:
             warnings.warn(
-                f"{self.table} has no epoch {history.ranges(missing)}; "
-                "the curves go on with a gap.",
+                f"{self.table} has no epoch {history.ranges(missing)}; the curves have a gap.",
                 stacklevel=4,
             )
 
     def columns(self) -> history.Columns:
-        """Return the rows as a history: metrics first, in the order in which they came."""
+        """Return the rows as a history: metrics first, in order of appearance."""
         names = dict.fromkeys(name for row in self.rows.values() for name in row)
         ordered = [name for name in names if name not in LAST_COLUMNS]
         ordered += [name for name in LAST_COLUMNS if name in names]
@@ -286,7 +285,7 @@ class _Files:
         return {"epoch": list(self.rows), **values}
 
     def write_table(self) -> None:
-        """Write the CSV; all of it, so that a failure is made good by the next epoch."""
+        """Write the whole CSV, so that the next epoch makes up for a failure."""
         columns = self.columns()
         text = io.StringIO(newline="")
         writer = csv.writer(text, lineterminator="\n")
@@ -320,7 +319,7 @@ class _Files:
                 self._shown.update(image)
 
     def finish(self) -> None:
-        """Draw the end, if there is something to draw and no other training writes here by now."""
+        """Draw the final figure, unless nothing was written or another run replaced the files."""
         try:
             if self._written is not None and self._written == _identity(self.table):
                 self.draw(ended=True)
@@ -332,8 +331,8 @@ class _Files:
             plots.write(path, data)
         except OSError as error:
             warnings.warn(
-                f"{path} could not be written ({error.strerror}); training goes on, and the next "
-                "epoch tries again.",
+                f"{path} could not be written ({error.strerror}); training continues, and the "
+                "next epoch tries again.",
                 stacklevel=4,
             )
 
@@ -344,7 +343,7 @@ def _identity(path: Path) -> tuple[int, int]:
 
 
 def _numbers(logs: Mapping[str, Any]) -> dict[str, float]:
-    """Return those values that are numbers."""
+    """Return the values that are numbers."""
     numbers = {}
     for name, value in logs.items():
         with contextlib.suppress(TypeError, ValueError):
@@ -353,13 +352,13 @@ def _numbers(logs: Mapping[str, Any]) -> dict[str, float]:
 
 
 def _count(model: keras.Model) -> float:
-    """Return how often the loss was counted since the epoch began: once an image, in Keras's own.
+    """Return the count of the loss in this epoch: images, with Keras's own `train_step`.
 
-    A `train_step` of the user's may count once a step instead, or not at all (0).
+    A user's `train_step` may count steps instead, or nothing (0).
     """
     for metric in model.metrics:
         if metric.name == "loss" and hasattr(metric, "count"):
-            return float(keras.ops.sum(metric.count))  # over the replicas, if there are
+            return float(keras.ops.sum(metric.count))  # over all replicas
     return 0.0
 
 
@@ -368,7 +367,7 @@ def _has_stock_train_step(model: keras.Model) -> bool:
 
 
 def _direction(model: keras.Model, name: str) -> history.Mode:
-    """Whether low or high is good: as Keras's callbacks find it, or else as the name says."""
+    """Find whether low or high is good: as Keras's callbacks do, else from the name."""
     asked = keras.callbacks.EarlyStopping(monitor=name)
     asked.set_model(model)
     asked.on_train_begin()
@@ -380,13 +379,13 @@ def _direction(model: keras.Model, name: str) -> history.Mode:
 
 
 def _gpu_memory() -> int | None:
-    """Return the peak of the fullest GPU, in bytes, as far as the backend keeps it."""
+    """Return the largest memory peak of any GPU in bytes; None if the backend has none."""
     peaks: list[int] = []
     if keras.backend.backend() == "tensorflow":
         import tensorflow as tf
 
         for i in range(len(tf.config.list_logical_devices("GPU"))):
-            with contextlib.suppress(ValueError, tf.errors.OpError):  # an allocator that keeps none
+            with contextlib.suppress(ValueError, tf.errors.OpError):  # it has no statistics
                 peaks.append(tf.config.experimental.get_memory_info(f"GPU:{i}")["peak"])
     elif keras.backend.backend() == "jax":
         jax = importlib.import_module("jax")
@@ -399,14 +398,14 @@ def _gpu_memory() -> int | None:
 
 
 def _notebook() -> Any:
-    """Return the shell of the notebook that this runs in; None elsewhere, in a terminal too."""
+    """Return the shell of the notebook that this runs in; None outside notebooks."""
     get_ipython = getattr(sys.modules.get("IPython"), "get_ipython", None)
     shell = get_ipython() if get_ipython else None
     return shell if getattr(shell, "kernel", None) is not None else None
 
 
 def _call_after_cell(shell: Any, function: Callable[[], None]) -> None:
-    """Call a function once, when the cell that runs now has ended, by whatever."""
+    """Call a function once, when the running cell has ended in whatever way."""
 
     def hook(result: Any = None) -> None:
         shell.events.unregister("post_run_cell", hook)

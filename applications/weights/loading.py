@@ -1,4 +1,4 @@
-"""Load a checkpoint into a model: all of it or nothing, and a report of what became of it."""
+"""Load a checkpoint into a model, completely or not at all, with a report."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ def load(name: str, weights: Weights | str | Path = "imagenet", **options: Any) 
 
 
 def locate(record: Weights) -> Path:
-    """The file of a record: in an installed package, in the cache, or from the network.
+    """Return the file of a record: from an installed package, the cache or the network.
 
     Raises:
         WeightsError: If a package alone carries it and is not installed, or has another file.
@@ -102,8 +102,8 @@ def locate(record: Weights) -> Path:
                 digest = hashlib.file_digest(opened, "sha256").hexdigest()
             if not digest.startswith(record.hash):
                 raise WeightsError(
-                    f"{path} is not the file that {record.tag} is of: its SHA-256 begins "
-                    f"{digest[:8]}, not {record.hash[:8]}; install the package anew"
+                    f"{path} is not the file of {record.tag}: its SHA-256 begins "
+                    f"{digest[:8]}, not {record.hash[:8]}; reinstall the package"
                 )
             return path
         if not record.url:
@@ -116,7 +116,7 @@ def locate(record: Weights) -> Path:
 
 
 def _card(stored: Card, record: Weights | None, num_classes: int) -> Card:
-    """What the file knows of itself, or else what its record does."""
+    """Return the file's own card, completed from its record if the file has none."""
     if stored == Card() and record is not None:
         stored = Card(
             class_names=record.class_names,
@@ -129,7 +129,7 @@ def _card(stored: Card, record: Weights | None, num_classes: int) -> Card:
 
 
 def _file(given: str) -> Path:
-    """A checkpoint, which in a run folder is its best model."""
+    """Return the path of a checkpoint; for a run folder, that of its best model."""
     path = Path(given).expanduser()
     return path / BEST if (path / BEST).exists() else path
 
@@ -139,7 +139,7 @@ def _is_path(weights: str) -> bool:
 
 
 def _published_as(name: str, path: Path) -> Weights | None:
-    """The record of a file that still has the name under which it was published."""
+    """Return the record of a file that still has its published name."""
     for record in list_weights(name):
         if path.name in (Path(record.url).name, Path(record.package).name):
             return record
@@ -149,14 +149,14 @@ def _published_as(name: str, path: Path) -> Weights | None:
 def _defaults(
     name: str, checkpoint: formats.Checkpoint, record: Weights | None, channels: int
 ) -> tuple[dict[str, Any], Weights | None]:
-    """Options of the builder, as the file, its head, its source and its record tell.
+    """Return the builder's options as given by the file, its head, its source and its record.
 
     A file without a record that does not tell its normalisation has that of its source, or of the
     first record of that.
     """
     aliases = names_of(checkpoint)
     table = max(tables(module=info(name).module), key=lambda table: table.found_in(aliases))
-    options: dict[str, Any] = {"num_classes": 0}  # as long as there is no head
+    options: dict[str, Any] = {"num_classes": 0}  # unless the file has a head
     shown = record
     if table.found_in(aliases):
         options |= table.options
@@ -171,8 +171,8 @@ def _defaults(
     card = stored_card(checkpoint)
     if card.builder not in ("", name):
         raise WeightsError(
-            f"{checkpoint.path} is of {card.builder} and not of {name}: "
-            f"applications.load({card.builder!r}, path), or zoo.load(path) of a .keras"
+            f"{checkpoint.path} holds weights of {card.builder}, not of {name}: use "
+            f"applications.load({card.builder!r}, path), or zoo.load(path) for a .keras file"
         )
     options |= card.options
     if shown is not None:
@@ -187,11 +187,11 @@ def _defaults(
 
 
 def _check_options(name: str, options: dict[str, Any]) -> None:
-    """Refuse unknown options before anything is downloaded."""
+    """Raise TypeError for unknown options before anything is downloaded."""
     if "pretrained" in options:
         raise TypeError(
-            "applications.load gives pretrained weights by itself: leave pretrained out; "
-            "zoo.create(name) gives random ones"
+            "applications.load always loads pretrained weights: leave pretrained out, or use "
+            "zoo.create(name) for random weights"
         )
     zoo.check_options(name, options)
 
@@ -205,7 +205,7 @@ def load_weights(model: keras.Model, path: str | Path, *, source: str | None = N
     Args:
         model: A model of this zoo, built with any options.
         path: The file.
-        source: "torchvision", "timm", "keras", "efficientnet_pytorch" or "zoo", if it shall not be
+        source: "torchvision", "timm", "keras", "efficientnet_pytorch" or "zoo", if it should not be
             recognised.
 
     Returns:

@@ -1,4 +1,4 @@
-"""Which array of a checkpoint belongs to which variable of a model, and whether all of it fits."""
+"""Match the arrays of a checkpoint with the variables of a model, and check that all fit."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ HEADS = (HEAD, "head_distilled_dense")
 
 
 class WeightsError(ValueError):
-    """A checkpoint that does not fit a model. The model is as it was."""
+    """A checkpoint does not fit a model; the model is unchanged."""
 
 
 @dataclass(frozen=True)
 class LoadReport:
-    """What became of a checkpoint. `print` it.
+    """How a checkpoint was loaded. `print` it.
 
     Attributes:
         path: The file.
@@ -89,7 +89,7 @@ def plan(
     source: str | None = None,
     module: str | None = None,
 ) -> tuple[list[tuple[Any, Callable[[], np.ndarray]]], LoadReport]:
-    """Pair the model's variables with arrays, and check their shapes; change nothing.
+    """Pair the model's variables with arrays and check their shapes, without changing anything.
 
     Args:
         model: A model of this zoo.
@@ -126,7 +126,7 @@ def plan(
         used.add(stored)
         changes = [change] if change else []
         theirs, shape = shape_after(change, shapes[stored]), tuple(variable.shape)
-        flat = _merged(theirs, shape)  # a dense layer may be a convolution there
+        flat = _merged(theirs, shape)  # a dense layer may be a convolution in the file
         if layer.name in HEADS and flat != shape and flat[:-1] == shape[:-1]:
             initialized.append(ours)
             ignored.append(stored)
@@ -141,7 +141,7 @@ def plan(
             wrong.append(f"{ours} is {_size(shape)}, {name} {_size(theirs)}")
             continue
         readers.append((variable, functools.partial(_read, checkpoint, stored, changes)))
-        loaded.append(stored)  # more than once if several variables have a part of it
+        loaded.append(stored)  # repeated if several variables use parts of it
     unknown: list[str] = []
     for name in checkpoint:
         if name not in used:
@@ -174,7 +174,7 @@ def plan(
 
 
 def stored_card(checkpoint: formats.Checkpoint) -> Card:
-    """The card that one of our own files carries; an empty one of other files.
+    """Return the card of a file of ours; an empty card for other files.
 
     Raises:
         WeightsError: If it cannot be read.
@@ -187,7 +187,7 @@ def stored_card(checkpoint: formats.Checkpoint) -> Card:
 
 
 def tables(source: str | None = None, module: str | None = None) -> Iterator[Table]:
-    """The conversion tables, our own names' first, of all families and sources or of one."""
+    """Return the conversion tables, those of our own names first."""
     modules = {module} if module else {info(name).module for name in list_models()}
     found: list[Table] = [*NATIVE]
     for family in sorted(modules):
@@ -199,7 +199,7 @@ def tables(source: str | None = None, module: str | None = None) -> Iterator[Tab
 def _choose(
     model: keras.Model, checkpoint: formats.Checkpoint, candidates: Sequence[Table]
 ) -> tuple[Table, Sequence[tuple[Any, Any, str, Change | None]]]:
-    """The table under which most of the model's variables are in the file, and its pairs."""
+    """Return the table that finds most of the model's variables in the file, and its pairs."""
     aliases, shapes = names_of(checkpoint), checkpoint.shapes
     best, most = None, 0
     for table in candidates:
@@ -226,7 +226,7 @@ def _choose(
 
 
 def names_of(checkpoint: formats.Checkpoint) -> dict[str, str]:
-    """The names that tables use -> those in the file; a legacy .h5 is read by layer and number."""
+    """Map the tables' names to those in the file; legacy .h5 files count arrays per layer."""
     if checkpoint.format != "keras-h5":
         return {name: name for name in checkpoint}
     names: dict[str, str] = {}
@@ -241,7 +241,7 @@ def names_of(checkpoint: formats.Checkpoint) -> dict[str, str]:
 
 
 def renumbered(layers: Iterable[str]) -> dict[str, str]:
-    """Layers that Keras named by class and number -> numbered from 1, whatever came before them."""
+    """Map layers that Keras named by class and number to numbers that start at 1."""
     pattern = re.compile(r"(conv2d|batch_normalization)_?(\d*)")
     found = [match for name in layers if (match := pattern.fullmatch(name))]
     counts: Counter[str] = Counter()
@@ -259,17 +259,17 @@ def _read(checkpoint: formats.Checkpoint, name: str, changes: Sequence[Change]) 
 
 
 def shape_after(change: Change | None, shape: tuple[int, ...]) -> tuple[int, ...]:
-    """The shape that an array of this one has after a change."""
+    """Return the shape of an array after a change."""
     if change is None:
         return shape
     try:
-        return change(np.broadcast_to(np.float32(0), shape)).shape  # of one number's memory
-    except (ValueError, IndexError):  # of another rank or size: the comparison of shapes tells it
+        return change(np.broadcast_to(np.float32(0), shape)).shape  # takes the memory of one number
+    except (ValueError, IndexError):  # another rank or size: the comparison of shapes reports it
         return shape
 
 
 def _merged(shape: tuple[int, ...], ours: tuple[int, ...]) -> tuple[int, ...]:
-    """The shape with neighbouring dimensions made one: to `ours`, or the first to as many."""
+    """Return the shape with neighbouring dimensions merged to match `ours`, or only its rank."""
     extra = len(shape) - len(ours)
     if extra <= 0:
         return shape
@@ -288,7 +288,7 @@ def _channels_alone_differ(theirs: tuple[int, ...], ours: tuple[int, ...]) -> bo
 
 
 def _for_channels(kernel: np.ndarray, channels: int) -> np.ndarray:
-    """A kernel (H, W, 3, filters) for other channels, with the same response to a grey image.
+    """Convert a kernel (H, W, 3, filters) to other channels; grey images give equal outputs.
 
     One channel gets the sum over the three; N get them in turn, scaled by 3 / N.
     """
@@ -301,7 +301,7 @@ def _for_channels(kernel: np.ndarray, channels: int) -> np.ndarray:
 def _places(
     layer: Any, theirs: tuple[int, ...], ours: tuple[int, ...]
 ) -> tuple[tuple[int, int], tuple[int, int]] | None:
-    """The grids, theirs and ours, of a table with a row per place that is to be resized.
+    """Return the grids (theirs, ours) of a table with a row per place, if it must be resized.
 
     A layer with such a table has rows and columns as its `grid`; theirs is taken to be a square.
     """

@@ -1,4 +1,4 @@
-"""Records of published weights: where they are, how to check them, what they want to be fed."""
+"""Records of published weights: location, hash, preprocessing, licence."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from tuning.results import SearchResult
 
-PANELS = 24  # of marginals
+PANELS = 24  # at most
 
 
 @style()
@@ -25,10 +25,10 @@ def importances(result: SearchResult, explanation: Explanation | None = None) ->
 
     Args:
         result: A search, finished or not.
-        explanation: What `tuning.importance.explain` says of it; made here if not given.
+        explanation: The result of `tuning.importance.explain`; computed if not given.
 
     Returns:
-        A figure; it says so if importance cannot be told.
+        A figure; it says so if there are too few trials.
 
     Example:
         >>> from pathlib import Path
@@ -85,7 +85,7 @@ def marginals(result: SearchResult, explanation: Explanation | None = None) -> F
 
     Args:
         result: A search, finished or not.
-        explanation: What `tuning.importance.explain` says of it; made here if not given.
+        explanation: The result of `tuning.importance.explain`; computed if not given.
 
     Returns:
         A figure; it says so if there is nothing to draw.
@@ -124,7 +124,7 @@ def marginals(result: SearchResult, explanation: Explanation | None = None) -> F
 
 
 def _limits(shown: Sequence[Marginal]) -> tuple[float, float]:
-    """Limits of the scores that leave out what is far below or above nearly all."""
+    """Return limits of the score axis that leave out outliers."""
     values = sorted(score for _, score in shown[0].points)
     means = [value for marginal in shown for value in marginal.means]
     quarter, half = values[len(values) // 4], values[(3 * len(values)) // 4]
@@ -190,5 +190,5 @@ def _draw_marginal(axes: Axes, marginal: Marginal, width: float) -> None:
 
 
 def _r2(found: Explanation) -> str:
-    told = f"out-of-bag R² {found.r2:.2f}, {found.trials} trials"
-    return told if (found.r2 or 0) >= HINT else f"{told}: do not rely on it"
+    text = f"out-of-bag R² {found.r2:.2f}, {found.trials} trials"
+    return text if (found.r2 or 0) >= HINT else f"{text}: do not rely on it"

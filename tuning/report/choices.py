@@ -1,4 +1,4 @@
-"""The choices of a search as columns: what each completed trial took for each of them."""
+"""The choices of a search as columns with a value per completed trial."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ if TYPE_CHECKING:
 
     from tuning.results import SearchResult, Trial, Value
 
-INTERNAL = "tuner/"  # how KerasTuner calls what its Hyperband adds
+INTERNAL = "tuner/"  # prefix of what KerasTuner's Hyperband adds
 INACTIVE = "inactive"
-FEW = 6  # numbers with more distinct values are drawn as a range, not a list of levels
-COMPARED = 4  # and with more than so many, compared in groups
+FEW = 6  # more distinct numbers are drawn as a range, not as a list of levels
+COMPARED = 4  # more distinct numbers are compared in groups
 
 
 @dataclass(frozen=True)
@@ -41,16 +41,16 @@ class Choice:
 
     @property
     def is_range(self) -> bool:
-        """Whether to draw an axis of numbers, not a list of levels."""
+        """Whether to draw an axis of numbers instead of a list of levels."""
         return self.is_number and len(self.levels) > FEW
 
     @property
     def is_grouped(self) -> bool:
-        """Whether `groups` cuts a range."""
+        """Whether `groups` divides a range."""
         return self.is_number and len(self.levels) > COMPARED
 
     def codes(self, values: Sequence[Value | None]) -> np.ndarray:
-        """Values as floats for a tree: ranges by size, levels by place, inactive below all."""
+        """Return values as floats for a tree: ranges by size, levels by index, inactive lowest."""
         import numpy as np
 
         if not self.is_range:
@@ -60,11 +60,11 @@ class Choice:
         return np.array([outside if v is None else self.position(v) for v in values])
 
     def position(self, value: Value) -> float:
-        """Where a number of a range lies, on a log scale if it has one."""
+        """Return the position of a number in a range, on its log scale if it has one."""
         return math.log10(float(value)) if self.is_log else float(value)
 
     def groups(self) -> tuple[list[str], list[int | None]]:
-        """What can be compared: the levels, or many numbers cut in two or three of equal size.
+        """Return what can be compared: the levels, or a range divided into two or three groups.
 
         Returns:
             The groups' labels, and for each trial the index of its group; None where inactive.
@@ -90,7 +90,7 @@ class Choice:
 
 
 def scored(result: SearchResult) -> list[Trial]:
-    """The completed trials that have a finite score, each network and recipe once."""
+    """Return the completed trials with a finite score, without duplicates."""
     return [
         trial
         for trial in result.trials
@@ -102,22 +102,22 @@ def scored(result: SearchResult) -> list[Trial]:
 
 
 def best_trial(result: SearchResult) -> Trial | None:
-    """The completed trial with the best score, the first among equals; None if there is none."""
+    """Return the completed trial with the best score, the first among equals; None if none."""
     return max(scored(result), key=lambda trial: gain(result, trial), default=None)
 
 
 def gain(result: SearchResult, trial: Trial) -> float:
-    """A trial's score, its sign such that more is better."""
+    """Return a trial's score with a sign such that more is better."""
     assert trial.score is not None
     return trial.score if result.direction == "max" else -trial.score
 
 
 def choices(trials: Sequence[Trial], internal: bool = False) -> list[Choice]:
-    """The choices in which trials differ, in the order of their first appearance.
+    """Return the choices in which trials differ, in order of first appearance.
 
     Args:
         trials: Any trials.
-        internal: Whether to return KerasTuner's own instead: how many epochs Hyperband gave.
+        internal: Whether to return KerasTuner's own instead: the number of epochs in Hyperband.
     """
     found = []
     for name in dict.fromkeys(name for trial in trials for name in trial.values):
@@ -145,7 +145,7 @@ def _choice(name: str, values: tuple[Value | None, ...]) -> Choice:
 
 
 def label(value: Value | None) -> str:
-    """A value as a person writes it: 0.0010000001 as 0.001."""
+    """Write a value briefly: 0.0010000001 as 0.001."""
     if value is None:
         return INACTIVE
     return f"{value:.4g}" if isinstance(value, float) else str(value)
@@ -162,25 +162,25 @@ def count(number: int, noun: str) -> str:
 
 
 def labels(values: Sequence[Value | None]) -> list[str]:
-    """Values as a person writes them, in full where they would look alike."""
+    """Write values briefly, or in full if they would look the same."""
     short = [label(value) for value in values]
     return short if len(set(short)) == len(short) else [repr(value) for value in values]
 
 
 def describe(trial: Trial) -> str:
-    """What a trial chose, in one line."""
+    """Write the choices of a trial in one line."""
     chosen = {k: v for k, v in trial.values.items() if not k.startswith(INTERNAL)}
     return ", ".join(f"{name}={label(value)}" for name, value in chosen.items())
 
 
 def score_text(result: SearchResult, difference: float) -> str:
-    """A difference of scores: "2.9 points of val_accuracy", or "0.12 of val_loss"."""
+    """Write a difference of scores: "2.9 points of val_accuracy", or "0.12 of val_loss"."""
     if is_share(result):
         return f"{100 * difference:.1f} points of {result.objective}"
     return f"{difference:.3g} of {result.objective}"
 
 
 def is_share(result: SearchResult) -> bool:
-    """Whether the scores are shares such as accuracies, which one counts in points of 0.01."""
+    """Whether the scores are shares such as accuracies, whose differences are in points of 0.01."""
     scores = [trial.score for trial in result.trials if trial.score is not None]
     return bool(HIGH.search(result.objective.lower())) and all(0 <= s <= 1 for s in scores)

@@ -1,4 +1,4 @@
-"""A random forest over the trials of a search, judged by what each of its trees has not seen."""
+"""A random forest over the trials of a search, judged out of bag."""
 
 from __future__ import annotations
 
@@ -30,15 +30,15 @@ class Forest:
             row[samples] = False
 
     def predict(self, x: np.ndarray) -> np.ndarray:
-        """Prediction of each tree for each row of x: (trees, rows)."""
+        """Return the prediction of each tree for each row of x: (trees, rows)."""
         import numpy as np
 
         return np.stack([tree.tree_.predict(x)[:, 0] for tree in self.trees])
 
     def r2(self, _: Any, x: np.ndarray, y: np.ndarray) -> float:
-        """R^2 of the out-of-bag predictions; x may have shuffled columns, but has all trials.
+        """Return R^2 of the out-of-bag predictions, as a scorer of scikit-learn.
 
-        A scorer as scikit-learn calls it.
+        x has all trials; its columns may be shuffled.
         """
         import numpy as np
 
@@ -51,7 +51,7 @@ class Forest:
     def importances(
         self, x: np.ndarray, y: np.ndarray, seed: int, repeats: int = REPEATS
     ) -> np.ndarray:
-        """Half the loss of out-of-bag R^2 when a column is shuffled: (choices,).
+        """Return half the loss of out-of-bag R^2 when a column is shuffled: (choices,).
 
         A shuffled column counts its variance twice: once missing, once as noise.
         """

@@ -1,16 +1,16 @@
-"""Which choices of a search mattered, by how much, and how sure that is.
+"""Which choices of a search mattered, by how much, and how certain that is.
 
 A random forest (scikit-learn) learns the scores of the completed trials from their choices.
 
-- Importance of a choice: its share of the variance of the scores, as half of what the forest's R^2
-  loses when the choice's values are shuffled among the trials (permutation importance; shuffling
-  counts a variance twice). Each trial is predicted by the trees that have not seen it (out of bag),
-  so that a choice without effect comes out near 0, or a little below.
-- Marginals: the forest's prediction for each value, averaged over all else that was tried.
+- Importance of a choice: its share of the variance of the scores, estimated as half the loss of
+  the forest's R^2 when the choice's values are shuffled among the trials (permutation importance;
+  shuffling counts a variance twice). Each trial is predicted by the trees that were not fitted to
+  it (out of bag), so a choice without effect gets about 0.
+- Marginals: the forest's prediction for each value, averaged over the other choices of the trials.
 - Trust: the out-of-bag R^2. Near 0, the forest cannot tell trials apart, and neither can the
   importances.
 
-`advice` puts it into words; its certainty comes from resampling the trials.
+`advice` says it in words; its certainty comes from resampling the trials.
 """
 
 from __future__ import annotations
@@ -60,10 +60,10 @@ class Marginal:
         name: Of the choice.
         is_range: Whether `grid` runs along a range of numbers; else it holds the levels.
         is_log: Whether to draw that range on a log scale.
-        grid: Values of the choice, None for inactive.
-        labels: The same as a person writes them.
-        means: The forest's mean prediction at each, in units of the score.
-        spreads: The standard deviation of that over the trees.
+        grid: Values of the choice; None for inactive.
+        labels: The same as text.
+        means: The forest's mean prediction at each value, in units of the score.
+        spreads: The standard deviation of the prediction over the trees.
         points: (value, score) of each trial.
     """
 
@@ -79,15 +79,15 @@ class Marginal:
 
 @dataclass(frozen=True)
 class Explanation:
-    """What a forest says about a search.
+    """The importance of the choices of a search, according to a forest.
 
     Attributes:
-        importances: The most important choice first; empty where nothing can be said.
+        importances: The most important choice first; empty if there are too few trials.
         marginals: By name of the choice, in the same order.
         r2: Out-of-bag R^2: the share of the variance of scores that the forest predicts for trials
             that it has not seen. None where there is no forest.
         trials: How many it learned from.
-        trust: In words, how far to trust it, or why there is nothing.
+        trust: In words, how far to trust it, or why there is no importance.
     """
 
     importances: tuple[Importance, ...]
@@ -98,11 +98,11 @@ class Explanation:
 
 
 def explain(result: SearchResult, *, seed: int = 0) -> Explanation:
-    """Fit a forest to a search, and say which choices mattered.
+    """Fit a forest to a search, and find which choices mattered.
 
-    Trials that failed, were skipped, are running or repeat another one are left out. A choice that
-    was inactive in a trial has a value of its own there. A loss that exploded is taken as no worse
-    than three interquartile ranges below the worst quarter.
+    Trials that failed, were skipped, are running or duplicate another one are left out. Inactive is
+    a value of a choice like any other. Losses beyond three interquartile ranges above the third
+    quartile are clipped to that.
 
     Args:
         result: A search, finished or not.
@@ -143,7 +143,7 @@ def explain(result: SearchResult, *, seed: int = 0) -> Explanation:
         return _nothing(len(trials), "All completed trials have the same score.")
     if not HIGH.search(result.objective.lower()):
         low, high = np.quantile(y, [0.25, 0.75])
-        y = np.maximum(y, low - 3 * (high - low))  # an exploded loss would drown all else
+        y = np.maximum(y, low - 3 * (high - low))  # an exploded loss would dominate
 
     columns = [*varied, *choices(trials, internal=True)]
     x = np.stack([column.codes(column.values) for column in columns], 1).astype(np.float32)
@@ -165,7 +165,7 @@ def explain(result: SearchResult, *, seed: int = 0) -> Explanation:
 def _marginal(
     forest: Forest, x: np.ndarray, column: int, choice: Choice, points: Sequence[float], sign: int
 ) -> Marginal:
-    """Predict all trials in which the choice was active (or not) with each of its values."""
+    """Predict all trials with each value of a choice, inactive ones only as inactive."""
     import numpy as np
 
     grid = _grid(choice)
@@ -190,7 +190,7 @@ def _marginal(
 
 
 def _grid(choice: Choice) -> tuple[Value | None, ...]:
-    """The levels; of a range, values spread over it, and None if it was inactive somewhere."""
+    """Return the levels, or values spread over a range, and None if it was inactive somewhere."""
     import numpy as np
 
     if not choice.is_range:

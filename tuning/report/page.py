@@ -13,8 +13,8 @@ from zoo.plots import render
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-LARGE = 800_000  # bytes from which a picture is embedded as pixels
-PIXELS = 66  # for an inch of a picture, at least
+LARGE = 800_000  # bytes; larger SVG pictures are embedded as PNG
+PIXELS = 66  # per inch of a picture, at least
 
 STYLE = """
 :root { color-scheme: light dark; --text: #1f2933; --faint: #5f6b7a; --line: #dfe3e8;
@@ -78,11 +78,11 @@ for (const table of document.querySelectorAll("table.sortable")) {
 }
 """
 
-Cell = tuple[str, str | float | None]  # what is shown, and what it is sorted by
+Cell = tuple[str, str | float | None]  # text and sort key
 
 
 def page(title: str, body: Iterable[str]) -> str:
-    """Return a whole HTML file that needs no other."""
+    """Return a complete HTML file that needs no other file."""
     return "\n".join(
         [
             '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">',
@@ -102,7 +102,7 @@ def element(tag: str, text: str, kind: str = "") -> str:
 
 
 def picture(figure: Figure) -> str:
-    """Return a figure as an image inside the page; its heading is what a screen reader says."""
+    """Return a figure as an embedded image, with its heading as the alternative text."""
     kind, data = "svg+xml", render(figure, "svg")
     if len(data) > LARGE:
         kind, data = "png", render(figure, "png")
@@ -122,10 +122,10 @@ def table(
     """Return a table.
 
     Args:
-        heads: Of the columns.
-        rows: Cells: (what is shown, what it is sorted by: a number, a text, or None for neither).
-        kinds: A class per row.
-        sortable: Whether a click on a head sorts by that column.
+        heads: Headings of the columns.
+        rows: Cells: (text, sort key); the key is a number, a text or None.
+        kinds: A CSS class per row.
+        sortable: Whether a click on a heading sorts by that column.
     """
     lines = ['<div class="scroll"><table' + (' class="sortable"' if sortable else "") + ">"]
     lines.append("<thead><tr>")

@@ -15,18 +15,18 @@ if TYPE_CHECKING:
     from tuning.report.importance import Explanation
     from tuning.results import SearchResult, Trial
 
-AXES = 14  # that are drawn at most
-LEVELS = 10  # that are named on an axis
+AXES = 14  # at most
+LEVELS = 10  # named on an axis, at most
 
 
 @style()
 def parallel(result: SearchResult, explanation: Explanation | None = None) -> Figure:
-    """Draw each completed trial as a line through its choices to its score, coloured by the score.
+    """Draw each completed trial as a line from choice to choice to its score, coloured by score.
 
     Args:
         result: A search, finished or not.
-        explanation: What `tuning.importance.explain` says of it: the most important choice is then
-            drawn next to the score. By default the choices keep their order.
+        explanation: The result of `tuning.importance.explain`: puts the most important choice next
+            to the score. By default the choices keep their order.
 
     Returns:
         A figure; it says so if there is nothing to draw.
@@ -68,7 +68,7 @@ def parallel(result: SearchResult, explanation: Explanation | None = None) -> Fi
 def _draw_parallel(
     axes: Axes, result: SearchResult, trials: Sequence[Trial], varied: Sequence[Choice]
 ) -> None:
-    """Draw the lines and the axes with their ticks; `varied` has a value for each of the trials."""
+    """Draw the lines, and the axes with their ticks; `varied` has a value per trial."""
     from matplotlib import colormaps
 
     gains = [gain(result, trial) for trial in trials]
@@ -108,7 +108,7 @@ def _draw_parallel(
 
 
 def _heights(choice: Choice) -> list[float]:
-    """Where each trial crosses the axis of a choice, 0 to 1; those of one level a little apart."""
+    """Return where each trial crosses the axis of a choice, 0 to 1, jittered within a level."""
     codes = [float(code) for code in choice.codes(choice.values)]
     every = [float(code) for code in choice.codes(choice.levels)]
     low, reach = min(every), max(every) - min(every)
@@ -120,7 +120,7 @@ def _heights(choice: Choice) -> list[float]:
 
 
 def _ticks(choice: Choice) -> list[tuple[float, str]]:
-    """Heights and texts of the ticks of a choice's axis."""
+    """Return heights and texts of the ticks of a choice's axis."""
     every = [float(code) for code in choice.codes(choice.levels)]
     low, reach = min(every), max(every) - min(every)
     if not choice.is_range:
@@ -138,7 +138,7 @@ def _ticks(choice: Choice) -> list[tuple[float, str]]:
 
 
 def _score_ticks(result: SearchResult, low: float, high: float) -> list[tuple[float, str]]:
-    """Heights and texts of the ticks of the axis of scores, the best at the top."""
+    """Return heights and texts of the ticks of the score axis, the best at the top."""
     sign = 1 if result.direction == "max" else -1
     return [(i / 4, f"{sign * (low + (high - low) * i / 4):.4g}") for i in range(5)]
 

@@ -1,4 +1,4 @@
-"""The trials that nothing beats: more of the objective costs more, and costing less gives less."""
+"""The Pareto front: trials that no other one beats in both objective and cost."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def pareto_front(result: SearchResult, cost: str = "macs") -> list[Trial]:
             "activation_memory", or any other. Trials without it are left out.
 
     Returns:
-        The front, cheapest first, and so worst first. Of trials that are equal in both, the first.
+        The front, cheapest (and so worst) first. Of trials that are equal in both, the first.
 
     Example:
         >>> from pathlib import Path
@@ -44,7 +44,7 @@ def pareto_front(result: SearchResult, cost: str = "macs") -> list[Trial]:
 
 
 def costs(result: SearchResult) -> list[str]:
-    """The costs worth a picture: those in which the completed trials differ by a hundredth."""
+    """Return the costs worth a picture: completed trials differ in them by more than 1 %."""
     found = []
     for cost in COSTS:
         values = [t.metrics[cost] for t in scored(result) if cost in t.metrics]

@@ -1,6 +1,7 @@
-"""Pictures of a search: `scores`, `learning_curves` and `pareto` of its trials, and of its choices.
+"""Pictures of a search.
 
-Of the choices: `importances`, `marginals` and `parallel`. All take a `SearchResult`, finished or
+`scores`, `learning_curves` and `pareto` show its trials, `importances`, `marginals` and `parallel`
+its choices. All take a `SearchResult`, finished or
 not, and return a `matplotlib.figure.Figure` that pyplot does not know and a notebook shows;
 `zoo.plots.save` writes it as PNG, SVG or PDF.
 """
@@ -42,17 +43,17 @@ __all__ = [
 
 MARKS = {"failed": "x", "skipped": "|", "running": "o"}
 COLOURS = {"failed": HIGHLIGHT, "skipped": EDGE, "running": DARK}
-LABELS = 12  # trials of a front that are named
+LABELS = 12  # at most, on a Pareto front
 
 
 def figures(result: SearchResult) -> dict[str, Figure]:
-    """All pictures of a search, as far as its trials allow, by name.
+    """Draw all pictures that the trials of a search allow, by name.
 
     Args:
         result: A search, finished or not.
 
     Returns:
-        "scores", "curves" (of all trials), "pareto-macs" and so on; once a trial is completed also
+        "scores", "curves" (of all trials), "pareto-macs" and so on; with a completed trial also
         "importances", "marginals" (the choices side by side) and "parallel".
 
     Example:
@@ -76,7 +77,7 @@ def figures(result: SearchResult) -> dict[str, Figure]:
 
 @style()
 def scores(result: SearchResult) -> Figure:
-    """Draw the score of each trial in the order of their start, and the best so far.
+    """Draw the scores of the trials in order of their start, and the best so far.
 
     Trials without a score are marked along the lower edge.
 
@@ -142,9 +143,9 @@ def scores(result: SearchResult) -> Figure:
 
 @style()
 def learning_curves(result: SearchResult, metric: str | None = None) -> Figure:
-    r"""Draw the learning curves of all trials in one picture, the best one's thick.
+    r"""Draw the learning curves of all trials in one picture, with a thick line for the best.
 
-    They are read from `curves.csv` in each execution's folder; a failed trial's ends with a cross.
+    They are read from `curves.csv` in each execution's folder. A failed trial ends with a cross.
 
     Args:
         result: A search, finished or not.
@@ -204,7 +205,7 @@ def learning_curves(result: SearchResult, metric: str | None = None) -> Figure:
     _value_axis(axes, shown, values)
     axes.set_xlabel("epoch", color=FAINT, labelpad=2)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    if axes.dataLim.width == 0:  # of one epoch, which has no line
+    if axes.dataLim.width == 0:  # a single epoch
         axes.set_xticks([axes.dataLim.x0])
     handles = [Line2D([], [], color=LIGHT, linewidth=1, label="trial")]
     if best:
@@ -217,7 +218,7 @@ def learning_curves(result: SearchResult, metric: str | None = None) -> Figure:
 
 @style()
 def pareto(result: SearchResult, cost: str = "macs") -> Figure:
-    """Draw the objective against a cost, and the front of trials that no other one beats in both.
+    """Draw the objective against a cost, with the front of trials that none beats in both.
 
     Args:
         result: A search, finished or not.
@@ -303,7 +304,7 @@ def cost_text(cost: str, value: float) -> str:
 
 
 def cost_texts(cost: str, values: Sequence[float]) -> list[str]:
-    """Write costs briefly with their unit; those that are alike in three digits, in full.
+    """Write costs with their unit in three digits, or in full if they would look the same.
 
     Example:
         >>> cost_texts("parameters", [1e6, 1.5e6]), cost_texts("parameters", [103_978, 103_980])
@@ -319,14 +320,14 @@ def cost_texts(cost: str, values: Sequence[float]) -> list[str]:
 
 
 def _counts(result: SearchResult) -> list[str]:
-    """How many trials ended how, such as "3 failed"."""
+    """Count the trials by status, such as "3 failed"."""
     names = ("completed", *MARKS)
     numbers = {name: sum(t.status == name for t in result.trials) for name in names}
     return [f"{number} {name}" for name, number in numbers.items() if number]
 
 
 def _runs(result: SearchResult) -> tuple[list[tuple[Trial, Columns]], int]:
-    """The histories of all executions with their trials, and how many could not be read."""
+    """Read the histories of all executions; return them with their trials, and count failures."""
     runs, unreadable = [], 0
     for trial in result.trials:
         for file in sorted(trial.folder.glob("execution-*/curves.csv")):
@@ -338,12 +339,12 @@ def _runs(result: SearchResult) -> tuple[list[tuple[Trial, Columns]], int]:
 
 
 def _trial_axis(axes: Axes, trials: int) -> None:
-    """Number the trials along the x axis, from 0 as their ids are."""
+    """Number the trials along the x axis from 0, like their ids."""
     from matplotlib.ticker import MaxNLocator
 
     axes.set_xlim(-0.5, trials - 0.5)
     axes.xaxis.set_major_locator(MaxNLocator(nbins=10, integer=True))
-    axes.set_xlabel("trials in the order of their start", color=FAINT, labelpad=2)
+    axes.set_xlabel("trials in order of their start", color=FAINT, labelpad=2)
 
 
 def _value_axis(axes: Axes, name: str, values: list[float]) -> None:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 SHOWN = ("parameters", "macs", "activation_memory", "latency")  # costs in the table
 MODEL = "best.keras"
-WIDTH = 70  # of code on one line
+WIDTH = 70  # letters of code on one line
 
 
 def write_report(
@@ -85,22 +85,20 @@ def write_report(
 
 
 def _summary(result: SearchResult) -> str:
-    """One line: how many trials ended how, for what, in how long."""
+    """Return a line with the numbers of trials, the objective and the training time."""
     counts = Counter(trial.status for trial in result.trials)
     facts = [count(len(result.trials), "trial")]
     facts += [f"{n} {s}" for s in ("completed", "failed", "skipped", "running") if (n := counts[s])]
     copies = sum(trial.reason.startswith("duplicate") for trial in result.trials)
     if copies:
-        facts.append(f"{copies} of them the same as another")
-    facts.append(
-        f"{'highest' if result.direction == 'max' else 'lowest'} {result.objective} wanted"
-    )
+        facts.append(count(copies, "duplicate"))
+    facts.append(f"{'maximises' if result.direction == 'max' else 'minimises'} {result.objective}")
     facts.append(f"{_duration(sum(trial.seconds for trial in result.trials))} of training")
     return " · ".join(facts)
 
 
 def _best(result: SearchResult) -> list[str]:
-    """The best trial, its choices, and how to build it again."""
+    """Return the best trial, its choices, and how to build it again."""
     best = best_trial(result)
     if best is None:
         return []
@@ -113,36 +111,36 @@ def _best(result: SearchResult) -> list[str]:
     rows: list[list[Cell]] = [
         [(k, k), (label(v), None)] for k, v in best.values.items() if not k.startswith(INTERNAL)
     ]
-    told = _told(result, best)
+    record = _best_record(result, best)
     parts = [
         element("h2", f"The best trial: {best.id}"),
         element("p", " · ".join(facts), "facts"),
         table(("choice", "value"), rows),
     ]
-    if told:
+    if record:
         parts.append(element("p", "To build it again:"))
-        parts.append(element("pre", rebuild(told)))
+        parts.append(element("pre", rebuild(record)))
     if (result.run_dir / MODEL).exists():
         parts.append(element("p", "As it was trained, in any process:"))
         parts.append(element("pre", load_line(result.run_dir / MODEL)))
     return parts
 
 
-def _told(result: SearchResult, best: Trial) -> Mapping[str, Any] | None:
-    """What best.json says of the best trial; None if it is not there, or of another trial."""
+def _best_record(result: SearchResult, best: Trial) -> Mapping[str, Any] | None:
+    """Read best.json; None if it is missing or describes another trial."""
     try:
-        told = json.loads((result.run_dir / "best.json").read_text("utf-8"))
+        record = json.loads((result.run_dir / "best.json").read_text("utf-8"))
     except (OSError, ValueError):
         return None
-    is_told = isinstance(told, dict) and told.get("trial") == best.id and "builder" in told
-    return told if is_told else None
+    is_ours = isinstance(record, dict) and record.get("trial") == best.id and "builder" in record
+    return record if is_ours else None
 
 
-def rebuild(told: Mapping[str, Any]) -> str:
-    """Write the Python that builds a candidate as best.json tells it.
+def rebuild(record: Mapping[str, Any]) -> str:
+    """Write the Python that builds a candidate.
 
     Args:
-        told: With "builder", "options", and as far as they are there "recipe", "data", "weights"
+        record: As in best.json: "builder", "options", and optionally "recipe", "data", "weights"
             and "frozen_through".
 
     Example:
@@ -153,25 +151,25 @@ def rebuild(told: Mapping[str, Any]) -> str:
         model = zoo.create("resnet20", stem_stride=1)
         # trained with mixup=0.2
     """
-    weights = told.get("weights")
-    options = dict(told.get("options", {})) | ({"weights": weights} if weights else {})
+    weights = record.get("weights")
+    options = dict(record.get("options", {})) | ({"weights": weights} if weights else {})
     given = [f"{name}={_literal(value)}" for name, value in options.items()]
     package, call = ("applications", "load") if weights else ("zoo", "create")
-    parts = [json.dumps(told["builder"]), *given]
+    parts = [json.dumps(record["builder"]), *given]
     arguments = ", ".join(parts)
     if len(arguments) > WIDTH:
         arguments = "".join(f"\n    {part}," for part in parts) + "\n"
     lines = [f"import {package}", "", f"model = {package}.{call}({arguments})"]
-    recipe = {**told.get("recipe", {}), **told.get("data", {})}
-    if told.get("frozen_through"):
-        recipe["frozen_through"] = told["frozen_through"]
+    recipe = {**record.get("recipe", {}), **record.get("data", {})}
+    if record.get("frozen_through"):
+        recipe["frozen_through"] = record["frozen_through"]
     if recipe:
         lines.append("# trained with " + ", ".join(f"{k}={_literal(v)}" for k, v in recipe.items()))
     return "\n".join(lines)
 
 
 def load_line(path: Path) -> str:
-    """Write the Python that opens a model from whatever folder it is run in.
+    """Write the Python that opens a model; it runs in any folder.
 
     Example:
         >>> print(load_line(Path("/runs/a/best.keras")))
@@ -183,14 +181,14 @@ def load_line(path: Path) -> str:
 
 
 def _literal(value: Any) -> str:
-    """Write a value that was in JSON as Python, its lists as the tuples that they were."""
+    """Write a value from JSON as Python, with tuples for its lists."""
     if isinstance(value, list):
         return f"({', '.join(map(_literal, value))}{',' * (len(value) == 1)})"
     return json.dumps(value, ensure_ascii=False) if isinstance(value, str) else repr(value)
 
 
 def _choices(result: SearchResult, figures: Mapping[str, Figure]) -> list[str]:
-    """Which choices mattered, in pictures, as far as it can be told."""
+    """Return pictures of which choices mattered, if there are enough trials."""
     if "parallel" not in figures:
         return []
     names = ("importances", "marginals", "parallel")
@@ -200,7 +198,7 @@ def _choices(result: SearchResult, figures: Mapping[str, Figure]) -> list[str]:
 
 
 def _progress(figures: Mapping[str, Figure]) -> list[str]:
-    """What the trials reached, in pictures."""
+    """Return pictures of the trials' scores."""
     names = [name for name in figures if name.startswith(("scores", "curves", "pareto"))]
     if not names:
         return []
@@ -209,7 +207,7 @@ def _progress(figures: Mapping[str, Figure]) -> list[str]:
 
 
 def _certainty(result: SearchResult) -> list[str]:
-    """The values of each choice compared, as the advice has it."""
+    """Return the table behind the advice: the values of each choice compared."""
     rows: list[list[Cell]] = []
     for c in comparisons(result):
         for i, (value, behind, share) in enumerate(zip(c.labels, c.behind, c.sure, strict=True)):
@@ -227,16 +225,16 @@ def _certainty(result: SearchResult) -> list[str]:
     if not rows:
         return []
     note = (
-        "Each effect is what a value changes while the other choices are held. How often the best "
-        f"value is ahead is counted over {RESAMPLINGS:,} resamplings of the trials. It is sure "
-        "only from a share on that allows for how many values were compared."
+        "Each effect is what a value changes while the other choices are held fixed. The last "
+        f"column is the share of {RESAMPLINGS:,} resamplings in which the best value is ahead. "
+        "The more values are compared, the larger that share must be to count as sure."
     )
     heads = ("choice", "value", "trials", "behind the best", "how often")
     return [element("h2", "How sure"), element("p", note, "note"), table(heads, rows)]
 
 
 def _reasons(result: SearchResult) -> list[str]:
-    """Why trials failed or were skipped, the most common reason first."""
+    """Return why trials failed or were skipped, the most common reason first."""
     reasons = Counter(
         (trial.status, trial.reason or "no reason was recorded")
         for trial in result.trials
@@ -252,7 +250,7 @@ def _reasons(result: SearchResult) -> list[str]:
 
 
 def _trials(result: SearchResult) -> list[str]:
-    """The table of all trials."""
+    """Return the table of all trials."""
     if not result.trials:
         return []
     best = best_trial(result)
@@ -280,9 +278,9 @@ def _trials(result: SearchResult) -> list[str]:
         rows.append(row)
         kinds.append("best" if best and trial.id == best.id else trial.status)
     parts = [element("h2", "All trials")]
-    note = "A click on a head sorts; in colour: the best."
+    note = "Click a heading to sort. The best trial is coloured."
     if front:
-        note += f" On the front of {result.objective} against MACs: {', '.join(sorted(front))}."
+        note += f" Pareto front of {result.objective} against MACs: {', '.join(sorted(front))}."
     return [*parts, element("p", note, "note"), table(heads, rows, kinds, sortable=True)]
 
 

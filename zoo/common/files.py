@@ -1,4 +1,4 @@
-"""Files that are whole or absent: atomic writing."""
+"""Atomic writing: a file is complete or absent. Files that this package may replace."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-TEMPORARY = ".writing-"  # how the names of files begin that are not whole yet
-MARK = "made by keras-modelzoo"  # in pictures and reports, so that they can be told from others
-MARKED = 2**16  # bytes at either end of a file, in which the mark is looked for
+TEMPORARY = ".writing-"  # prefix of the names of incomplete files
+MARK = "made by keras-modelzoo"  # in pictures and reports, to recognise them
+MARKED = 2**16  # bytes at either end of a file that are searched for the mark
 
 
 def cache_dir() -> Path:
-    """The folder of what can be had again, such as downloads; it may not exist yet.
+    """Return the folder for downloads and other replaceable files; it may not exist yet.
 
     Returns:
         $ZOO_CACHE if it is set, else `keras-modelzoo` in $XDG_CACHE_HOME, in %LOCALAPPDATA% on
@@ -42,9 +42,9 @@ def cache_dir() -> Path:
 
 @contextlib.contextmanager
 def atomic(path: Path) -> Iterator[Path]:
-    """Give a temporary path to write to, which becomes `path` when the block ends well.
+    """Yield a temporary path that is renamed to `path` if the block ends without an exception.
 
-    Where `path` is a link, it stays one, and the file that it names is replaced.
+    If `path` is a link, the file that it points to is replaced.
     """
     path = Path(os.path.realpath(path))
     temporary = path.with_name(f"{TEMPORARY}{path.name}")  # keeps the suffix
@@ -71,7 +71,7 @@ def write_json(path: Path, value: Any) -> None:
 
 
 def check_replaceable(path: Path) -> None:
-    """Raise FileExistsError if a file holds something and does not bear this package's mark."""
+    """Raise FileExistsError if a file is not empty and lacks this package's mark."""
     if not path.exists():
         return
     with path.open("rb") as file:

@@ -1,11 +1,11 @@
-"""What keras.applications, timm and torchvision call things that have another name here."""
+"""Names of keras.applications, timm and torchvision, and what to use here instead."""
 
 from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable, Mapping
 
-# An option of theirs: its name here.
+# Their option -> ours.
 RENAMED = {
     "classes": "num_classes",
     "n_classes": "num_classes",
@@ -30,7 +30,7 @@ PRETRAINED = (
     'for pretrained weights use applications.load(name, weights="imagenet")'
 )
 SHAPE = "say input_shape=(height, width, channels)"
-# An option of theirs: what to do where none of the names here stands for it.
+# Their option -> what to do if no option of ours corresponds to it.
 HINTS = {
     "weights": PRETRAINED,
     "pretrained": PRETRAINED,
@@ -49,7 +49,7 @@ HINTS = {
     "out_indices": "for the feature maps use zoo.features(model, levels) in Python",
 }
 
-# A name of theirs: what it is here.
+# Their name -> what to use here.
 NAMES = {
     "applications": "it is a package of its own: import applications",
     "tuning": "it is a package of its own: import tuning",
@@ -71,13 +71,13 @@ NAMES = {
 def unknown_option(
     owner: str, option: str, known: Iterable[str], flags: Mapping[str, str] | None = None
 ) -> str:
-    """The sentence about an option that there is not.
+    """Return the error message for an unknown option.
 
     Args:
-        owner: What does not have it.
-        option: Its name.
-        known: The names that there are.
-        flags: Names that the command line takes as flags, and the flags.
+        owner: What lacks the option.
+        option: The unknown name.
+        known: The known names.
+        flags: Option -> flag of the command line.
 
     Example:
         >>> unknown_option("resnet18", "include_top", ["num_classes"])
@@ -98,12 +98,12 @@ def unknown_option(
 
 
 def unknown_name(module: str, name: str, models: Iterable[str] = ()) -> str:
-    """The sentence about an attribute that a module does not have.
+    """Return the error message for an unknown attribute of a module.
 
     Args:
         module: The module's name.
         name: The attribute.
-        models: Names of models; one is recognised in any spelling.
+        models: Names of models, recognised in any spelling.
 
     Example:
         >>> print(unknown_name("zoo", "ResNet50", ["resnet50"]))

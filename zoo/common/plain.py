@@ -1,4 +1,4 @@
-"""Python's values in place of NumPy's, so that they can be checked and written to JSON."""
+"""NumPy's values converted to Python's, so that they can be checked and written to JSON."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Any
 
 
 def plain(value: Any) -> Any:
-    """NumPy's numbers, booleans, strings and arrays as Python's, also within lists, tuples, dicts.
+    """Convert NumPy's scalars and arrays to Python's, also within lists, tuples and dicts.
 
     Example:
         >>> import numpy as np
@@ -23,6 +23,6 @@ def plain(value: Any) -> Any:
 
 
 def plain_fields(made: Any) -> None:
-    """Make the fields of a frozen dataclass plain, from within its `__post_init__`."""
+    """Convert the fields of a frozen dataclass; call it in `__post_init__`."""
     for name, value in vars(made).items():
         object.__setattr__(made, name, plain(value))

@@ -1,4 +1,4 @@
-"""Imports of TensorFlow without its messages."""
+"""Hide TensorFlow's messages."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ import os
 import sys
 from collections.abc import Iterator
 
-RETRACING = "triggered tf.function retracing"  # each model that is trained has to be traced
-DEPRECATED = "is deprecated and will be removed"  # what a package of others calls
+RETRACING = "triggered tf.function retracing"  # every trained model must be traced
+DEPRECATED = "is deprecated and will be removed"  # called by other packages
 
 
 @contextlib.contextmanager
 def quiet() -> Iterator[None]:
-    """Keep what TensorFlow writes about CPUs and missing GPUs off the terminal.
+    """Hide what TensorFlow prints about CPUs and missing GPUs.
 
     TF_CPP_MIN_LOG_LEVEL=0 or 1 in the environment shows it.
     """
@@ -34,7 +34,7 @@ def quiet() -> Iterator[None]:
 
 @contextlib.contextmanager
 def unlogged(*texts: str) -> Iterator[None]:
-    """Keep TensorFlow's log messages that contain one of the texts off the terminal.
+    """Hide TensorFlow's log messages that contain one of the texts.
 
     Example:
         >>> with unlogged("of no use"):

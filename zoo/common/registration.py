@@ -1,4 +1,4 @@
-"""Keras gets to know the layers of this package, whichever of the two is imported first.
+"""Register our layers with Keras, whichever of the two packages is imported first.
 
 Keras opens a file only if the classes that it names are registered. `import zoo` is light and must
 not import Keras; so a finder waits for `import keras` and imports `zoo.layers` right after it.
@@ -23,7 +23,7 @@ def register_layers() -> None:
 
 
 class KerasFinder:
-    """Finds Keras as the other finders do, with a loader that imports `zoo.layers` behind it."""
+    """Finds Keras through the other finders, and has `zoo.layers` imported after it."""
 
     def find_spec(
         self, name: str, path: Sequence[str] | None = None, target: ModuleType | None = None
@@ -39,7 +39,7 @@ class KerasFinder:
 
 
 class KerasLoader:
-    """Loads Keras as its own loader does, and then registers the layers."""
+    """Loads Keras with its own loader, then registers our layers."""
 
     def __init__(self, finder: KerasFinder, loader: Any) -> None:
         self.finder, self.loader = finder, loader

@@ -1,4 +1,4 @@
-"""Run folders: each says in run.json which kind of run it holds, and other commands refuse it."""
+"""Run folders: run.json states the kind of run, and commands of other kinds refuse the folder."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ class Kind:
     """One kind of run.
 
     Attributes:
-        title: What a folder of it holds, in a sentence.
-        command: What continues it.
-        older: Files, as patterns, by which a folder without run.json is known: earlier
-            versions wrote none.
-        begun: Files, as patterns, of which one is there once there is something to keep. Until
-            then, as after a first epoch that diverged, the run may be started anew.
+        title: The kind in words, with an article.
+        command: The command or call that continues it.
+        older: Patterns of files that identify a folder without run.json, from before the first
+            release.
+        begun: Patterns of files of which one exists once there is something to keep. Until then,
+            for example after a first epoch that diverged, the run may be started again.
     """
 
     title: str
@@ -72,7 +72,7 @@ def kind_of(folder: Path) -> str | None:
         if stated["package"] == PACKAGE:
             return str(stated["kind"])
     except (OSError, ValueError, KeyError, TypeError):
-        pass  # no run.json, or somebody else's
+        pass  # no run.json, or one of another program
     for name, kind in KINDS.items():
         if all(any(folder.glob(pattern)) for pattern in kind.older):
             return name
@@ -80,18 +80,18 @@ def kind_of(folder: Path) -> str | None:
 
 
 def check(folder: Path, kind: str, *, resume: bool, writes: Sequence[str] = ()) -> None:
-    """Raise an error if a run would write over something that is not its own.
+    """Raise an error if a run would overwrite files that are not its own.
 
     Args:
-        folder: The run's; it may not exist yet.
+        folder: The run's folder; it may not exist yet.
         kind: A key of `KINDS`.
-        resume: Whether a run of the same kind may be there, which is continued.
-        writes: Names of what the run writes, as patterns; none of them may exist in a folder that
-            holds no run. Empty folders do not count.
+        resume: Whether to continue a run of the same kind.
+        writes: Patterns of the files that the run writes. None may exist in a folder that holds no
+            run; empty folders do not count.
 
     Raises:
-        FileExistsError: If the folder holds a run of another kind, a run that is not to be
-            continued, or files of others under names that the run writes.
+        FileExistsError: If the folder holds a run of another kind, a run while `resume` is False,
+            or other files under names that the run writes.
         NotADirectoryError: If it is a file.
     """
     if folder.exists() and not folder.is_dir():
@@ -109,7 +109,7 @@ def check(folder: Path, kind: str, *, resume: bool, writes: Sequence[str] = ()) 
             found, Kind(f"a run of kind {found!r}", "the version that began it", (), ())
         )
         raise FileExistsError(
-            f"{folder} holds {other.title}, which {wanted.title} would write over: give another "
+            f"{folder} holds {other.title}, which {wanted.title} would overwrite: give another "
             f"folder, or continue what is there with {other.command}"
         )
     elif taken or (folder / FILE).exists():
@@ -117,7 +117,7 @@ def check(folder: Path, kind: str, *, resume: bool, writes: Sequence[str] = ()) 
         more = f" and {len(taken) - 3} more" if len(taken) > 3 else ""
         raise FileExistsError(
             f"{folder} holds no run of this package, and {', '.join(taken[:3])}{more}, which "
-            f"{wanted.title} would write over: give another folder"
+            f"{wanted.title} would overwrite: give another folder"
         )
 
 
@@ -127,14 +127,14 @@ def _holds(path: Path) -> bool:
 
 
 def claim(folder: Path, kind: str, *, resume: bool, writes: Sequence[str] = ()) -> None:
-    """Make a folder that of a run, and write run.json; the arguments and errors are `check`'s."""
+    """Reserve a folder for a run by writing run.json; arguments and errors are those of `check`."""
     check(folder, kind, resume=resume, writes=writes)
     folder.mkdir(parents=True, exist_ok=True)
     if not (folder / FILE).exists():
         stated = {"schema": 1, "kind": kind, "package": PACKAGE, "version": VERSION}
         try:
             write_json(folder / FILE, stated)
-        except FileNotFoundError:  # another process, of the same search, has just written it
+        except FileNotFoundError:  # another process of the same search has just written it
             if not (folder / FILE).exists():
                 raise
     check(folder, kind, resume=True)  # another command may have claimed it at the same moment

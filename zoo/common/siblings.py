@@ -1,4 +1,4 @@
-"""Whose packages `import applications` and `import tuning` find: ours, or a file of the user's."""
+"""Check that `import applications` and `import tuning` find ours, not a file of the user."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from pathlib import Path
 
 
 def check_ours(*names: str) -> None:
-    """Raise ImportError if another file takes the place of a package of this distribution.
+    """Raise ImportError if another file shadows a package of this distribution.
 
     Nothing is imported.
 
     Args:
-        *names: Of the packages: "zoo", "applications" or "tuning".
+        *names: Packages: "zoo", "applications" or "tuning".
 
     Example:
         >>> check_ours("applications", "tuning")

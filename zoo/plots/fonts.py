@@ -1,4 +1,4 @@
-"""Fonts for names in any script: what the usual font lacks, another installed one draws."""
+"""Fonts for names in any script: another installed font draws what Matplotlib's default lacks."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ CJK = ("CJK", "HIRAGANA", "KATAKANA", "HANGUL", "IDEOGRAPHIC", "FULLWIDTH")
 
 @contextlib.contextmanager
 def readable(figure: Figure) -> Iterator[None]:
-    """Give the texts of a figure fonts that have their characters, for the time it is drawn.
+    """While a figure is drawn, give its texts fonts that have their characters.
 
     Args:
-        figure: Any Matplotlib figure. Texts that its usual font can write are left alone.
+        figure: Any Matplotlib figure. Texts that the default font can write are not changed.
 
     Warns:
-        UserWarning: If no installed font has some of the characters: one sentence says which, and
-            what to install.
+        UserWarning: If no installed font has some of the characters: which they are, and what to
+            install.
     """
     from matplotlib.text import Text
     from matplotlib.ticker import FixedFormatter
@@ -49,7 +49,7 @@ def readable(figure: Figure) -> Iterator[None]:
                 axis.set_tick_params(labelfontfamily=[USUAL, *families])
     if lacking:
         _warn(lacking)
-    logger = logging.getLogger("matplotlib.font_manager")  # tells of each face that is not bold
+    logger = logging.getLogger("matplotlib.font_manager")  # reports every face that is not bold
     level = logger.level
     try:
         logger.setLevel(logging.ERROR)
@@ -61,7 +61,7 @@ def readable(figure: Figure) -> Iterator[None]:
 
 
 def _missing(characters: str | frozenset[str]) -> frozenset[str]:
-    """The characters that the usual font lacks; spaces and control characters need none."""
+    """Return the visible characters that the default font lacks."""
     if all(character < "\u0250" for character in characters):  # Latin
         return frozenset()
     lacking = (c for c in characters if ord(c) not in _characters(_faces()[USUAL]))
@@ -70,7 +70,7 @@ def _missing(characters: str | frozenset[str]) -> frozenset[str]:
 
 @functools.lru_cache(maxsize=64)
 def _families(characters: frozenset[str]) -> tuple[tuple[str, ...], frozenset[str]]:
-    """Installed families that have what the usual font lacks, and what none of them has."""
+    """Return families that have what the default font lacks, and the characters that none has."""
     lacking = _missing(characters)
     chosen: list[str] = []
     for is_complete in (False, True):
@@ -87,7 +87,7 @@ def _families(characters: frozenset[str]) -> tuple[tuple[str, ...], frozenset[st
 
 
 def _faces() -> dict[str, str]:
-    """Each installed family's most regular face, a file; families made for screens first."""
+    """Map each installed family to the file of its most regular face, Noto Sans families first."""
     from matplotlib import font_manager
 
     fonts = [f for f in font_manager.fontManager.ttflist if not NOT_FOR_NAMES.match(f.name)]
@@ -100,7 +100,7 @@ def _faces() -> dict[str, str]:
 
 
 def _widest(faces: dict[str, str], characters: frozenset[str]) -> str:
-    """The first family that has all of the characters, else the one that has the most."""
+    """Return the first family that has all characters, else the one that has the most."""
     counts: dict[str, int] = {}
     for family, file in faces.items():
         counts[family] = len(_has(file, characters))
@@ -115,17 +115,17 @@ def _has(file: str, characters: frozenset[str]) -> frozenset[str]:
 
 @functools.cache
 def _characters(file: str) -> frozenset[int]:
-    """The characters that a font file has."""
+    """Return the characters that a font file has."""
     from matplotlib.ft2font import FT2Font
 
     try:
         return frozenset(FT2Font(file).get_charmap())
-    except (OSError, RuntimeError):  # it is gone, or no font that Matplotlib draws
+    except (OSError, RuntimeError):  # it was removed, or Matplotlib cannot draw it
         return frozenset()
 
 
 def _add_new_fonts() -> None:
-    """Tell Matplotlib of fonts that were installed after it last looked."""
+    """Add fonts that were installed after Matplotlib built its list."""
     from matplotlib import font_manager
 
     known = {font.fname for font in font_manager.fontManager.ttflist}
@@ -137,7 +137,7 @@ def _add_new_fonts() -> None:
 
 @functools.cache
 def _warn(lacking: frozenset[str]) -> None:
-    """Say once what no font has."""
+    """Warn once about characters that no font has."""
     warnings.warn(
         f"No installed font has {_some(lacking)}, so a picture shows boxes in their place; "
         f"install fonts that have them, such as those of Debian's {_packages(lacking)}.",
@@ -146,7 +146,7 @@ def _warn(lacking: frozenset[str]) -> None:
 
 
 def _some(characters: frozenset[str]) -> str:
-    """The first few of the characters, letters if there are any."""
+    """List the first few characters, letters if there are any."""
     shown = sorted(filter(str.isalpha, characters)) or sorted(characters)
     return f"the characters {''.join(shown[:8])}{' and others' if len(shown) > 8 else ''}"
 

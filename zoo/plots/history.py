@@ -1,9 +1,9 @@
 """The history of a run: columns by name, a value per epoch.
 
-"epoch" (from 0, as Keras counts), the metrics, "val_" and the metrics, "learning_rate", "seconds",
-"images_per_second" or "steps_per_second", and "gpu_memory_mb". None stands for a value that was not
-measured, NaN and infinity for themselves. `zoo.callbacks.LearningCurves` writes such a history as
-CSV; those of `keras.callbacks.CSVLogger` are read as well.
+The columns are "epoch" (from 0, as Keras counts), the metrics, their "val_" counterparts,
+"learning_rate", "seconds", "images_per_second" or "steps_per_second", and "gpu_memory_mb". None is
+a value that was not measured; NaN and infinity are values. `zoo.callbacks.LearningCurves` writes a
+history as CSV; the CSV of `keras.callbacks.CSVLogger` can be read, too.
 """
 
 from __future__ import annotations
@@ -27,7 +27,11 @@ MEASUREMENTS = {
     "steps_per_second": "steps / s",
     "gpu_memory_mb": "GPU memory, peak (MiB)",
 }
-MONITORED = ("val_accuracy", "val_loss", "loss")  # what says by default which epoch is best
+MONITORED = (
+    "val_accuracy",
+    "val_loss",
+    "loss",
+)  # the first that exists
 LOW = re.compile(
     r"loss|err|mae$|mse$|mape$|rmse|mean_(abs|sq)|perplexity|entropy|diverg|hinge|poisson|logcosh"
 )
@@ -44,8 +48,8 @@ def read_history(path: str | os.PathLike[str]) -> Columns:
         path: The file, or a run folder that holds `curves.csv`.
 
     Returns:
-        Columns by name, in the file's order; a value per row: numbers (NaN and infinity too), None
-        where the file has none. "epoch" counts from 0.
+        Columns by name, in the file's order: a number per row, or None for an empty cell. "epoch"
+        counts from 0.
 
     Raises:
         ValueError: If there is no such file or it is not such a CSV.
@@ -113,16 +117,16 @@ def best_epoch(columns: Columns, monitor: str | None = None, mode: Mode = "auto"
 
     Args:
         columns: A history.
-        monitor: The column. By default "val_accuracy", else "val_loss", else "loss": as training
-            chooses its best epoch.
-        mode: "min", "max", or "auto" to tell it from the name.
+        monitor: The column. By default "val_accuracy", else "val_loss", else "loss", as in
+            training.
+        mode: "min", "max", or "auto" to decide by the name.
 
     Returns:
-        The best epoch, among equals that of the lowest val_loss, then the first; None if there is
-        no finite value.
+        The best epoch; among equals the one with the lowest val_loss, then the first. None if there
+        is no finite value.
 
     Raises:
-        ValueError: If there is no such column, or the name does not tell whether high is good.
+        ValueError: If there is no such column, or its name does not show whether high is good.
 
     Example:
         >>> best_epoch({"epoch": [0, 1, 2], "val_accuracy": [0.5, 0.9, 0.8]}, "val_accuracy")
@@ -144,10 +148,10 @@ def best_epoch(columns: Columns, monitor: str | None = None, mode: Mode = "auto"
 
 
 def direction(name: str) -> Literal["min", "max"]:
-    """Tell from a metric's name whether it is better low or high.
+    """Return whether a metric should be low ("min") or high ("max"), by its name.
 
     Raises:
-        ValueError: If the name does not tell.
+        ValueError: If the name does not show it.
     """
     base = name.removeprefix("val_").lower()
     if LOW.search(base):
@@ -155,7 +159,7 @@ def direction(name: str) -> Literal["min", "max"]:
     if HIGH.search(base):
         return "max"
     raise ValueError(
-        f'The name {name!r} does not tell whether low or high is good; give mode="min" or "max".'
+        f'The name {name!r} does not show whether low or high is good; give mode="min" or "max".'
     )
 
 
@@ -181,7 +185,7 @@ def as_history(source: Any) -> Columns:
     epochs = columns.pop("epoch", None) or list(getattr(source, "epoch", ())) or list(range(length))
     for name, column in columns.items():
         if len(column) < len(epochs) and name.startswith("val_") and column:
-            # Keras's History is silent about the epochs that validation_freq leaves out.
+            # Keras's History has no values for the epochs that validation_freq skips.
             every = len(epochs) // len(column)
             spread: list[float | None] = [None] * len(epochs)
             spread[every - 1 : every * len(column) : every] = column
@@ -211,7 +215,7 @@ def named_histories(runs: Any) -> dict[str, Columns]:
 
 
 def _names(runs: Sequence[Any]) -> list[str]:
-    """Call runs after their folders; where two are alike, after as much of the path as differs."""
+    """Name runs after their folders, with as much of the path as makes the names unique."""
     places: list[tuple[str, ...] | None] = []
     for run in runs:
         if isinstance(run, (str, os.PathLike)):
@@ -232,7 +236,7 @@ def _names(runs: Sequence[Any]) -> list[str]:
 
 
 def points_of(columns: Columns, column: str) -> Points:
-    """Return (epoch from 1, value) where there is a value, and NaN where an epoch is missing."""
+    """Return (epoch from 1, value) for each value, and NaN for missing epochs."""
     points: Points = []
     previous = None
     for epoch, value in zip(columns["epoch"], columns.get(column, ()), strict=False):
@@ -246,7 +250,7 @@ def points_of(columns: Columns, column: str) -> Points:
 
 
 def monitored(columns: Iterable[str], monitor: str | None) -> str | None:
-    """The given column, by default the first of `MONITORED` that is there; None for "" or none."""
+    """Return the given column, else the first of `MONITORED` that exists; None for ""."""
     if monitor is None:
         return next((name for name in MONITORED if name in columns), None)
     if not monitor:
@@ -258,12 +262,12 @@ def monitored(columns: Iterable[str], monitor: str | None) -> str | None:
 
 
 def last_epoch(columns: Columns) -> int:
-    """The last epoch, counted from 1; 0 if there is none."""
+    """Return the last epoch, counted from 1; 0 if there is none."""
     return int(columns["epoch"][-1] or 0) + 1 if columns["epoch"] else 0
 
 
 def ranges(numbers: Sequence[int]) -> str:
-    """Write ascending numbers briefly.
+    """Write ascending numbers as ranges.
 
     Example:
         >>> ranges([3, 4, 5, 9])

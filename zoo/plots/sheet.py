@@ -1,4 +1,4 @@
-"""Contact sheets."""
+"""Contact sheets: images in a grid, with captions."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
 Boxes = Sequence[Sequence[tuple[np.ndarray, str]]]
 CELL = 1.3  # inches, the side of a square image; others have the same area
-SIZES = (8.0, 7.0, 5.5)  # points of the titles: the largest that fits in a line, else the least
-LINES = 6  # of a title, at most
+SIZES = (8.0, 7.0, 5.5)  # points; a title has the first size that fits, else the last
+LINES = 6  # at most, in a title
 
 
 @style()
@@ -29,12 +29,12 @@ def sheet(
 
     Args:
         images: (N, H, W, 1 or 3), values 0 to 255.
-        titles: N texts, of a line or more; long lines are wrapped.
-        columns: Images in a row.
-        boxes: Of every image, ([x_min, y_min, x_max, y_max] in pixels, name) pairs to draw.
+        titles: N texts of one or more lines; long lines are wrapped.
+        columns: Images per row.
+        boxes: Boxes to draw, for each image: ([x_min, y_min, x_max, y_max] in pixels, name) pairs.
 
     Returns:
-        A figure, which a notebook shows and `zoo.plots.save` writes.
+        A figure that a notebook shows and `zoo.plots.save` writes.
     """
     from matplotlib.patches import Rectangle
 
@@ -67,7 +67,7 @@ def sheet(
 
 
 def _wrapped(titles: Sequence[str], width: float) -> tuple[list[str], float]:
-    """Titles in lines that fit into a width in inches, and the size of their letters in points."""
+    """Wrap titles to a width in inches; return them and their font size in points."""
     longest = max((_length(line) for title in titles for line in title.split("\n")), default=1)
     size = next((size for size in SIZES if _room(size, width) >= longest), SIZES[-1])
     room = _room(size, width)
@@ -88,10 +88,10 @@ def _wrapped(titles: Sequence[str], width: float) -> tuple[list[str], float]:
 
 
 def _room(size: float, width: float) -> int:
-    """Letters in a line: one is about 0.57 of its size wide."""
+    """Return how many letters fit in a line; one is about 0.57 font sizes wide."""
     return int(72 * width / (0.57 * size))
 
 
 def _length(line: str) -> int:
-    """Columns that a line takes; East Asian characters take two."""
+    """Return the width of a line in letters; East Asian characters count twice."""
     return sum(1 + (unicodedata.east_asian_width(character) in "WF") for character in line)

@@ -20,9 +20,9 @@ gamma, beta, moving mean, moving variance. A .keras has its layers in the model'
 .weights.h5 by class, for that file keeps no other. An index of shards
 (`model.safetensors.index.json`, `model.weights.json`) reads as one checkpoint.
 
-A file may be damaged or hostile. Nothing of it is executed, unpacked to disk or followed to another
-file (but for an index's shards beside it), what it declares is held against its size before memory
-is spent, and every failure is a `CheckpointError` that names the file.
+A file may be damaged or malicious. No code in it is executed, nothing is unpacked to disk, no other
+file is opened except the shards of an index beside it, declared sizes are compared with the file's
+size before memory is allocated, and every failure is a `CheckpointError` that names the file.
 """
 
 from __future__ import annotations
@@ -191,7 +191,9 @@ def _merge(
     dtypes = {shard.path: shard.dtypes for shard in shards.values()}
     extra = sum(map(len, shards.values())) - len(places)
     if extra:
-        raise CheckpointError(f"does not name {extra} of the arrays in its shards: get it again.")
+        raise CheckpointError(
+            f"does not name {extra} of the arrays in its shards: download it again."
+        )
     entries = {name: entry(name, shards[place]) for name, place in places.items()}
     first = next(iter(shards.values()))
     return Checkpoint(

@@ -47,7 +47,7 @@ def failures(path: Path, what: str = "is damaged") -> Iterator[None]:
         if isinstance(error, OSError) and error.strerror:  # h5py's have none
             raise CheckpointError(f"{path} cannot be opened: {error.strerror}.") from error
         raise CheckpointError(
-            f"{path} {what} ({type(error).__name__}: {_short(error)}): get the file again."
+            f"{path} {what} ({type(error).__name__}: {_short(error)}): download the file again."
         ) from error
 
 
@@ -75,7 +75,7 @@ class Checkpoint(Mapping[str, np.ndarray]):
 
     Shapes and dtypes are known at once; an array is read on each access, as a read-only view of the
     mapped file wherever the format allows it, so keep what you use twice. Arrays that were handed
-    out stay valid after `close`. A file that is cut short while it is mapped ends the process:
+    out stay valid after `close`. A file that is truncated while it is mapped ends the process:
     replace files by renaming, never by writing into them.
 
     Attributes:
@@ -122,8 +122,8 @@ class Checkpoint(Mapping[str, np.ndarray]):
         declared = sum(entry.nbytes for entry in self._entries.values())
         if not plausible(declared, stored):
             raise CheckpointError(
-                f"of {stored} bytes declares {declared} bytes of arrays: it is damaged or hostile, "
-                "get it from its source again."
+                f"of {stored} bytes declares {declared} bytes of arrays: it is damaged or "
+                "malicious. Download it again from its source."
             )
 
     def __getitem__(self, name: str) -> np.ndarray:
@@ -184,7 +184,7 @@ def check_shape(name: str, shape: Sequence[int], itemsize: int) -> None:
         len(shape) > MAX_DIMENSIONS
         or math.prod(max(size, 1) for size in shape) * max(itemsize, 1) > MAX_ARRAY_BYTES
     ):
-        raise CheckpointError(f"declares an absurd shape for {name!r}: get the file again.")
+        raise CheckpointError(f"declares an absurd shape for {name!r}: download the file again.")
 
 
 def check_finite(name: str, array: np.ndarray, path: str | Path | None = None) -> None:
@@ -233,9 +233,11 @@ def parse_json(data: bytes | memoryview, what: str) -> dict[str, Any]:
     except (ValueError, RecursionError) as error:
         if isinstance(error, CheckpointError):
             raise
-        raise CheckpointError(f"has a damaged {what} ({_short(error)}): get it again.") from error
+        raise CheckpointError(
+            f"has a damaged {what} ({_short(error)}): download it again."
+        ) from error
     if not isinstance(value, dict):
-        raise CheckpointError(f"has a {what} that is not an object: get the file again.")
+        raise CheckpointError(f"has a {what} that is not an object: download the file again.")
     return value
 
 
@@ -244,7 +246,7 @@ def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(found) != len(pairs):
         names = [name for name, _ in pairs]
         twice = next(name for name in names if names.count(name) > 1)
-        raise CheckpointError(f"names {twice[:100]!r} twice: it is damaged or hostile.")
+        raise CheckpointError(f"names {twice[:100]!r} twice: it is damaged or malicious.")
     return found
 
 

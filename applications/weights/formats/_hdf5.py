@@ -63,7 +63,7 @@ class Hdf5:
                 raise CheckpointError(f"has a data set where the group of {path!r} should be.")
             link = found.get(part, getlink=True)
             if link is None:
-                raise CheckpointError(f"lacks {path[:200]!r}: it is cut short or damaged.")
+                raise CheckpointError(f"lacks {path[:200]!r}: it is truncated or damaged.")
             if not isinstance(link, h5py.HardLink):
                 raise CheckpointError(
                     f"has a {type(link).__name__} at {path[:200]!r}, which may lead to another "
@@ -112,7 +112,7 @@ class Hdf5:
     def entry(self, dataset: h5py.Group | h5py.Dataset, name: str) -> Entry:
         """How to read a data set, once everything about it is in order."""
         if not isinstance(dataset, h5py.Dataset):
-            raise CheckpointError(f"has no data set at {name!r}: it is cut short or damaged.")
+            raise CheckpointError(f"has no data set at {name!r}: it is truncated or damaged.")
         plan = dataset.id.get_create_plist()
         if plan.get_external_count() or dataset.is_virtual:
             raise CheckpointError(
@@ -137,8 +137,8 @@ class Hdf5:
             or (dataset.chunks and not _chunks_are_whole(dataset))
         ):
             raise CheckpointError(
-                f"declares {declared} bytes for {name!r} and stores {stored}: it is cut short, "
-                "damaged or hostile."
+                f"declares {declared} bytes for {name!r} and stores {stored}: it is truncated, "
+                "damaged or malicious."
             )
         read, shape = self._reader(dataset, declared), tuple(int(size) for size in shape)
         if bfloat16:
@@ -151,7 +151,9 @@ class Hdf5:
         if start is None:
             return lambda: native(dataset[()])
         if start + size > len(self.data):
-            raise CheckpointError("has a data set beyond its end: it is cut short, get it again.")
+            raise CheckpointError(
+                "has a data set beyond its end: it is truncated, download it again."
+            )
         dtype, shape = dataset.dtype, dataset.shape
         raw = self.data[start : start + size]
         return lambda: native(np.frombuffer(raw, dtype).reshape(shape))
@@ -160,7 +162,7 @@ class Hdf5:
         """Every group and data set below `group` with its path, in natural order."""
         self.groups_seen += 1
         if depth > MAX_DEPTH or self.groups_seen > MAX_GROUPS or len(group) > MAX_ARRAYS:
-            raise CheckpointError("nests too many groups: it is damaged or hostile.")
+            raise CheckpointError("nests too many groups: it is damaged or malicious.")
         for name in sorted(group, key=natural):
             if depth == 0 and name == "optimizer":
                 continue
@@ -217,7 +219,7 @@ def _legacy(path: Path, hdf5: Hdf5, weights: h5py.Group) -> Checkpoint:
             if itself and f"{layer}/{rest}" not in entries:
                 name = f"{layer}/{rest}"
             if name in entries:
-                raise CheckpointError(f"names {name!r} twice: it is damaged or hostile.")
+                raise CheckpointError(f"names {name!r} twice: it is damaged or malicious.")
             entries[name] = hdf5.entry(hdf5.child(group, weight), name)
     metadata = {
         key: text for key in ("keras_version", "backend") if (text := hdf5.text(weights, key))

@@ -32,7 +32,7 @@ class Strings:
         """The `count` strings of an attribute of the object whose header lies at `header`."""
         raw = self._attribute(header, name.encode())
         if len(raw) != count * REFERENCE:
-            raise CheckpointError(f"has a damaged attribute {name!r}: get the file again.")
+            raise CheckpointError(f"has a damaged attribute {name!r}: download the file again.")
         found: list[str] = []
         left = MAX_TEXT
         for at in range(0, len(raw), REFERENCE):
@@ -40,7 +40,7 @@ class Strings:
             text = self._heap(heap).get(number, b"") if length else b""
             left -= length
             if length > len(text) or left < 0:
-                raise CheckpointError(f"has a damaged attribute {name!r}: get the file again.")
+                raise CheckpointError(f"has a damaged attribute {name!r}: download the file again.")
             found.append(bytes(text[:length]).partition(b"\0")[0].decode())
         return found
 
@@ -71,7 +71,7 @@ class Strings:
             prefix = 6 if flags & 4 else 4
         for number, (start, size) in enumerate(blocks):  # grows as continuations are found
             if number >= MAX_BLOCKS:
-                raise CheckpointError("has a damaged header of an object: get the file again.")
+                raise CheckpointError("has a damaged header of an object: download the file again.")
             at, end = start, min(start + size, len(self.data))
             while at + prefix <= end:
                 kind = _int(self.data, at, 2) if old else self.data[at]
@@ -89,7 +89,9 @@ class Strings:
         """The objects of the heap at an address: number -> bytes."""
         if address not in self._heaps:
             if bytes(self.data[address : address + 4]) != b"GCOL":
-                raise CheckpointError("has no heap of strings where one should be: get it again.")
+                raise CheckpointError(
+                    "has no heap of strings where one should be: download it again."
+                )
             end = min(address + _int(self.data, address + 8, 8), len(self.data))
             at = address + 16
             objects: dict[int, bytes | memoryview] = {}

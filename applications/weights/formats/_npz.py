@@ -50,7 +50,9 @@ def _entry(archive: Archive, member: str) -> Entry:
         )
     start = head.tell()
     if archive.members[member].size != start + math.prod(shape) * dtype.itemsize:
-        raise CheckpointError(f"has a {member!r} of another size than its shape: get it again.")
+        raise CheckpointError(
+            f"has a {member!r} of another size than its shape: download it again."
+        )
 
     def array() -> np.ndarray:
         values = np.frombuffer(archive.read(member)[start:], dtype)

@@ -82,7 +82,7 @@ def _tensor(
         isinstance(sizes, tuple) and all(type(size) is int and size >= 0 for size in sizes)
         for sizes in ((offset,), shape, strides)
     ):
-        raise CheckpointError("describes a tensor wrongly: it is damaged or hostile.")
+        raise CheckpointError("describes a tensor wrongly: it is damaged or malicious.")
     if flags:
         raise CheckpointError("holds a conjugated or negated view: save it with `.resolve_conj()`.")
     dtype = dtype or storage.dtype
@@ -198,7 +198,7 @@ def find(module: str, name: str) -> Global:
 def call(function: Any, args: Any) -> Any:
     """What a pickled call stands for."""
     if not isinstance(function, Global) or function not in CALLS or not isinstance(args, tuple):
-        raise CheckpointError(f"calls {str(function)[:100]}: it is damaged or hostile.")
+        raise CheckpointError(f"calls {str(function)[:100]}: it is damaged or malicious.")
     return CALLS[function](*args)
 
 
@@ -208,7 +208,7 @@ def _key(key: Any) -> Any:
         return key
     if key is None or isinstance(key, (str, bytes, int, float)):
         return key
-    raise CheckpointError("has a dictionary whose keys are no names: it is damaged or hostile.")
+    raise CheckpointError("has a dictionary whose keys are no names: it is damaged or malicious.")
 
 
 @dataclass
@@ -303,12 +303,12 @@ class Machine:
             raise CheckpointError(f"has a storage of {str(kind)[:60]}: convert it with PyTorch.")
         storage = Storage(key, STORAGES[name], numel)
         if self.storages.setdefault(key, storage) != storage:
-            raise CheckpointError("describes one storage in two ways: it is damaged or hostile.")
+            raise CheckpointError("describes one storage in two ways: it is damaged or malicious.")
         if not rest or rest[0] is None:
             return storage
         _, offset, size = rest[0]  # a view of a storage, as PyTorch wrote it long ago
         if not all(type(n) is int and n >= 0 for n in (offset, size)) or offset + size > numel:
-            raise CheckpointError("has a storage outside its storage: it is damaged or hostile.")
+            raise CheckpointError("has a storage outside its storage: it is damaged or malicious.")
         return Storage(key, storage.dtype, size, offset)
 
 

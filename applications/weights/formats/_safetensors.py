@@ -40,27 +40,28 @@ def read(path: Path, data: memoryview) -> Checkpoint:
     if len(data) < 8 or length > len(data) - 8 or length > MAX_JSON_BYTES:
         raise CheckpointError(
             f"declares a header of {length} bytes in a file of {len(data)} bytes (at most "
-            f"{MAX_JSON_BYTES}): it is cut short, damaged or no safetensors file. Get it again."
+            f"{MAX_JSON_BYTES}): it is truncated, damaged or not a safetensors file. Download it "
+            "again."
         )
     header = parse_json(data[8 : 8 + length], "safetensors header")
     metadata = header.pop("__metadata__", {})
     if not isinstance(metadata, dict) or not all(
         isinstance(value, str) for value in metadata.values()
     ):
-        raise CheckpointError("has metadata that is not text: get the file again.")
+        raise CheckpointError("has metadata that are not text: download the file again.")
     body = data[8 + length :]
     spans = {name: _span(name, value) for name, value in header.items()}
     end = 0
     for start, stop, name in sorted((*span, name) for name, span in spans.items()):
         if start != end:
             raise CheckpointError(
-                f"has offsets that overlap or leave a hole at {name!r}: it is damaged or hostile."
+                f"has offsets that overlap or leave a hole at {name!r}: it is damaged or malicious."
             )
         end = stop
     if end != len(body):
         raise CheckpointError(
-            f"declares {end} bytes of arrays and holds {len(body)}: it is cut short or damaged, "
-            "get it again."
+            f"declares {end} bytes of arrays and holds {len(body)}: it is truncated or damaged, "
+            "download it again."
         )
     entries = {
         name: _entry(value["dtype"], tuple(value["shape"]), body[slice(*spans[name])])
@@ -72,14 +73,14 @@ def read(path: Path, data: memoryview) -> Checkpoint:
 def _span(name: str, value: Any) -> tuple[int, int]:
     """Where an array's bytes start and stop, checked against its shape and dtype."""
     if not isinstance(value, dict) or set(value) != {"dtype", "shape", "data_offsets"}:
-        raise CheckpointError(f"does not declare {name!r} by dtype, shape and data_offsets.")
+        raise CheckpointError(f"does not declare dtype, shape and data_offsets of {name!r}.")
     kind, shape, offsets = value["dtype"], value["shape"], value["data_offsets"]
     if not isinstance(kind, str) or kind not in DTYPES:
         raise CheckpointError(
             f"holds {name!r} as {str(kind)[:40]}: convert it to one of {', '.join(DTYPES)}."
         )
     if not isinstance(shape, list) or not isinstance(offsets, list) or len(offsets) != 2:
-        raise CheckpointError(f"does not declare {name!r} by a shape and two offsets.")
+        raise CheckpointError(f"does not declare a shape and two offsets of {name!r}.")
     itemsize = np.dtype(DTYPES[kind]).itemsize
     check_shape(name, shape, itemsize)
     start, stop = offsets
@@ -109,4 +110,4 @@ def write(path: Path, arrays: Mapping[str, np.ndarray], metadata: Mapping[str, s
     save_file(contiguous, path, dict(metadata) or None)
     mask = os.umask(0)
     os.umask(mask)
-    path.chmod(0o666 & ~mask)  # the package gives the file to its owner alone
+    path.chmod(0o666 & ~mask)  # safetensors makes the file readable by its owner only

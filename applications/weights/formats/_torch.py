@@ -58,8 +58,8 @@ def read_zip(path: Path, archive: Archive) -> Checkpoint:
         member = archive.members.get(f"{root}data/{storage.key}")
         if member is None or member.size != storage.numel * storage.itemsize:
             raise CheckpointError(
-                f"lacks storage {storage.key[:40]!r}, or holds it in another size: it is cut short "
-                "or damaged, get it again."
+                f"lacks storage {storage.key[:40]!r}, or has it in another size: it is truncated "
+                "or damaged, download it again."
             )
 
     def raw(storage: Storage) -> memoryview:
@@ -71,7 +71,7 @@ def read_zip(path: Path, archive: Archive) -> Checkpoint:
 def read_legacy(path: Path, data: memoryview) -> Checkpoint:
     """Read what torch.save wrote before version 1.6: five pickles, then the storages."""
     stream = View(data)
-    with failures(path, "is no pickle of PyTorch's, or a damaged one"):
+    with failures(path, "is not a pickle of PyTorch's, or is damaged"):
         machine = Machine()
         first = machine.load(stream)
         if first != MAGIC:
@@ -88,20 +88,22 @@ def read_legacy(path: Path, data: memoryview) -> Checkpoint:
         places = {}
         for key in keys:
             if key not in machine.storages:
-                raise CheckpointError("lists storages that no tensor uses: get the file again.")
+                raise CheckpointError(
+                    "lists storages that no tensor uses: download the file again."
+                )
             storage = machine.storages[key]
             count = int.from_bytes(stream.read(8), "little")
             start = stream.tell()
             stop = start + storage.numel * storage.itemsize
             if count != storage.numel or stop > len(data) or key in places:
                 raise CheckpointError(
-                    f"lacks storage {key[:40]!r}, or holds it in another size: it is cut short or "
-                    "damaged, get it again."
+                    f"lacks storage {key[:40]!r}, or has it in another size: it is truncated or "
+                    "damaged, download it again."
                 )
             places[key] = data[start:stop]
             stream.seek(stop)
         if set(places) != set(machine.storages):
-            raise CheckpointError("lacks some of its storages: it is cut short, get it again.")
+            raise CheckpointError("lacks some of its storages: it is truncated, download it again.")
     return _checkpoint(path, value, lambda storage: places[storage.key], "<", len(data))
 
 

@@ -17,7 +17,7 @@ def map_file(path: Path) -> memoryview:
     """The whole file as a read-only memoryview; it stays mapped as long as views of it live."""
     with path.open("rb") as file:
         if os.fstat(file.fileno()).st_size == 0:
-            raise CheckpointError("is empty: get the file again.")
+            raise CheckpointError("is empty: download the file again.")
         return memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
 
 
@@ -58,7 +58,7 @@ class View(io.RawIOBase):
         size = left if size is None or size < 0 else size
         if size > MAX_READ:
             raise CheckpointError(
-                f"declares a structure of {size} bytes: it is damaged or hostile."
+                f"declares a structure of {size} bytes: it is damaged or malicious."
             )
         chunk = bytes(self.data[self._position : self._position + size])
         self._position += len(chunk)

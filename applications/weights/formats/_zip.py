@@ -34,7 +34,7 @@ class Archive:
         data: The archive, mapped.
 
     Raises:
-        CheckpointError: If the archive is cut short, damaged, encrypted or a bomb.
+        CheckpointError: If the archive is truncated, damaged, encrypted or a bomb.
     """
 
     def __init__(self, data: memoryview) -> None:
@@ -46,19 +46,21 @@ class Archive:
             raise CheckpointError(f"has {len(infos)} members: at most {MAX_ARRAYS}.")
         self.members = {info.filename: self._member(info) for info in infos}
         if len(self.members) != len(infos):
-            raise CheckpointError("holds two members of one name: it is damaged or hostile.")
+            raise CheckpointError(
+                "holds two members with the same name: it is damaged or malicious."
+            )
         end = 0
         for member in sorted(self.members.values(), key=lambda member: member.start):
             if member.start < end or member.start + member.stored > len(data):
                 raise CheckpointError(
                     f"has a member {member.name!r} that overlaps another or lies outside the file: "
-                    "it is damaged or hostile."
+                    "it is damaged or malicious."
                 )
             end = member.start + member.stored
         unpacked = sum(member.size for member in self.members.values())
         if not plausible(unpacked, len(data)):
             raise CheckpointError(
-                f"of {len(data)} bytes unpacks to {unpacked} bytes: it is a zip bomb or damaged."
+                f"of {len(data)} bytes unpacks to {unpacked} bytes: it is a zip bomb or is damaged."
             )
 
     def _member(self, info: zipfile.ZipInfo) -> Member:
@@ -72,11 +74,15 @@ class Archive:
             )
         signature, name, extra = LOCAL_HEADER.unpack_from(self.data, info.header_offset)
         if signature != b"PK\x03\x04":
-            raise CheckpointError(f"has no member where {info.filename!r} should be: get it again.")
+            raise CheckpointError(
+                f"has no member where {info.filename!r} should be: download it again."
+            )
         start = info.header_offset + LOCAL_HEADER.size + name + extra
         deflated = info.compress_type == zipfile.ZIP_DEFLATED
         if not deflated and info.compress_size != info.file_size:
-            raise CheckpointError(f"lies about the size of {info.filename!r}: get the file again.")
+            raise CheckpointError(
+                f"declares a wrong size of {info.filename!r}: download the file again."
+            )
         return Member(info.filename, start, info.compress_size, info.file_size, info.CRC, deflated)
 
     def __contains__(self, name: str) -> bool:
@@ -101,7 +107,7 @@ class Archive:
             zero_is_no_crc: torch.save can leave checksums out, and then writes 0.
         """
         if name not in self.members:
-            raise CheckpointError(f"lacks its member {name!r}: get the file again.")
+            raise CheckpointError(f"lacks its member {name!r}: download the file again.")
         member = self.members[name]
         if limit is not None and member.size > limit:
             raise CheckpointError(f"has a {name!r} of {member.size} bytes: at most {limit}.")
@@ -114,7 +120,9 @@ class Archive:
         if len(data) != member.size or (
             zlib.crc32(data) != member.crc and not (zero_is_no_crc and member.crc == 0)
         ):
-            raise CheckpointError(f"is damaged: the checksum of {name!r} is wrong. Get it again.")
+            raise CheckpointError(
+                f"is damaged: the checksum of {name!r} is wrong. Download it again."
+            )
         self._last = (member, data)
         return data
 

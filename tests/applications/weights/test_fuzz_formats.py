@@ -131,7 +131,7 @@ EDGES = st.sampled_from(
 
 @st.composite
 def mutated(draw, seed):
-    """A file with some bytes replaced, removed or repeated, or cut short."""
+    """A file with some bytes replaced, removed or repeated, or truncated."""
     data = bytearray(seed)
     for _ in range(draw(st.integers(1, 4))):
         at = draw(st.integers(0, len(data)))

@@ -73,9 +73,9 @@ def declared(dtype="F32", shape=(2,), offsets=(0, 8)):
 
 for name, content, words in (
     ("header_of_100_gb", safetensors_file(declared(), b"\0" * 8, 100 << 30), "a header of 107374"),
-    ("header_cut_short", safetensors_file(declared())[:20], "cut short"),
-    ("seven_bytes", b"\1\0\0\0\0\0\0", "cut short"),
-    ("cut_short", safetensors_file(declared(), b"\0" * 7), "cut short"),
+    ("header_cut_short", safetensors_file(declared())[:20], "truncated"),
+    ("seven_bytes", b"\1\0\0\0\0\0\0", "truncated"),
+    ("cut_short", safetensors_file(declared(), b"\0" * 7), "truncated"),
     ("surplus", safetensors_file(declared(), b"\0" * 9), "declares 8 bytes of arrays and holds 9"),
     ("offsets_beyond", safetensors_file(declared(offsets=(0, 80)), b"\0" * 8), "number of bytes"),
     ("offsets_reversed", safetensors_file(declared(offsets=(8, 0)), b"\0" * 8), "number of bytes"),

@@ -473,7 +473,7 @@ def test_report_begins_with_the_advice_and_the_best(page, full):
     assert places == sorted(places)
     assert 'zoo.create("resnet20", input_shape=(28, 28, 1))' in text
     assert "18 trials · 13 completed · 3 failed · 1 skipped · 1 running" in text
-    assert "1 of them the same as another" in text
+    assert "1 duplicate" in text
 
 
 def test_report_lists_every_trial_with_its_reason(page, full):
