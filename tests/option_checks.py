@@ -271,8 +271,10 @@ def check_dropout(case, value, model):
 
 
 def check_drop_path_rate(case, value, model):
-    """Growing linearly from 0 in the first block to `value` in the last."""
-    rates = [x.rate for x in dropouts(model) if "drop_path" in x.name]
+    """Whole branches of an image; growing linearly from 0 in the first block to `value`."""
+    found = [x for x in dropouts(model) if "drop_path" in x.name]
+    assert all(tuple(x.noise_shape[1:]) == (1,) * (len(x.input.shape) - 1) for x in found)
+    rates = [x.rate for x in found]
     step = np.diff([0, *sorted(set(rates))]).min()
     blocks = np.array(rates) / step  # counted from 0
     np.testing.assert_allclose(blocks, np.round(blocks), atol=1e-6)

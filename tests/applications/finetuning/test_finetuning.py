@@ -258,7 +258,7 @@ sys.path.insert(0, {tests!r})
 import test_finetuning
 from zoo.data import load
 test_finetuning.finetune(test_finetuning.start(num_classes=3), load("digits", batch_size=16),
-                         run_dir={folder!r}, resume=True, epochs=(3, 3, 3), verbose=0)
+                         run_dir={folder!r}, resume=True, epochs=(2, 1, 2), verbose=0)
 """
 
 

@@ -562,17 +562,25 @@ def start(folder, workers, **environment):
 
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="sends POSIX signals")
-def test_a_killed_search_goes_on_to_the_same_trials(quiet, tmp_path):
+def test_a_killed_search_continues_to_the_same_trials(quiet, tmp_path):
+    """First all of it is killed, then each of its processes, which are started again."""
     folder = tmp_path / "killed"
-    for workers in (1, 2):
-        process = start(folder, workers)
-        begun = len(list(folder.rglob("epoch-*.npz")))
-        while process.poll() is None and len(list(folder.rglob("epoch-*.npz"))) <= begun:
-            time.sleep(0.05)
-        process.kill()
-        process.wait()
-    last = start(folder, 1)
-    assert last.wait() == 0, last.stderr.read().decode()
+    process = start(folder, 1)
+    while process.poll() is None and not list(folder.rglob("epoch-*.npz")):
+        time.sleep(0.05)
+    process.kill()
+    process.wait()
+    process = start(folder, 2)
+    killed, names = set(), ("tuner0", "chief", "tuner1")
+    while process.poll() is None and len(killed) < 3:
+        time.sleep(0.05)
+        pids = {name: started(folder / f"{name}.log") for name in names}
+        others = [name for name in names if pids[name] and name not in killed]
+        if others and all(len(pids[name]) > 1 for name in killed):
+            os.kill(pids[others[0]][-1], signal.SIGKILL)
+            killed.add(others[0])
+    assert process.wait() == 0, process.stderr.read().decode()
+    assert killed == {"tuner0", "chief", "tuner1"}
     before, after = tuning.read(quiet), tuning.read(folder)
     assert [trial.values for trial in after.trials] == [trial.values for trial in before.trials]
     assert [trial.status for trial in after.trials] == ["completed"] * 3
@@ -583,24 +591,6 @@ def test_a_killed_search_goes_on_to_the_same_trials(quiet, tmp_path):
         [trial.score for trial in before.trials],
         atol=2.1 / 539,
     )
-
-
-@pytest.mark.slow
-@pytest.mark.skipif(sys.platform == "win32", reason="sends POSIX signals")
-def test_a_killed_worker_and_a_killed_chief_are_started_again(tmp_path):
-    process = start(tmp_path / "s", 2)
-    killed, names = set(), ("tuner0", "chief", "tuner1")
-    while process.poll() is None and len(killed) < 3:
-        time.sleep(0.05)
-        pids = {name: started(tmp_path / "s" / f"{name}.log") for name in names}
-        others = [name for name in names if pids[name] and name not in killed]
-        again = all(len(pids[name]) > 1 for name in killed)
-        if others and again and list(tmp_path.rglob("epoch-*.npz")):
-            os.kill(pids[others[0]][-1], signal.SIGKILL)
-            killed.add(others[0])
-    assert process.wait() == 0, process.stderr.read().decode()
-    assert killed == {"tuner0", "chief", "tuner1"}
-    assert [trial.status for trial in tuning.read(tmp_path / "s").trials] == ["completed"] * 3
 
 
 def started(log):
