@@ -36,7 +36,8 @@ def test_architectures_import_keras_alone():
     folders = [(ROOT / "zoo" / name).glob("*.py") for name in ("_blocks", "layers")]
     shared = [ROOT / "zoo" / "_options.py", *itertools.chain(*folders)]
     for path in [*shared, *(Path(family.__file__) for family in _generate.families())]:
-        found = set(imports(path))
+        lazily = path.name == "tensorflow_ops.py"  # the one file of layers that may
+        found = set(imports(path, everywhere=not lazily))
         assert not any(name.startswith("keras.src") for name in found), path
         assert not {name.split(".")[0] for name in found} & {"tensorflow", "jax", "torch"}, path
 
