@@ -16,7 +16,7 @@ from applications.finetuning import crossvalidation
 from applications.finetuning import finetune as finetuning
 from tuning import search
 from tuning.searching import search as searching
-from zoo.common import runs
+from zoo.common import runs as run_kinds
 from zoo.data import load
 from zoo.training import Recipe, run_folder, train
 
@@ -26,7 +26,7 @@ WRITES = {
     "cross_validation": crossvalidation.WRITES,
     "tune": searching.WRITES,
 }
-TITLES = {kind: runs.KINDS[kind].title for kind in WRITES}
+TITLES = {kind: run_kinds.KINDS[kind].title for kind in WRITES}
 
 
 def contents(folder):
@@ -127,7 +127,7 @@ def test_the_command_line_refuses_another_kind_of_run(kind, runs):
 
 def test_parts_of_a_run_are_runs_too(runs):
     found = {
-        path.parent.relative_to(runs).as_posix(): runs.kind_of(path.parent)
+        path.parent.relative_to(runs).as_posix(): run_kinds.kind_of(path.parent)
         for path in runs.rglob("run.json")
     }
     assert found == {
@@ -176,10 +176,10 @@ def test_a_run_begins_beside_other_files_and_again_if_it_wrote_nothing(tmp_path,
     for _ in range(2):
         with pytest.raises(RuntimeError, match="no such model"):
             train(failing, digits, Recipe(epochs=1), run_dir=tmp_path, verbose=0)
-    assert runs.kind_of(tmp_path) is None
+    assert run_kinds.kind_of(tmp_path) is None
     start("train", tmp_path, digits)
     assert (tmp_path / "best.keras").exists()
-    assert runs.kind_of(tmp_path) == "train"
+    assert run_kinds.kind_of(tmp_path) == "train"
     assert (tmp_path / "thesis.txt").read_text() == (tmp_path / ".lock").read_text() == "kept"
     with pytest.raises(NotADirectoryError, match=r"thesis\.txt is a file"):
         start("train", tmp_path / "thesis.txt", digits)
@@ -195,16 +195,16 @@ def test_runs_of_earlier_versions_are_known(kind, runs, tmp_path):
         elif path.name != "run.json":
             copy.parent.mkdir(parents=True, exist_ok=True)
             copy.write_bytes(path.read_bytes())
-    assert runs.kind_of(tmp_path) == kind
-    runs.claim(tmp_path, kind, resume=True, writes=WRITES[kind])
+    assert run_kinds.kind_of(tmp_path) == kind
+    run_kinds.claim(tmp_path, kind, resume=True, writes=WRITES[kind])
     assert json.loads((tmp_path / "run.json").read_text())["kind"] == kind
 
 
 def test_a_configuration_alone_is_no_run(tmp_path):
     (tmp_path / "config.json").write_text('{"model_type": "bert"}')
-    assert runs.kind_of(tmp_path) is None
+    assert run_kinds.kind_of(tmp_path) is None
     (tmp_path / "run.json").write_text('["mine"]')
-    assert runs.kind_of(tmp_path) is None
+    assert run_kinds.kind_of(tmp_path) is None
 
 
 def test_kinds_of_later_versions_are_left_alone(tmp_path):
@@ -212,26 +212,26 @@ def test_kinds_of_later_versions_are_left_alone(tmp_path):
     (tmp_path / "run.json").write_text(json.dumps(stated))
     for resume in (False, True):
         with pytest.raises(FileExistsError, match="a run of kind 'gan'"):
-            runs.claim(tmp_path, "train", resume=resume, writes=run_folder.WRITES)
+            run_kinds.claim(tmp_path, "train", resume=resume, writes=run_folder.WRITES)
     assert json.loads((tmp_path / "run.json").read_text()) == stated
 
 
 def test_of_two_kinds_at_once_one_gets_the_folder(tmp_path, monkeypatch):
-    write = runs.write_json
+    write = run_kinds.write_json
 
     def late(path, value):
         write(path, value)
         write(path, {**value, "kind": "tune"})  # the other was a moment later
 
-    monkeypatch.setattr(runs, "write_json", late)
+    monkeypatch.setattr(run_kinds, "write_json", late)
     with pytest.raises(FileExistsError, match="holds a search"):
-        runs.claim(tmp_path, "train", resume=False, writes=run_folder.WRITES)
+        run_kinds.claim(tmp_path, "train", resume=False, writes=run_folder.WRITES)
 
 
 def test_a_worker_may_come_before_the_chief(tmp_path):
-    runs.claim(tmp_path, "tune", resume=True, writes=WRITES["tune"])
+    run_kinds.claim(tmp_path, "tune", resume=True, writes=WRITES["tune"])
     (tmp_path / "trials" / "trial_0").mkdir(parents=True)
-    runs.claim(tmp_path, "tune", resume=False, writes=WRITES["tune"])
+    run_kinds.claim(tmp_path, "tune", resume=False, writes=WRITES["tune"])
     (tmp_path / "search.json").touch()
     with pytest.raises(FileExistsError, match="already holds a search"):
-        runs.claim(tmp_path, "tune", resume=False, writes=WRITES["tune"])
+        run_kinds.claim(tmp_path, "tune", resume=False, writes=WRITES["tune"])

@@ -204,8 +204,8 @@ def check_finite(name: str, array: np.ndarray, path: str | Path | None = None) -
         >>> check_finite("head.bias", np.array([0.0, np.nan]))
         Traceback (most recent call last):
             ...
-        applications.formats._checkpoint.CheckpointError: the checkpoint holds 1 value of 2 in \
-'head.bias' that is not finite: training diverged or the file is damaged.
+        applications.weights.formats._checkpoint.CheckpointError: the checkpoint holds 1 value of \
+2 in 'head.bias' that is not finite: training diverged or the file is damaged.
     """
     if array.dtype.kind not in "fc":
         return

@@ -48,7 +48,7 @@ for name, content, words in (
     ("page.h5", b"\n<!DOCTYPE html><html>404</html>", "web page"),
     ("packed.pth", b"\x1f\x8b\x08\x00rest", "gzip"),
     ("old.tar", b"\0" * 257 + b"ustar" + b"\0" * 600, "tar archive"),
-    ("noise.bin", bytes(range(256)) * 8, "no pickle of PyTorch's"),
+    ("noise.bin", bytes(range(256)) * 8, "not a pickle of PyTorch's"),
     ("noise", bytes(range(256)) * 8, "no known format"),
     ("settings.json", b'{"learning_rate": 0.1}', "no index of shards"),
     ("deep.json", b'{"a":' + b"[" * 200_000, "damaged index"),
@@ -308,7 +308,7 @@ def huge_directory():
     return bytes(data) + end
 
 
-@hostile(".npz", "two members of one name")
+@hostile(".npz", "two members with the same name")
 def duplicate_members():
     return zipped({"a.npy": npy(ONES), "b.npy": npy(ONES)}).replace(b"b.npy", b"a.npy")
 
