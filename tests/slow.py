@@ -6,7 +6,8 @@ import re
 
 # Tests of every family, or of every model: the quick run does these few.
 OF_EVERY_FAMILY = (
-    *("test_effect", "test_numbers", "test_save_and_load", "test_float32_logits"),
+    *("test_effect", "test_numbers", "test_save_and_load", "test_logits_are_float32_under"),
+    "test_probabilities_under_mixed_precision",
     *("test_row_is_what_the_code_builds", "test_sizes_work", "test_shapes_of_an_odd_image"),
     *("test_training_step_with_each_value", "test_same_logits_as_the_reference"),
     *("test_options_that_keep_the_weights", "test_defaults_build_what_no_options_build"),
@@ -26,6 +27,7 @@ SLOW = (
     *("inference/test_export.py", "inference/test_predictor.py", "graph/test_transfer.py"),
     *("weights/test_fuzz_formats.py", "weights/test_download.py", "common/test_notebook.py"),
     *("predicting/test_preprocessing.py::test_equal", "test_one_graph_for_all_sizes"),
+    *("test_same_on_jax", "test_hostile_files_leave_the_model_as_it_was", "test_saved_models_have"),
     *("test_callbacks.py", "common/test_run_kinds.py", "data/test_data_folder.py"),
     *("cli/test_cli.py::test_train", "cli/test_cli.py::test_finetune", "cli/test_cli.py::test_exp"),
     *("cli/test_cli.py::test_damaged", "test_from_a_photograph_to_logits", "plots/test_plots.py"),
