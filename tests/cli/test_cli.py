@@ -119,7 +119,7 @@ def test_info_by_layer():
         (["train", "vgg11", "--data", "digits"], "Use stem_stride=1"),
         (["export", "resnet51", "x.onnx"], "zoo: there is no model 'resnet51'"),
         (["export", "nothere.keras", "x"], "zoo: there is no file or folder nothere.keras"),
-        (["export", "resnet18", "x.pt"], "ends in .tflite, .onnx, .xml"),
+        (["export", "resnet18", "x.pt"], "must end in .tflite, .onnx, .xml"),
         (["export", "resnet18", "x", "--precision", "int8"], "savedmodel is exported in float32"),
         (["bench", "resnet20", "--batch-size", "1;8"], "such as 1,8"),
         (["bench", "resnet20", "--runtimes", "coreml"], "must be auto, keras, litert"),
