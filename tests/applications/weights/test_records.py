@@ -16,7 +16,7 @@ import zoo
 from applications import list_weights
 from applications.weights import formats, loading
 
-# What each record says in its source's own units: a second copy, so that a slip in records.csv shows.
+# What each record says, in its source's own units: a second copy, so that a slip shows.
 TABLE = Path(__file__).parents[2] / "reference" / "preprocessing.csv"
 RECORDS = [record for model in zoo.list_models() for record in list_weights(model)]
 
