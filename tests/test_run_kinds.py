@@ -15,7 +15,7 @@ from applications import cross_validate, crossvalidation, finetune, finetuning
 from tuning import search, searching
 from zoo import _runs
 from zoo.data import load
-from zoo.training import Recipe, run_folder, train
+from zoo.training import Recipe, run_folder, task_named, train
 
 WRITES = {
     "train": run_folder.WRITES,
@@ -77,7 +77,7 @@ def runs(digits, tmp_path_factory):
 
     def copy(*arguments, run_dir, **options):
         shutil.copytree(folder / "finetune", run_dir)
-        return SimpleNamespace(best={"val_accuracy": 0.5})
+        return SimpleNamespace(best={"val_accuracy": 0.5}, task=task_named("classification"))
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(crossvalidation, "finetune", copy)
