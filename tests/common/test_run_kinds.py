@@ -18,7 +18,7 @@ from tuning import search
 from tuning.searching import search as searching
 from zoo.common import runs as run_kinds
 from zoo.data import load
-from zoo.training import Recipe, run_folder, train
+from zoo.training import Recipe, run_folder, task_named, train
 
 WRITES = {
     "train": run_folder.WRITES,
@@ -80,7 +80,7 @@ def runs(digits, tmp_path_factory):
 
     def copy(*arguments, run_dir, **options):
         shutil.copytree(folder / "finetune", run_dir)
-        return SimpleNamespace(best={"val_accuracy": 0.5})
+        return SimpleNamespace(best={"val_accuracy": 0.5}, task=task_named("classification"))
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(crossvalidation, "finetune", copy)

@@ -327,13 +327,14 @@ def test_another_task_is_another_run(tmp_path):
 def test_a_sigmoid_gives_probabilities():
     loaded = examples("binary")
     logits = network(1)
-    sure = keras.Model(logits.input, keras.layers.Activation("sigmoid")(logits.output))
+    image, output = logits.inputs[0], logits.outputs[0]
+    sure = keras.Model(image, keras.layers.Activation("sigmoid")(output))
     learned = task_for(loaded, "binary")
     assert (learned.logits(logits), learned.logits(sure)) == (True, False)
     both = [applications.evaluate(model, loaded, task="binary") for model in (logits, sure)]
     np.testing.assert_allclose(both[0].probabilities, both[1].probabilities, atol=1e-6)
-    with pytest.raises(ValueError, match='ends in "softmax"'):
-        learned.check(keras.Sequential([network(1), keras.layers.Dense(1, "softmax")]), loaded)
+    with pytest.raises(ValueError, match=r'ends in "softmax" .*; training needs logits'):
+        learned.check(keras.Model(image, keras.layers.Softmax()(output)), loaded)
 
 
 # --- targets
@@ -355,7 +356,7 @@ def test_soft_targets():
     labels = examples("multilabel")
     learned = task_for(labels)
     _, mixed = next(iter(learned.targets(labels, Recipe(mixup=1.0, label_smoothing=0.2))))
-    assert 0.1 <= float(tf.reduce_min(mixed)) < float(tf.reduce_max(mixed)) <= 0.9
+    assert 0.1 <= float(tf.reduce_min(mixed)) < float(tf.reduce_max(mixed)) < 0.91
     assert len(np.unique(mixed)) > 4
 
 
@@ -497,7 +498,8 @@ def pipeline(task: str) -> tf.data.Dataset:
 def batches(source: str, task: str) -> data.ImageData:
     made = {"tf.data": pipeline, "PyDataset": lambda task: Batches(task, workers=2)}[source]
     kind = task if task == "multilabel" else None
-    return data.from_batches(made(task), pipeline(task), task=kind, **NAMES[task])
+    held_out = tf.data.Dataset.from_tensor_slices(images_and_targets(task)).batch(16)
+    return data.from_batches(made(task), held_out, task=kind, **NAMES[task])
 
 
 @pytest.mark.parametrize("source", ["tf.data", "PyDataset"])
@@ -530,6 +532,7 @@ def test_a_pydataset_is_resumed_with_the_order_that_it_would_have_had():
 @pytest.mark.parametrize("source", ["tf.data", "PyDataset"])
 def test_streams_resume_bit_for_bit(source, tmp_path):
     def go(folder, callbacks=(), resume=False):
+        tf.random.set_seed(0)  # as in a new process: the seed of `shuffle` is relative to it
         return train(
             lambda: network(2),
             batches(source, "regression"),

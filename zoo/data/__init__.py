@@ -257,9 +257,10 @@ def from_batches(
     """A data set of the user's own pipelines, which are read when they are needed.
 
     Shuffling and augmentation are theirs. For a run that resumes exactly as if it had not been
-    interrupted, give `shuffle` of tf.data a seed, and start with a newly made pipeline; of a
-    PyDataset, whose batches are shuffled here by `seed` as `fit` does, whatever `on_epoch_end`
-    draws should follow from a seed of its own. Images are read in threads, never in processes.
+    interrupted, give `shuffle` of tf.data a seed and make the pipeline before anything is trained
+    in the process, since TensorFlow combines it with the global seed, which training sets. The
+    batches of a PyDataset are shuffled here by `seed`, as `fit` does; whatever its `on_epoch_end`
+    draws should follow from a seed of its own. Batches are fetched in threads, not in processes.
 
     Args:
         train: A `tf.data.Dataset` with a known number of batches, or a `keras.utils.PyDataset`.

@@ -70,12 +70,13 @@ def checked(name: str, pair: Pair) -> Pair:
         raise ValueError(f"{name} must be a pair (images, labels); received {type(pair).__name__}")
     images, values = (np.asarray(array) for array in pair)
     images = images[..., None] if images.ndim == 3 else images
+    if images.size or images.ndim != 4:
+        check_pixels(name, images)
     if images.shape[:1] != values.shape[:1] or values.ndim not in (1, 2) or not len(values):
         raise ValueError(
             f"{name} must be images (N, H, W, C) and as many labels, (N,) or (N, K); received "
             f"{images.shape} and {values.shape}"
         )
-    check_pixels(name, images)
     return images, values
 
 

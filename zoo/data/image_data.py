@@ -85,7 +85,7 @@ class ImageData(Dataset):
     def _repr_html_(self) -> str:
         facts = {
             "images": " x ".join(map(str, self.image_shape)),
-            "targets": f"{self.targets}: {_few(self.targets.names)}",
+            self.targets.plural: f"{len(self.targets.names)}: {_few(self.targets.names)}",
             "train": f"{self.train_size:,}, in batches of {self.batch_size}",
             "validation": f"{self.validation_size:,}",
             "test": f"{self.test_size:,}",

@@ -19,6 +19,7 @@ class Targets(abc.ABC):
 
     task: ClassVar[str]  # a key of `zoo.training.task.TASKS`
     dtype: ClassVar[str]  # of a batch
+    plural: ClassVar[str]  # what there are several of
 
     @property
     @abc.abstractmethod
@@ -47,6 +48,7 @@ class Labels(Targets):
     class_counts: tuple[int, ...] | None = None
 
     task = "classification"
+    plural = "classes"
     dtype = "int32"
 
     @property
@@ -79,6 +81,7 @@ class MultiHot(Targets):
     class_counts: tuple[int, ...] | None = None
 
     task = "multilabel"
+    plural = "labels"
     dtype = "float32"
 
     @property
@@ -113,6 +116,7 @@ class Numbers(Targets):
     scales: tuple[float, ...] = ()
 
     task = "regression"
+    plural = "numbers"
     dtype = "float32"
 
     @property

@@ -314,7 +314,7 @@ class Previews(keras.callbacks.Callback):
 
     def draw(self) -> None:
         """Write the picture."""
-        split = self.data.validation if self.data.validation_size else self.data.train_in_order
+        split = self.data.validation if self.data.validation_size else self.data.train_from(0)
         batch = tuple(part[:PREVIEWED] for part in next(iter(split.take(1))))
         with self.average.applied() if self.average else contextlib.nullcontext():
             figure = self.task.preview(self.model, batch, self.data)

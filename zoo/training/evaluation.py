@@ -57,6 +57,7 @@ class Evaluation(Report):
     NUMBERS: ClassVar = {"accuracy": "{:.2%}", "log_loss": "{:.3f}", "calibration_error": "{:.1%}"}
     PICTURES: ClassVar[tuple[str, ...]] = ("confusion", "reliability", "mistakes")
     COLUMNS: ClassVar = ("class", "images", "precision", "recall", "f1")
+    ROWS: ClassVar = "classes"
 
     @property
     def size(self) -> int:

@@ -49,6 +49,7 @@ class MultiLabelEvaluation(Report):
     }
     PICTURES: ClassVar = ("average_precision", "mistakes")
     COLUMNS: ClassVar = ("label", "images", "precision", "recall", "f1", "average_precision")
+    ROWS: ClassVar = "labels"
 
     @property
     def size(self) -> int:

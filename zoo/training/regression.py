@@ -45,6 +45,7 @@ class RegressionEvaluation(Report):
     NUMBERS: ClassVar = {"r2": "{:.4f}"}
     PICTURES: ClassVar = ("scatter", "mistakes")
     COLUMNS: ClassVar = ("target", "mae", "rmse", "r2")
+    ROWS: ClassVar = "numbers"
 
     @property
     def size(self) -> int:

@@ -34,11 +34,13 @@ class Report(abc.ABC):
         NUMBERS: Name -> form of the numbers in evaluation.json; `forms` may have more.
         PICTURES: Names of the pictures that `save` may write, without .png.
         COLUMNS: Of the table.
+        ROWS: What its rows are, such as "classes".
     """
 
     NUMBERS: ClassVar[Mapping[str, str]]
     PICTURES: ClassVar[tuple[str, ...]]
     COLUMNS: ClassVar[tuple[str, ...]]
+    ROWS: ClassVar[str]
 
     def forms(self) -> Mapping[str, str]:
         """Name -> form of the numbers that mean something for these answers."""
@@ -124,10 +126,16 @@ class Report(abc.ABC):
 
     def _repr_html_(self) -> str:
         rows = [tuple(_cell(x) for x in row) for row in self.rows()]
+<<<<<<< HEAD
         table = notebook.table(self.COLUMNS, rows, folded=f"{len(rows)} {self.COLUMNS[0]}")
         figure = next(iter(self.figures().values()), None)
         picture = None if figure is None else plots.render(figure)
         return notebook.card(f"{self.size:,} images", self._texts(), table, picture=picture)
+=======
+        table = _notebook.table(self.COLUMNS, rows, folded=f"{len(rows)} {self.ROWS}")
+        picture = next(iter(self.figures().values()), None)
+        return _notebook.card(f"{self.size:,} images", self._texts(), table, picture=picture)
+>>>>>>> work-task
 
 
 def _is_nan(value: Any) -> bool:
@@ -137,7 +145,7 @@ def _is_nan(value: Any) -> bool:
 def _cell(value: Any) -> Any:
     if _is_nan(value):
         return ""
-    return f"{value:.4g}" if isinstance(value, float) else value
+    return f"{value:.3g}" if isinstance(value, float) else value
 
 
 def answers(
