@@ -126,16 +126,10 @@ class Report(abc.ABC):
 
     def _repr_html_(self) -> str:
         rows = [tuple(_cell(x) for x in row) for row in self.rows()]
-<<<<<<< HEAD
-        table = notebook.table(self.COLUMNS, rows, folded=f"{len(rows)} {self.COLUMNS[0]}")
+        table = notebook.table(self.COLUMNS, rows, folded=f"{len(rows)} {self.ROWS}")
         figure = next(iter(self.figures().values()), None)
         picture = None if figure is None else plots.render(figure)
         return notebook.card(f"{self.size:,} images", self._texts(), table, picture=picture)
-=======
-        table = _notebook.table(self.COLUMNS, rows, folded=f"{len(rows)} {self.ROWS}")
-        picture = next(iter(self.figures().values()), None)
-        return _notebook.card(f"{self.size:,} images", self._texts(), table, picture=picture)
->>>>>>> work-task
 
 
 def _is_nan(value: Any) -> bool:
