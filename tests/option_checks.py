@@ -45,6 +45,7 @@ STRIDES: dict[str, tuple[int, tuple[int, ...]]] = {
     "ghostnet": (2, (1, 2, 2, 2, 2)),
     "hrnet": RESNET,
     "cspnet": HALVING,
+    "darknet": (1, (2, 2, 2, 2, 2)),
     "mobilenet": (2, (1, 2, 2, 2, 2)),
     "mobilenet_v2": MOBILE,
     "mobilenet_v3": (2, (2, 2, 2, 1, 2)),
@@ -70,7 +71,7 @@ STRIDES: dict[str, tuple[int, tuple[int, ...]]] = {
 }
 # Convolutions or pools without padding: large images, of which the borders are a small part.
 UNPADDED = ("lenet", "alexnet", "inception_v3", "inception_v4", "inception_resnet_v2")
-UNPADDED += ("squeezenet", "nasnet", "googlenet")
+UNPADDED += ("squeezenet", "nasnet", "googlenet", "darknet")
 # Modules whose C1 is inside the stem, before what makes a stride of 4.
 C1_IN_STEM = ("cspnet", "repvgg", "maxvit", "coatnet", "coatnet_rw")
 # Models whose last stage is one block, or one convolution: it keeps the dilation before its stride.
