@@ -77,7 +77,7 @@ C1_IN_STEM = ("cspnet", "repvgg", "maxvit", "coatnet", "coatnet_rw")
 # Models whose last stage is one block, or one convolution: it keeps the dilation before its stride.
 SHORT_STAGE = ("lenet5", "cnn", "alexnet", "vgg11", "resnet10t", "resnest14d", "repvgg_a0")
 # Models whose last two stages attend to the whole map and have nothing to dilate.
-WHOLE_MAP = ("coatnet_0_rw", "coatnet_rmlp_nano_rw")
+WHOLE_MAP = ("coatnet_0", "coatnet_0_rw", "coatnet_rmlp_nano_rw")
 # What batch norms keep of their means, where it is not PyTorch's 0.9.
 MOMENTUM = {
     "resnet50_v2": 0.99,
