@@ -170,10 +170,8 @@ def residual_block(
         x = projection(x, config, filters, stride=stride, pooled=pooled, name=f"{name}_shortcut")
         ends = [y, x]
     else:
-        ends = [
-            x,
-            y,
-        ]  # Keras recurses from the first one: a chain of branches is too deep
+        # Keras recurses from the first one: a chain of branches is too deep
+        ends = [x, y]
     x = layers.Add(name=f"{name}_add")(ends)
     return activation(x, config, name=f"{name}_act")
 

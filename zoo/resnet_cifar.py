@@ -104,10 +104,8 @@ def basic_block(
     if stride > 1 or x.shape[-1] != width:
         ends = [y, shortcut(x, config, width, stride, name=f"{name}_shortcut")]
     else:
-        ends = [
-            x,
-            y,
-        ]  # Keras recurses from the first one: a chain of branches is too deep
+        # Keras recurses from the first one: a chain of branches is too deep
+        ends = [x, y]
     x = layers.Add(name=f"{name}_add")(ends)
     return activation(x, config, name=f"{name}_act")
 
