@@ -301,7 +301,7 @@ def test_a_search_that_trained_nothing_is_an_error_with_its_reason(tmp_path, cap
     arguments |= {"verbose": 1, "report": True}
     with pytest.raises(tuning.SearchError, match=r"8 skipped, 0 failed.*; 8 of them as trial") as e:
         search(tmp_path / "s", data=untrained, space=space, **arguments)
-    assert "over the budget of 10. To go on, raise the budget" in str(e.value)
+    assert "over the budget of 10. To continue, raise the budget" in str(e.value)
     assert "8 candidates skipped" in capsys.readouterr().out
     assert len(list(csv.DictReader((tmp_path / "s" / "trials.csv").open()))) == 8
     assert "over the budget of 10" in (tmp_path / "s" / "report.html").read_text()
@@ -311,10 +311,10 @@ def test_a_failed_trial_names_its_log_if_there_is_one(tmp_path):
     trial = Trial("0", "failed", "ValueError: no", {}, None, {}, 0, 0.0, tmp_path)
     result = SearchResult(tmp_path, [trial], "val_accuracy", "max")
     assert why_nothing(result).endswith(
-        "ValueError: no. To go on, change the space, or what is fixed"
+        "ValueError: no. To continue, change the space, or what is fixed"
     )
     (tmp_path / "log.txt").touch()
-    assert why_nothing(result).endswith(f"To go on, see {tmp_path / 'log.txt'}")
+    assert why_nothing(result).endswith(f"To continue, see {tmp_path / 'log.txt'}")
 
 
 def test_other_backends_are_refused_at_the_start(tmp_path, monkeypatch):
