@@ -319,7 +319,7 @@ def _with_epochs(recipe: Recipe, settings: Settings) -> Recipe:
         for name in ("schedule", "warmup_epochs"):
             if getattr(recipe, name) != getattr(Recipe, name):
                 raise ValueError(
-                    f'{name}={getattr(recipe, name)!r}: with engine="hyperband" trials continue from '
+                    f'{name}={getattr(recipe, name)!r}: with engine="hyperband" trials continue '
                     "shorter ones, so the rate is constant after half an epoch; leave it out"
                 )
     return dataclasses.replace(recipe, epochs=settings.max_epochs)

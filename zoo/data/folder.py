@@ -376,7 +376,7 @@ def _threads() -> ThreadPoolExecutor:
 class _Ending:
     """Stops the readers when Python ends.
 
-    The threads of a pipeline that is still open continue to read ahead. Python ends without them, and
+    The threads of a pipeline that is still open keep reading ahead. Python ends without them, and
     one that waits for Python's lock would hold up the end for ever. So from the exit on each read
     fails at once, and the exit waits until the pipelines have filled their buffers with failures.
     """
