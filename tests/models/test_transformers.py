@@ -14,6 +14,7 @@ from golden import FOLDER, images, load
 import applications
 import zoo
 from applications.weights import formats
+from applications.weights.arrays import resized_grid
 from applications.weights.matching import plan, tables
 from zoo._blocks import mlp
 from zoo.layers.windows import cut_into_windows, shifted_window_mask
@@ -107,7 +108,7 @@ def test_position_embeddings_of_dinov2_are_resized(source, tmp_path):
     table = np.asarray(model.get_layer("position_embedding").embedding)
     expected = before[0] if source == "dinov2" else np.zeros((1, 384))
     np.testing.assert_array_equal(table[:1], expected)
-    resized = applications.arrays.resized_grid(grid, (37, 37), (5, 7))
+    resized = resized_grid(grid, (37, 37), (5, 7))
     np.testing.assert_allclose(table[1:], resized, atol=1e-6)
 
 
@@ -176,7 +177,7 @@ def test_resized_tables_of_swin(write):
     options = {"input_shape": (64, 64, 3), "num_classes": 0, "window_size": (4, 7, 7, 7)}
     model = applications.load("swin_t", write(golden), **options)
     theirs = golden.tensors["layers.0.blocks.1.attn.relative_position_bias_table"]
-    expected = applications.arrays.resized_grid(theirs, (13, 13), (7, 7))
+    expected = resized_grid(theirs, (13, 13), (7, 7))
     table = np.asarray(model.get_layer("stage0_block1_attention").table)
     np.testing.assert_allclose(table, expected, atol=1e-6)
 

@@ -98,7 +98,7 @@ class IsolatedTuner(BaseTuner):
     """KerasTuner's loop over the trials of an oracle, one process for each execution.
 
     Args:
-        oracle: From `tuning.engines.oracle`.
+        oracle: From `tuning.searching.engines.oracle`.
         hypermodel: What is searched.
         settings: Of the search.
         share: What of the machine its trials may use.
