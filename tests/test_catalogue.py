@@ -97,8 +97,8 @@ def test_importing_and_listing_is_light():
 def test_lazy_attributes():
     assert zoo.resnet.resnet20.__name__ == "resnet20"
     assert "stem_stride" in zoo.Options.__annotations__
-    importlib.import_module("zoo.features")
-    importlib.import_module("zoo.profile")
+    importlib.import_module("zoo.graph.features")
+    importlib.import_module("zoo.graph.profile")
     assert callable(zoo.features)
     assert callable(zoo.profile)
     with pytest.raises(AttributeError, match="no attribute 'resnet51'"):
