@@ -33,7 +33,8 @@ from building import symbolic
 assert keras.backend.backend() == "jax"
 facts = json.load(open(sys.argv[1]))
 for name, shape in facts["traced"].items():  # Keras traces every layer's call on this backend
-    assert symbolic(zoo.create, name, input_shape=shape).output_shape == (None, 1000), name
+    output = symbolic(zoo.create, name, input_shape=shape).output_shape
+    assert output == (None, zoo.info(name).num_classes), name
 for path, (name, options) in facts["run"].items():
     if path.endswith(".keras"):
         model = keras.models.load_model(path)

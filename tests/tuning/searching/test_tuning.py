@@ -424,6 +424,7 @@ def test_several_objectives(tmp_path):
         space=spaces.option("widths", ["8", "16"]) | stages,
         objective=["val_accuracy", "macs"],
         max_trials=3,
+        report=True,
     )
     reference = json.loads((tmp_path / "s" / "search.json").read_text())["reference"]["macs"]
     for trial in result.trials:
@@ -529,7 +530,7 @@ def test_pretrained_weights_are_a_choice(tmp_path):
 
 SCRIPT = """
 import sys
-sys.path.insert(0, {tests!r})
+sys.path[:0] = {tests!r}
 import test_tuning
 result = test_tuning.search({folder!r}, data=test_tuning.slow, in_process=False, resume=True,
                             max_trials=3, max_epochs=3, workers={workers}, seed=3)
@@ -551,7 +552,9 @@ def quiet(tmp_path_factory):
 
 
 def start(folder, workers, **environment):
-    text = SCRIPT.format(tests=str(Path(__file__).parent), folder=str(folder), workers=workers)
+    here = Path(__file__).parents
+    tests = [str(here[0]), str(here[2])]
+    text = SCRIPT.format(tests=tests, folder=str(folder), workers=workers)
     return subprocess.Popen(
         [sys.executable, "-c", text],
         stdout=subprocess.DEVNULL,
