@@ -135,7 +135,6 @@ def ratio(results: Sequence[Result], group: str) -> float | None:
 
 def machine() -> dict[str, Any]:
     """What the numbers are measured on."""
-    from zoo.inference.predictor import processor
 
     versions = []
     for package in PACKAGES:
