@@ -135,7 +135,6 @@ def ratio(results: Sequence[Result], group: str) -> float | None:
 
 def machine() -> dict[str, Any]:
     """What the numbers are measured on."""
-
     versions = []
     for package in PACKAGES:
         try:
